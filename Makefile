@@ -1,0 +1,50 @@
+# Every target sets up what it needs and nothing more; a second call installs nothing.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
+export PIP_CONSTRAINT := $(CURDIR)/constraints.txt
+
+.PHONY: demo test test-all lint bench docs clean
+
+demo: $(VENV)/.installed
+	$(BIN)/trainwright demo
+
+test: $(VENV)/.installed-test
+	$(BIN)/python -m pytest
+
+test-all: $(VENV)/.installed-test
+	$(BIN)/python -m pytest -m "slow or not slow"
+
+lint: $(VENV)/.installed-lint
+	$(BIN)/ruff check src tests benchmarks docs examples
+	$(BIN)/ruff format --check src tests benchmarks docs examples
+	$(BIN)/lint-imports
+	$(BIN)/pyright
+
+# The data sets that do not come with the package; see README, "Benchmarks".
+bench: $(VENV)/.installed
+	$(BIN)/python benchmarks/quality.py
+
+docs: $(VENV)/.installed
+	$(BIN)/python docs/build.py
+
+$(VENV)/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "trainwright needs Python 3.11 or newer; choose one with: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.installed: pyproject.toml constraints.txt | $(VENV)/bin/python
+	$(PIP) --editable .
+	@touch $@
+
+$(VENV)/.installed-test: pyproject.toml constraints.txt | $(VENV)/bin/python
+	$(PIP) --editable ".[test]"
+	@touch $@ $(VENV)/.installed
+
+$(VENV)/.installed-lint: pyproject.toml constraints.txt | $(VENV)/bin/python
+	$(PIP) --editable ".[test,lint]"
+	@touch $@ $(VENV)/.installed $(VENV)/.installed-test
+
+clean:
+	rm -rf $(VENV) .pytest_cache .ruff_cache .hypothesis

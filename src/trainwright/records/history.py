@@ -1,0 +1,115 @@
+"""What a run leaves behind, step by step, and the chart that the doctor reads."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from trainwright.records.run import RunInfo
+
+
+@dataclass(frozen=True, kw_only=True)
+class StepProbe:
+    """The loss on a step's own batch, under its own dropout masks, after moving by a multiple of its update.
+
+    `before` is the loss that the step saw; `tenth`, `same` and `tenfold` are what the same batch gives after 0.1, 1
+    and 10 times the update that was made. An overshooting rate shows as `same > before > tenth`; a timid one as
+    `before - tenfold` close to ten times `before - same`.
+    """
+
+    before: float
+    tenth: float
+    same: float
+    tenfold: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class StepRecord:
+    """One optimizer step. `step` and `epoch` count from 0.
+
+    `loss` is the mean over the batch's `samples`, before the update; `gradient_norm` the global norm before clipping;
+    `update_ratio` the median over weight matrices of |update| / |weight| (sampled, else None).
+    """
+
+    step: int
+    epoch: int
+    loss: float
+    rate: float
+    samples: int
+    gradient_norm: float | None = None
+    clipped: bool = False
+    update_ratio: float | None = None
+    probe: StepProbe | None = None
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class EvalRecord:
+    """One pass over a whole split in evaluation mode, after `step` optimizer steps.
+
+    `loss` is the mean over samples (not over batches); `loss_error` its standard error.
+    """
+
+    step: int
+    epoch: float
+    split: str  # "train", "validation" or "test"
+    loss: float
+    loss_error: float
+    metrics: Mapping[str, float]
+    samples: int
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class LayerStats:
+    """One layer at one step, measured on the same reference samples each time, in evaluation mode.
+
+    The `fraction`s count units (channels for a convolution): `dead_fraction` those at zero for every reference sample,
+    `zero_fraction` the share of zero activations. `weight_norm` and `gradient_norm` are None for layers without
+    parameters.
+    """
+
+    step: int
+    module: str
+    kind: str  # class name, "ReLU"
+    units: int
+    samples: int
+    mean: float
+    std: float
+    zero_fraction: float
+    dead_fraction: float
+    weight_norm: float | None = None
+    gradient_norm: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Event:
+    """Something that happened once: a phase, a finding, a checkpoint."""
+
+    step: int
+    name: str
+    detail: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Chart:
+    """Everything the doctor may read, and nothing else: the same chart gives the same findings.
+
+    The columns are read-only sequences in the order in which things happened.
+    """
+
+    info: RunInfo
+    steps: Sequence[StepRecord] = ()
+    evals: Sequence[EvalRecord] = ()
+    layers: Sequence[LayerStats] = ()
+    events: Sequence[Event] = ()
+
+    def evaluations(self, split: str) -> list[EvalRecord]:
+        """Return the evaluations of one split, in order."""
+        return [record for record in self.evals if record.split == split]
+
+    @property
+    def last_step(self) -> int | None:
+        """The newest step of the chart, None where no step was made."""
+        return self.steps[-1].step if self.steps else None

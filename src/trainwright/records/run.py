@@ -1,0 +1,126 @@
+"""What is known of a run as a whole: its settings, its data's vital facts, and how it ended."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from trainwright.records.findings import Location
+
+Status = Literal["finished", "stopped", "diverged", "interrupted"]
+Task = Literal["classification", "regression"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Setting:
+    """One setting as it was resolved, and where the user wrote it (None where it is a default)."""
+
+    value: Any
+    where: Location | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class InputStats:
+    """The training inputs as the network sees them, over at most some thousand samples.
+
+    `spread` is the largest feature standard deviation over the smallest that is not zero; `offset` the largest
+    |mean| / standard deviation of a feature. `integral` says that all values are whole numbers.
+    """
+
+    samples: int
+    features: int
+    mean: float
+    std: float
+    minimum: float
+    maximum: float
+    spread: float
+    offset: float
+    integral: bool
+    non_finite: int
+    constant_features: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class TargetStats:
+    """The training targets. `minimum` and `maximum` are over all of them.
+
+    `constant_loss` is the loss of the best constant predictor: the entropy of the labels in nats for a logit loss, the
+    variance for the squared error; None where it is not known. `linear_score` is what a closed-form linear model
+    reaches on the same split as the net's training metric (accuracy; R squared for regression), None if not computed.
+    """
+
+    samples: int
+    minimum: float
+    maximum: float
+    integral: bool
+    distinct: int
+    constant_loss: float | None = None
+    linear_score: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class OutputFacts:
+    """What the first batches showed of the model's output where it enters the loss.
+
+    `shape` is that of the first batch; `operation` the last operation that is not a view (`Softmax`), with its place;
+    `row_sum_error` the largest deviation from 1 of a row's sum, where every entry lies in [0, 1], over `batches`
+    batches, else None.
+    """
+
+    shape: tuple[int, ...]
+    operation: str
+    where: Location = field(default_factory=Location)
+    batches: int = 1
+    row_sum_error: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunInfo:
+    """A run's head: what was asked for and what it is fed with. Optional facts are None where nobody measured them."""
+
+    name: str = "run"
+    task: Task | None = None
+    loss: str = ""  # the catalogue's name, or "" for a function that it does not know
+    optimizer: str = ""
+    schedule: str = ""
+    model: str = ""
+    outputs: int | None = None
+    parameters: int = 0
+    planned_steps: int | None = None
+    steps_per_epoch: int | None = None
+    metric: str | None = None  # "accuracy" or "rmse"
+    settings: Mapping[str, Setting] = field(default_factory=dict)
+    recommended_rate: float | None = None
+    has_input_norm: bool = False  # the first layer normalises its input
+    inputs: InputStats | None = None
+    targets: TargetStats | None = None
+    output: OutputFacts | None = None
+
+    def where(self, *names: str) -> Location:
+        """Return where the user wrote the first of `names` that they wrote, else an empty location."""
+        for name in names:
+            setting = self.settings.get(name)
+            if setting is not None and setting.where is not None:
+                return setting.where
+        return Location()
+
+    def setting(self, name: str, default: Any = None) -> Any:
+        """Return a setting's resolved value."""
+        setting = self.settings.get(name)
+        return default if setting is None else setting.value
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """How a run ended. Failure is data: `diverged` is an outcome, not an exception.
+
+    `best` maps "train", "validation" and "test" to the loss and the metric of the model that is returned.
+    """
+
+    status: Status
+    reason: str = ""
+    best: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    best_step: int | None = None
+    steps: int = 0
+    seconds: float = 0.0

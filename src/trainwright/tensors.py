@@ -1,0 +1,78 @@
+"""Small things that several rooms do with tensors and modules."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch import nn
+
+from trainwright.errors import DataError
+
+
+def to_tensor(values: Any, name: str) -> torch.Tensor:
+    """Return `values` (tensor, numpy array, or nested list of numbers) as a tensor that shares memory if it can.
+
+    Raises `DataError`, naming `name`, where the values are no numbers or the list is ragged.
+    """
+    if isinstance(values, torch.Tensor):
+        return values.detach()
+    try:
+        return torch.as_tensor(values)
+    except (TypeError, ValueError, RuntimeError) as problem:
+        raise DataError(
+            f"{name} cannot be read as a tensor of numbers",
+            evidence=f"{type(values).__name__}: {str(problem).splitlines()[0]}",
+            remedy="pass a tensor, a numpy array, or equally long lists of numbers; encode text and categories first",
+        ) from None
+
+
+def digest(state: Mapping[str, torch.Tensor]) -> str:
+    """Return the SHA-256 over `state`: names, dtypes, shapes and every bit of every tensor, in order of name."""
+    sha = hashlib.sha256()
+    for name in sorted(state):
+        tensor = state[name].detach().cpu().contiguous()  # syncs the device
+        sha.update(f"{name}|{tensor.dtype}|{tuple(tensor.shape)}|".encode())
+        sha.update(tensor.reshape(-1).view(torch.uint8).numpy().tobytes())
+    return sha.hexdigest()
+
+
+def copy_state(module: nn.Module) -> dict[str, torch.Tensor]:
+    """Return a detached copy of the module's parameters and buffers that later training cannot reach."""
+    return {name: value.detach().clone() for name, value in module.state_dict().items()}
+
+
+@contextmanager
+def evaluating(module: nn.Module) -> Iterator[None]:
+    """Put every submodule into evaluation mode for the block, then give each its own former mode back.
+
+    `module.train()` afterwards would wake a deliberately frozen BatchNorm; this does not.
+    """
+    modes = [(submodule, submodule.training) for submodule in module.modules()]
+    module.eval()
+    try:
+        yield
+    finally:
+        for submodule, mode in modes:
+            submodule.training = mode
+
+
+@contextmanager
+def buffers_restored(module: nn.Module) -> Iterator[None]:
+    """Undo, at the end of the block, what forward passes did to the module's buffers (BatchNorm's statistics)."""
+    kept = [(buffer, buffer.detach().clone()) for buffer in module.buffers()]
+    try:
+        yield
+    finally:
+        with torch.no_grad():
+            for buffer, value in kept:
+                buffer.copy_(value)
+
+
+def global_norm(tensors: Iterable[torch.Tensor]) -> torch.Tensor:
+    """Return the Euclidean norm over all `tensors` as one: a scalar tensor on their device, zero for none."""
+    norms = torch._foreach_norm(list(tensors))
+    return torch.linalg.vector_norm(torch.stack(norms)) if norms else torch.zeros(())
