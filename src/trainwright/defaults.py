@@ -43,9 +43,7 @@ MOMENTUM_LEARNING_RATE: Final = Default(
 )
 MOMENTUM: Final = Default(value=0.9, meaning="momentum coefficient", source="G2, G4")
 ADAM_BETA1: Final = Default(value=0.9, meaning="Adam: decay of the mean of the gradients", source="G2, G4")
-ADAM_BETA2: Final = Default(
-    value=0.999, meaning="Adam: decay of the mean of the squared gradients", source="G2, G4"
-)
+ADAM_BETA2: Final = Default(value=0.999, meaning="Adam: decay of the mean of the squared gradients", source="G2, G4")
 ADAM_EPSILON: Final = Default(value=1e-8, meaning="Adam: floor of the denominator", source="G2, G4")
 WEIGHT_DECAY: Final = Default(
     value=0.01,
@@ -72,22 +70,12 @@ DROPOUT: Final = Default(
     source="G0",
     disagreement="G0 says 0.1 to 0.3, G1 0.1 to 0.5",
 )
-BATCH_SIZE: Final = Default(
-    value=64, meaning="samples in a mini-batch", source="ours", disagreement="G4: 32, 256"
-)
-VALIDATION_FRACTION: Final = Default(
-    value=0.15, meaning="share of the data held out to choose by", source="ours"
-)
+BATCH_SIZE: Final = Default(value=64, meaning="samples in a mini-batch", source="ours", disagreement="G4: 32, 256")
+VALIDATION_FRACTION: Final = Default(value=0.15, meaning="share of the data held out to choose by", source="ours")
 TEST_FRACTION: Final = Default(value=0.15, meaning="share of the data held out to report by", source="ours")
-PLANNED_STEPS: Final = Default(
-    value=3000, meaning="optimizer steps aimed at where epochs are not given", source="ours"
-)
+PLANNED_STEPS: Final = Default(value=3000, meaning="optimizer steps aimed at where epochs are not given", source="ours")
 FEWEST_EPOCHS: Final = Default(value=10, meaning="fewest epochs where they are not given", source="ours")
 MOST_EPOCHS: Final = Default(value=150, meaning="most epochs where they are not given", source="ours")
-PLATEAU_FACTOR: Final = Default(
-    value=0.1, meaning="factor for the rate once the loss is flat", source="G2, chapter 4"
-)
+PLATEAU_FACTOR: Final = Default(value=0.1, meaning="factor for the rate once the loss is flat", source="G2, chapter 4")
 
-ALL: Final[dict[str, Default]] = {
-    name: value for name, value in list(globals().items()) if isinstance(value, Default)
-}
+ALL: Final[dict[str, Default]] = {name: value for name, value in list(globals().items()) if isinstance(value, Default)}

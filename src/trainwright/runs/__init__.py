@@ -1,1 +1,1 @@
-
+"""The run folder: written once, append-only, readable by anyone while the run goes on."""

@@ -1,1 +1,1 @@
-
+"""The verbs, thin: each joins lower rooms."""

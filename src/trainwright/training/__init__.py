@@ -1,1 +1,1 @@
-
+"""One model in training: the step, the loop, evaluation, and what is kept."""
