@@ -5,4 +5,54 @@ The names below load on first use, so that `trainwright --help` need not wait fo
 
 from __future__ import annotations
 
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from trainwright.doctor.diagnose import diagnose
+    from trainwright.doctor.kinds import explain
+    from trainwright.errors import TrainwrightError
+    from trainwright.records import Chart, Finding, Outcome
+    from trainwright.runs.reader import read_run
+    from trainwright.stages.recipe import Recipe
+    from trainwright.stages.train import Run, fit
+
 __version__ = "0.1.0"
+
+_HOMES = {
+    "Chart": "records",
+    "Finding": "records",
+    "Outcome": "records",
+    "Recipe": "stages.recipe",
+    "Run": "stages.train",
+    "TrainwrightError": "errors",
+    "diagnose": "doctor.diagnose",
+    "explain": "doctor.kinds",
+    "fit": "stages.train",
+    "read_run": "runs.reader",
+}
+
+__all__ = [
+    "Chart",
+    "Finding",
+    "Outcome",
+    "Recipe",
+    "Run",
+    "TrainwrightError",
+    "diagnose",
+    "explain",
+    "fit",
+    "read_run",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'trainwright' has no attribute '{name}'")
+    value = getattr(importlib.import_module(f"trainwright.{_HOMES[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

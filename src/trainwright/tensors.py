@@ -12,6 +12,20 @@ from torch import nn
 
 from trainwright.errors import DataError
 
+NORMALISATIONS = (
+    nn.BatchNorm1d,
+    nn.BatchNorm2d,
+    nn.BatchNorm3d,
+    nn.SyncBatchNorm,
+    nn.LayerNorm,
+    nn.GroupNorm,
+    nn.InstanceNorm1d,
+    nn.InstanceNorm2d,
+    nn.InstanceNorm3d,
+    nn.RMSNorm,
+    nn.LocalResponseNorm,
+)
+
 
 def to_tensor(values: Any, name: str) -> torch.Tensor:
     """Return `values` (tensor, numpy array, or nested list of numbers) as a tensor that shares memory if it can.
@@ -43,6 +57,11 @@ def digest(state: Mapping[str, torch.Tensor]) -> str:
 def copy_state(module: nn.Module) -> dict[str, torch.Tensor]:
     """Return a detached copy of the module's parameters and buffers that later training cannot reach."""
     return {name: value.detach().clone() for name, value in module.state_dict().items()}
+
+
+def is_normalisation(module: nn.Module) -> bool:
+    """Say whether a module normalises: torch's own classes, or a foreign one that names itself so (`RMSNorm`)."""
+    return isinstance(module, NORMALISATIONS) or type(module).__name__.endswith("Norm")
 
 
 @contextmanager

@@ -1,1 +1,1 @@
-"""What a recipe can name: losses, optimizers, schedules, models. One record per entry, everything else derived from it."""
+"""What a recipe can name: losses, optimizers, schedules, models; one record per entry, all else derived from it."""

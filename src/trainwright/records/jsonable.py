@@ -32,7 +32,7 @@ def to_plain(value: Any, *, strict: bool = False) -> Any:
 
 
 def from_plain(record: type[Record], plain: Mapping[str, Any]) -> Record:
-    """Rebuild a `record` from what `to_plain` made of it. Fields it does not know, as of a newer version, are dropped."""
+    """Rebuild a `record` from what `to_plain` made of it; fields it does not know (a newer version) are dropped."""
     hints = _hints(record)
     return record(**{name: _restore(hints[name], value) for name, value in plain.items() if name in hints})
 

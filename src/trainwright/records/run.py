@@ -24,8 +24,8 @@ class Setting:
 class InputStats:
     """The training inputs as the network sees them, over at most some thousand samples.
 
-    `spread` is the largest feature standard deviation over the smallest that is not zero; `offset` the largest
-    |mean| / standard deviation of a feature. `integral` says that all values are whole numbers.
+    `spread` is the largest standard deviation of a feature over the median one; `offset` the median over features of
+    |mean| / standard deviation, constant features left out. `integral` says that all values are whole numbers.
     """
 
     samples: int

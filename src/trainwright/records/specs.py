@@ -85,7 +85,7 @@ class ScheduleSpec:
 
 @dataclass(frozen=True, kw_only=True)
 class ModelSpec:
-    """A built-in network. `factory(shape, **options)` gives a module from samples `(N, *input_shape)` to `(N, outputs)`.
+    """A built-in network. `factory(shape, **options)` gives a module from `(N, *input_shape)` to `(N, outputs)`.
 
     `dimensions` says how many dimensions a sample may have.
     """

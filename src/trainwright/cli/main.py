@@ -1,0 +1,198 @@
+"""The command line: one verb a function, thin. Nothing here imports torch before a verb needs it."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from trainwright import __version__
+from trainwright.cli.answer import JsonFile, answering
+from trainwright.errors import EXIT_USAGE, TrainwrightError
+
+app = typer.Typer(
+    name="trainwright",
+    help="Train PyTorch networks, and be told what is wrong with the training, the way a good compiler tells.",
+    epilog="Exit status: 0 done and healthy; 1 it could not be done; 2 wrong usage or a malformed recipe; "
+    "3 done, and at least one finding is an error.",
+    no_args_is_help=True,
+    add_completion=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+runs_app = typer.Typer(no_args_is_help=False, help="List the runs of a folder, or show one of them.")
+app.add_typer(runs_app, name="runs", rich_help_panel="Look")
+
+RecipeFile = Annotated[Path, typer.Argument(metavar="RECIPE", help="A recipe (TOML); `trainwright new` writes one.")]
+DataRoot = Annotated[
+    str | None, typer.Option("--data-root", metavar="DIR", help="Where data files lie; else $TRAINWRIGHT_DATA.")
+]
+RunFolder = Annotated[Path, typer.Argument(metavar="FOLDER", help="The folder of a run.")]
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"trainwright {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and leave.")
+    ] = False,
+) -> None:
+    pass
+
+
+@app.command(rich_help_panel="Start")
+def demo(
+    folder: Annotated[
+        Path | None, typer.Option("--folder", metavar="DIR", help="Where to keep the runs; else runs/demo-001, ...")
+    ] = None,
+    json: JsonFile = None,
+) -> None:
+    """Train digits well, then with a planted mistake; see it diagnosed, mended and proved better. About a minute."""
+    from trainwright.cli import demo as command
+
+    with answering(json) as (console, document):
+        command.run(console, document, folder)
+
+
+@app.command(rich_help_panel="Start")
+def new(
+    data: Annotated[str, typer.Argument(metavar="DATA", help="A CSV file, an IDX folder or file, or a built-in set.")],
+    target: Annotated[str | None, typer.Option("--target", metavar="COLUMN", help="The column to predict.")] = None,
+    output: Annotated[Path, typer.Option("--output", "-o", metavar="FILE", help="Where to write the recipe.")] = Path(
+        "recipe.toml"
+    ),
+    data_root: DataRoot = None,
+    json: JsonFile = None,
+) -> None:
+    """Look at the data, name task, target and classes, and write a commented recipe for them."""
+    with answering(json) as (console, document):
+        from trainwright.stages.new import write_recipe
+
+        summary = write_recipe(data, output, target=target, data_root=data_root)
+        console.print(summary.text, markup=False, highlight=False)
+        document.update(summary.document)
+
+
+@app.command(rich_help_panel="Work")
+def train(
+    recipe: RecipeFile,
+    changes: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="SECTION.KEY=VALUE", help="Put a setting over the recipe's; may be repeated."),
+    ] = None,
+    folder: Annotated[
+        Path | None, typer.Option("--folder", metavar="DIR", help="Where to keep the run; else runs/RECIPE-001, ...")
+    ] = None,
+    data_root: DataRoot = None,
+    explain_groups: Annotated[
+        bool, typer.Option("--explain-groups", help="Print which parameters decay, and why, then train.")
+    ] = False,
+    json: JsonFile = None,
+) -> None:
+    """Train what a recipe describes, with the doctor watching."""
+    from trainwright.cli import train as command
+
+    with answering(json) as (console, document):
+        command.run(
+            console,
+            document,
+            recipe,
+            changes=changes or [],
+            folder=folder,
+            data_root=data_root,
+            explain_groups=explain_groups,
+        )
+
+
+@app.command(rich_help_panel="Look")
+def report(
+    folder: RunFolder,
+    html: Annotated[
+        Path | None, typer.Option("--html", metavar="FILE", help="Where to write the page; else report.html in FOLDER.")
+    ] = None,
+    json: JsonFile = None,
+) -> None:
+    """Print a run's report, and write it as one HTML page that opens from disk without a network."""
+    with answering(json) as (console, document):
+        from trainwright.stages.report import report_run
+
+        written = report_run(folder, html, color=console.color_system is not None, width=min(console.width, 120))
+        console.print(written.text, markup=False, highlight=False, soft_wrap=True)
+        document.update(written.document)
+
+
+@app.command(rich_help_panel="Look")
+def explain(
+    code: Annotated[str, typer.Argument(metavar="CODE", help="A code (TW301), a kind (dead-relu), or `all`.")],
+    json: JsonFile = None,
+) -> None:
+    """Explain a diagnosis: what it is, why it hurts, how to fix it, and when the doctor is wrong."""
+    with answering(json) as (console, document):
+        from trainwright.doctor.kinds import CATALOGUE, find_kind
+        from trainwright.doctor.kinds import explain as page
+
+        if code == "all":
+            for kind in CATALOGUE.values():
+                console.print(f"{kind.code}  {kind.severity:<8} {kind.kind}", markup=False, highlight=False)
+            document["kinds"] = [{"code": kind.code, "kind": kind.kind} for kind in CATALOGUE.values()]
+        else:
+            console.print(page(code), markup=False, highlight=False)
+            kind = find_kind(code)
+            document.update(code=kind.code, kind=kind.kind, severity=kind.severity, text=page(code))
+
+
+@runs_app.callback(invoke_without_command=True)
+def runs(context: typer.Context) -> None:
+    """List the runs of a folder, or show one of them."""
+    if context.invoked_subcommand is None:
+        list_runs(Path("runs"))
+
+
+@runs_app.command("list")
+def list_runs(
+    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="The folder that holds the runs.")] = Path("runs"),
+    json: JsonFile = None,
+) -> None:
+    """List the runs in a folder: outcome, findings, best metric."""
+    from trainwright.cli import runs as command
+
+    with answering(json) as (console, document):
+        command.list_all(console, document, folder)
+
+
+@runs_app.command("show")
+def show(folder: RunFolder, json: JsonFile = None) -> None:
+    """Show one run: outcome, findings, best metrics, and the digest of its final weights."""
+    from trainwright.cli import runs as command
+
+    with answering(json) as (console, document):
+        command.show(console, document, folder)
+
+
+def main(arguments: Sequence[str] | None = None) -> Any:
+    """Run the command line and leave with its exit status."""
+    try:
+        status = app(args=list(arguments) if arguments is not None else None, standalone_mode=False)
+        sys.exit(status if isinstance(status, int) else 0)
+    except TrainwrightError as problem:
+        sys.stderr.write(f"error: {problem}\n")
+        sys.exit(problem.exit_status)
+    except (KeyboardInterrupt, typer.Abort):
+        sys.exit(130)
+    except BrokenPipeError:  # the reader of a pipe left: `trainwright report ... | head`
+        sys.stderr.close()
+        sys.exit(0)
+    except Exception as problem:
+        # The parser's own usage error. Typer moved its class from click to itself: it is told by what it can do.
+        if not hasattr(problem, "show") or not hasattr(problem, "exit_code"):
+            raise
+        problem.show()  # type: ignore[attr-defined]
+        sys.exit(EXIT_USAGE)

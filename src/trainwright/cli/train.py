@@ -1,0 +1,94 @@
+"""The command `train`: settings from the command line, live progress, the findings, where the run is kept."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+
+from trainwright.errors import EXIT_FAILED, UsageError
+
+if TYPE_CHECKING:
+    from trainwright.stages.recipe import Recipe
+    from trainwright.stages.train import Run
+
+
+def run(
+    console: Console,
+    document: dict[str, Any],
+    recipe_file: Path,
+    *,
+    changes: Sequence[str],
+    folder: Path | None,
+    data_root: str | None,
+    explain_groups: bool,
+) -> None:
+    """Train the recipe in `recipe_file`; fill `document`."""
+    parsed = dict(parse_change(change) for change in changes)  # before torch is loaded: a slip is told at once
+    from trainwright.runs.writer import next_folder
+    from trainwright.stages.recipe import Recipe
+
+    recipe = Recipe.read(recipe_file, parsed)
+    target = folder if folder is not None else next_folder(Path("runs"), recipe_file.stem)
+    train_and_show(console, document, recipe, target, data_root=data_root, explain_groups=explain_groups)
+
+
+def train_and_show(
+    console: Console,
+    document: dict[str, Any],
+    recipe: Recipe,
+    folder: Path,
+    *,
+    data_root: str | None = None,
+    explain_groups: bool = False,
+) -> Run:
+    """Train `recipe` into `folder` with live progress, print how it ended, and fill `document`."""
+    from trainwright.cli.progress import Progress
+    from trainwright.parts.groups import decay_table, render_table
+    from trainwright.stages.train import carry_out, plan
+
+    setup = plan(recipe, folder, data_root)
+    for note in setup.facts["data"]["notes"]:
+        console.print(f"note: {note}", markup=False)
+    if explain_groups:
+        console.print(render_table(decay_table(setup.model)), markup=False)
+    with Progress(console, setup.info) as progress:
+        finished = carry_out(setup, folder, [progress])
+    show_end(console, finished)
+    document.update(finished.to_json())
+    if finished.folder is None:
+        document["status"] = EXIT_FAILED
+    return finished
+
+
+def show_end(console: Console, finished: Run) -> None:
+    """Print how a run ended: the report's text, and where it is kept."""
+    from trainwright.report.text import render_run
+
+    text = render_run(
+        finished.history.info,
+        finished.outcome,
+        finished.history,
+        finished.findings,
+        color=console.color_system is not None,
+        width=min(console.width, 110),
+    )
+    console.print(text, markup=False, highlight=False, soft_wrap=True)
+    if finished.folder is not None:
+        console.print(f"kept in {finished.folder}; see it with: trainwright report {finished.folder}", markup=False)
+
+
+def parse_change(text: str) -> tuple[str, Any]:
+    """Return `section.key=value` as the key and the value that TOML reads; what is no TOML value is taken as text."""
+    name, equals, value = text.partition("=")
+    if not equals or "." not in name:
+        raise UsageError(
+            f"--set {text} does not name a setting", remedy="write it as SECTION.KEY=VALUE, such as optimizer.lr=0.01"
+        )
+    try:
+        return name.strip(), tomllib.loads(f"value = {value.strip()}")["value"]
+    except tomllib.TOMLDecodeError:
+        return name.strip(), value.strip()

@@ -1,0 +1,123 @@
+"""Mini-batches of data in memory: each epoch's order is a function of the seed and the epoch alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import torch
+
+from trainwright.data.arrays import pair_tensors
+from trainwright.data.dataset import Split
+from trainwright.data.streams import StreamBatches
+from trainwright.errors import DataError, UsageError
+from trainwright.randomness import generator, permutation
+from trainwright.tensors import digest
+
+__all__ = ["Batches", "StreamBatches", "batches_of"]
+
+_GATHER_BYTES = 256 * 2**20  # an epoch up to this size is put in order once, a larger one batch by batch
+_RESIDENT_BYTES = 4 * 2**30  # data up to this size are moved to an accelerator as a whole
+_EVALUATION_BATCH = 512
+_EVALUATION_BYTES = 64 * 2**20  # of inputs in one evaluation batch: their activations are a multiple of it
+
+Batch = tuple[torch.Tensor, torch.Tensor]
+
+
+class Batches:
+    """The samples of a split in mini-batches on `device`.
+
+    `samples` counts them, `steps_per_epoch` the batches. The last batch may be short, but is never a single sample,
+    which batch normalisation cannot train on: that one joins the batch before it. Nothing is drawn from torch's global
+    generator, and no batch shares memory with the split.
+    """
+
+    def __init__(self, split: Split, *, batch_size: int, seed: int, device: torch.device | str = "cpu") -> None:
+        if batch_size < 1:
+            raise UsageError(
+                "a batch must hold at least one sample",
+                evidence=f"batch_size = {batch_size}",
+                remedy="set train.batch_size to 1 or more",
+            )
+        if len(split) == 0:
+            raise DataError(f"the split '{split.name}' is empty", remedy="pass at least one sample")
+        self.samples = len(split)
+        self.batch_size = batch_size
+        self.seed = seed
+        self.device = torch.device(device)
+        size = split.x.nbytes + split.y.nbytes
+        resident = size <= _RESIDENT_BYTES
+        self._x = split.x.to(self.device) if resident else split.x
+        self._y = split.y.to(self.device) if resident else split.y
+        self._gathers = size <= _GATHER_BYTES
+        self._sizes = _sizes(self.samples, batch_size)
+        self.steps_per_epoch = len(self._sizes)
+
+    def epoch(self, epoch: int) -> Iterator[Batch]:
+        """Yield the batches of one epoch: every sample once, in the order of (seed, epoch)."""
+        order = permutation(self.seed, epoch, self.samples).to(self._x.device)
+        if self._gathers:
+            x, y = self._x.index_select(0, order), self._y.index_select(0, order)
+            yield from zip(x.split(self._sizes), y.split(self._sizes), strict=True)
+        else:
+            yield from map(self._pick, order.split(self._sizes))
+
+    def in_order(self, batch_size: int | None = None) -> Iterator[Batch]:
+        """Yield all samples in the order of the source, for evaluation, by default in larger batches."""
+        size = batch_size or self._evaluation_batch()
+        for start in range(0, self.samples, size):
+            # A copy, because a model that works in place must not change the data.
+            x, y = self._x[start : start + size].clone(), self._y[start : start + size].clone()
+            yield x.to(self.device), y.to(self.device)
+
+    def take(self, count: int) -> Batch:
+        """Return `count` samples (all of them where there are fewer): the same ones whenever it is called."""
+        order = torch.randperm(self.samples, generator=generator(self.seed, "reference"))[:count]
+        return self._pick(order.to(self._x.device))
+
+    def _pick(self, order: torch.Tensor) -> Batch:
+        x, y = self._x.index_select(0, order), self._y.index_select(0, order)
+        return x.to(self.device), y.to(self.device)
+
+    def _evaluation_batch(self) -> int:
+        fits = _EVALUATION_BYTES // max(1, self._x.nbytes // self.samples)
+        return max(self.batch_size, min(_EVALUATION_BATCH, fits))
+
+
+def _sizes(samples: int, batch_size: int) -> list[int]:
+    """Return the sizes of an epoch's batches: a last one of a single sample joins the one before."""
+    whole, rest = divmod(samples, batch_size)
+    if rest == 1 and whole > 0:
+        return [batch_size] * (whole - 1) + [batch_size + 1]
+    return [batch_size] * whole + [rest] * (rest > 0)
+
+
+def batches_of(data: Any, *, batch_size: int, seed: int, device: torch.device | str = "cpu") -> Batches | StreamBatches:
+    """Return mini-batches of `data`: a `Split`, an `(x, y)` pair of tensors, arrays or lists, or an iterable of pairs.
+
+    Pairs are used as given, types and shapes included, but for numpy's float64, which become float32. An iterable, such
+    as a DataLoader, makes its own batches: `batch_size` is then not used. Raises `DataError` for anything else.
+    """
+    if isinstance(data, Split):
+        return Batches(data, batch_size=batch_size, seed=seed, device=device)
+    if _is_pair(data):
+        x, y = pair_tensors([_single(values) for values in data], "the data")
+        split = Split(x=x, y=y, name="train", digest=digest({"x": x, "y": y}))
+        return Batches(split, batch_size=batch_size, seed=seed, device=device)
+    return StreamBatches(data, seed=seed, device=device)
+
+
+def _is_pair(data: Any) -> bool:
+    """Tell (x, y) from two batches [(x1, y1), (x2, y2)]: those are pairs of tensors themselves."""
+    if not isinstance(data, tuple | list) or len(data) != 2:
+        return False
+    arrays = (torch.Tensor, np.ndarray)
+    return not any(isinstance(part, tuple | list) and any(isinstance(item, arrays) for item in part) for part in data)
+
+
+def _single(values: Any) -> Any:
+    if isinstance(values, torch.Tensor) or not hasattr(values, "__array__"):
+        return values
+    array = np.asarray(values)
+    return array.astype(np.float32) if array.dtype == np.float64 else array

@@ -1,0 +1,69 @@
+"""From a chart to findings: every rule that has what it needs, causes before symptoms, worst first."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from trainwright.doctor import activations, generalisation, inputs, labels, loss, numbers, rate
+from trainwright.doctor.kinds import find_kind
+from trainwright.doctor.rule import Rule
+from trainwright.records import Chart, Finding
+from trainwright.records.findings import SEVERITIES
+
+RULES: tuple[Rule, ...] = (
+    *loss.RULES,
+    *labels.RULES,
+    *numbers.RULES,
+    *inputs.RULES,
+    *activations.RULES,
+    *rate.RULES,
+    *generalisation.RULES,
+)
+"""In the order in which one fault may explain another: loss, labels, numbers, inputs, activations, rate, the rest."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Examination:
+    """What a chart showed: findings, kinds that were looked for and not found, and those not judged, with why."""
+
+    findings: tuple[Finding, ...]
+    healthy: tuple[str, ...]
+    not_judged: Mapping[str, str]
+
+
+def examine(chart: Chart) -> Examination:
+    """Judge `chart` by every rule. Findings come worst first, each cause without its symptoms."""
+    found: list[Finding] = []
+    healthy: list[str] = []
+    not_judged: dict[str, str] = {}
+    for rule in RULES:
+        why = rule.missing(chart)
+        if why is not None:
+            not_judged[rule.kind.kind] = why
+            continue
+        finding = rule.judge(chart)
+        if finding is None:
+            healthy.append(rule.kind.kind)
+        else:
+            found.append(finding)
+    return Examination(findings=tuple(_causes_first(found)), healthy=tuple(healthy), not_judged=not_judged)
+
+
+def diagnose(chart: Chart) -> list[Finding]:
+    """Return the findings of `chart`, worst first. A pure function: same chart, same findings."""
+    return list(examine(chart).findings)
+
+
+def _causes_first(found: Sequence[Finding]) -> list[Finding]:
+    """Drop what another finding explains, and order the rest by severity, then as the rules stand."""
+
+    def explains(cause: Finding, symptom: Finding) -> bool:
+        if symptom.kind not in find_kind(cause.kind).causes:
+            return False
+        # Two kinds may each be able to cause the other; then the one whose rule stands first is the cause.
+        mutual = cause.kind in find_kind(symptom.kind).causes
+        return not mutual or found.index(cause) < found.index(symptom)
+
+    kept = [finding for finding in found if not any(explains(other, finding) for other in found)]
+    return sorted(kept, key=lambda finding: SEVERITIES.index(finding.severity))

@@ -1,0 +1,53 @@
+"""The inputs as the network sees them. Source: G4 (initialisation and scale); thresholds measured here."""
+
+from __future__ import annotations
+
+from trainwright.doctor.kinds import INPUTS_NOT_NORMALISED
+from trainwright.doctor.rule import Rule
+from trainwright.records import Chart, Evidence, Finding, Remedy
+
+STD_TOO_LARGE = 10.0
+"""Inputs ten times wider than standardised ones already make the first layer's gradient ten times steeper."""
+SPREAD_TOO_LARGE = 1e3
+"""Standard deviation of the widest feature over the median one; the condition of the loss grows with its square."""
+OFFSET_TOO_LARGE = 10.0
+"""Median |mean| of a feature in its own standard deviations: the samples then hardly differ for the first layer."""
+BYTES_MAXIMUM = 100.0
+"""Whole numbers that reach beyond this are raw bytes or counts."""
+
+
+def inputs_not_normalised(chart: Chart) -> Finding | None:
+    """The scale of the inputs is far from standardised, and no normalisation layer comes first."""
+    inputs, info = chart.info.inputs, chart.info
+    if inputs is None or info.has_input_norm:
+        return None
+    evidence = []
+    if inputs.std > STD_TOO_LARGE:
+        evidence.append(Evidence(name="standard deviation of the inputs", value=inputs.std, threshold=STD_TOO_LARGE))
+    if inputs.spread > SPREAD_TOO_LARGE:
+        name = "standard deviation of the widest feature over the median one"
+        evidence.append(Evidence(name=name, value=inputs.spread, threshold=SPREAD_TOO_LARGE))
+    if inputs.offset > OFFSET_TOO_LARGE:
+        name = "median over features of |mean| / standard deviation"
+        evidence.append(Evidence(name=name, value=inputs.offset, threshold=OFFSET_TOO_LARGE))
+    if inputs.integral and inputs.maximum > BYTES_MAXIMUM:
+        name = "all inputs are whole numbers, the largest"
+        evidence.append(Evidence(name=name, value=inputs.maximum, threshold=BYTES_MAXIMUM))
+    if not evidence:
+        return None
+    evidence.append(Evidence(name="range of the inputs", value=f"{inputs.minimum:.4g} to {inputs.maximum:.4g}"))
+    in_recipe = info.setting("data.normalise") == "none"
+    return INPUTS_NOT_NORMALISED.finding(
+        where=info.where("data.normalise", "data.source", "data"),
+        step=0,
+        evidence=tuple(evidence),
+        remedies=(
+            Remedy(
+                text="standardise every feature with the training split's mean and standard deviation",
+                change={"data.normalise": "standard"} if in_recipe else None,
+            ),
+        ),
+    )
+
+
+RULES = (Rule(kind=INPUTS_NOT_NORMALISED, needs=("inputs",), judge=inputs_not_normalised),)

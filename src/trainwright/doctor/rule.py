@@ -1,0 +1,43 @@
+"""What a rule is: one kind, what it needs of a chart, and a pure function from a chart to a finding or nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+from trainwright.doctor.kinds import Kind
+from trainwright.records import Chart, Finding
+
+NEEDS: Mapping[str, tuple[Callable[[Chart], bool], str]] = MappingProxyType(
+    {
+        "steps": (lambda chart: len(chart.steps) > 0, "no training step was recorded"),
+        "probes": (
+            lambda chart: any(record.probe is not None for record in chart.steps),
+            "no update was measured (doctor.level = 'off', or too few steps)",
+        ),
+        "validation": (lambda chart: len(chart.evaluations("validation")) > 0, "there is no validation data"),
+        "layers": (lambda chart: len(chart.layers) > 0, "the layers were not measured"),
+        "inputs": (lambda chart: chart.info.inputs is not None, "the inputs were not measured"),
+        "targets": (lambda chart: chart.info.targets is not None, "the targets were not measured"),
+        "output": (lambda chart: chart.info.output is not None, "the model's output was not measured"),
+    }
+)
+"""Need -> (is it met, why not)."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rule:
+    """Judges one kind. The same chart always gets the same judgement."""
+
+    kind: Kind
+    needs: tuple[str, ...]
+    judge: Callable[[Chart], Finding | None]
+
+    def missing(self, chart: Chart) -> str | None:
+        """Return why the rule cannot judge this chart, or None where it can."""
+        for need in self.needs:
+            met, why = NEEDS[need]
+            if not met(chart):
+                return why
+        return None

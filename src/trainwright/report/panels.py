@@ -1,0 +1,142 @@
+"""Which plots a run has: a chart's columns as named, decimated series, one panel for each quantity."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from trainwright.records import Chart, EvalRecord, RunInfo, StepRecord
+from trainwright.report.curves import Curve, decimate, smooth
+from trainwright.report.summary import SPLITS
+
+Role = Literal["raw", "train", "validation", "test"]
+
+_POINTS = 1200
+_SMOOTH_FROM = 50
+_SPAN_SHARE = 0.02
+
+
+@dataclass(frozen=True, kw_only=True)
+class Series:
+    """One line of a plot. `role` decides its look: raw values are faint, evaluations have points."""
+
+    name: str
+    role: Role
+    curve: Curve
+    derived: bool = False  # computed from another series of the panel: no measurement, so no row in the text twin
+
+
+@dataclass(frozen=True, kw_only=True)
+class Panel:
+    """One plot. `baseline` is a named level to compare with, `zero` has the axis begin at zero."""
+
+    key: str
+    title: str
+    series: tuple[Series, ...]
+    allow_log: bool = False
+    zero: bool = False
+    baseline: tuple[str, float] | None = None
+
+
+def build_panels(info: RunInfo, chart: Chart) -> list[Panel]:
+    """Return the plots for which the chart has values: loss, metric, learning rate, gradient norm, update ratio."""
+    panels = [
+        _loss(info, chart),
+        _metric(info, chart),
+        Panel(key="rate", title="Learning rate", series=_steps(chart.steps, _rate), zero=True),
+        Panel(
+            key="gradient",
+            title="Gradient norm, before clipping",
+            series=_smoothed(chart.steps, _gradient),
+            allow_log=True,
+        ),
+        Panel(
+            key="update",
+            title="Update ratio, |update| / |weight|",
+            series=_smoothed(chart.steps, _update),
+            allow_log=True,
+        ),
+    ]
+    return [panel for panel in panels if panel.series]
+
+
+def _loss(info: RunInfo, chart: Chart) -> Panel:
+    series = list(_smoothed(chart.steps, _step_loss))
+    for split in SPLITS:
+        # Beside the loss of every step, an evaluation of the training split would say the same twice.
+        if split != "train" or not series:
+            series += _evaluated(chart.evaluations(split), split, lambda record: record.loss)
+    constant = info.targets.constant_loss if info.targets is not None else None
+    drawn = series and constant is not None and math.isfinite(constant)
+    return Panel(
+        key="loss",
+        title="Loss",
+        series=tuple(series),
+        allow_log=True,
+        baseline=("constant predictor", constant) if drawn and constant is not None else None,
+    )
+
+
+def _metric(info: RunInfo, chart: Chart) -> Panel:
+    named = [info.metric] if info.metric else []
+    metric = next((name for name in [*named, *(name for record in chart.evals[:1] for name in record.metrics)]), "")
+    series: list[Series] = []
+    for split in SPLITS:
+        records = [record for record in chart.evaluations(split) if metric in record.metrics]
+        series += _evaluated(records, split, lambda record: record.metrics[metric])
+    title = "RMSE" if metric == "rmse" else metric.capitalize()
+    return Panel(key="metric", title=title, series=tuple(series))
+
+
+def _evaluated(records: Sequence[EvalRecord], split: Role, value: Callable[[EvalRecord], float]) -> list[Series]:
+    if not records:
+        return []
+    curve = decimate([record.step for record in records], list(map(value, records)), _POINTS)
+    return [Series(name=split, role=split, curve=curve)]
+
+
+def _steps(records: Sequence[StepRecord], value: Callable[[StepRecord], float | None]) -> tuple[Series, ...]:
+    steps, values = _column(records, value)
+    return (Series(name="train", role="train", curve=decimate(steps, values, _POINTS)),) if steps else ()
+
+
+def _smoothed(records: Sequence[StepRecord], value: Callable[[StepRecord], float | None]) -> tuple[Series, ...]:
+    steps, values = _column(records, value)
+    if len(steps) < _SMOOTH_FROM:
+        return _steps(records, value)
+    span = max(10.0, round(_SPAN_SHARE * len(steps)))
+    mean = decimate(steps, smooth(values, span), _POINTS)
+    return (
+        Series(name="train, each step", role="raw", curve=decimate(steps, values, _POINTS)),
+        Series(name=f"train, mean over about the last {span:,.0f}", role="train", curve=mean, derived=True),
+    )
+
+
+def _column(
+    records: Sequence[StepRecord], value: Callable[[StepRecord], float | None]
+) -> tuple[list[int], list[float]]:
+    steps, values = [], []
+    for record in records:
+        measured = value(record)
+        if measured is not None:
+            steps.append(record.step)
+            values.append(measured)
+    return steps, values
+
+
+def _step_loss(record: StepRecord) -> float:
+    return record.loss
+
+
+def _rate(record: StepRecord) -> float:
+    return record.rate
+
+
+def _gradient(record: StepRecord) -> float | None:
+    return record.gradient_norm
+
+
+def _update(record: StepRecord) -> float | None:
+    return record.update_ratio

@@ -1,0 +1,74 @@
+"""Findings and runs as text for a terminal, in the manner of a good compiler."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from trainwright.records import Chart, CheckResult, Finding, Outcome, RunInfo
+from trainwright.report.findings_text import finding_lines
+from trainwright.report.numbers import duration, plural
+from trainwright.report.run_text import best_table, head_lines, loss_curve
+from trainwright.report.safe import prose
+from trainwright.report.signs import BOLD, DIM, HEALTHY, SIGNS, paint
+from trainwright.report.summary import severity_counts, verdict, worst_first
+from trainwright.report.wrapping import clip
+
+__all__ = ["render_checks", "render_finding", "render_findings", "render_run", "severity_counts"]
+
+
+def render_finding(finding: Finding, *, color: bool = False, width: int = 100) -> str:
+    """Return one finding: what, where with the line of source, evidence, cause, remedy, and where to read more."""
+    return "\n".join(finding_lines(finding, color=color, width=width))
+
+
+def render_findings(findings: Sequence[Finding], *, color: bool = False, width: int = 100) -> str:
+    """Return all findings, worst first, and a closing line that counts them."""
+    if not findings:
+        return f"{paint(HEALTHY.shape, HEALTHY.ansi, color=color)} no findings"
+    ordered = worst_first(findings)
+    closing = paint(severity_counts(ordered), BOLD, SIGNS[ordered[0].severity].ansi, color=color)
+    return "\n\n".join([*(render_finding(finding, color=color, width=width) for finding in ordered), closing])
+
+
+def render_checks(checks: Sequence[CheckResult], *, color: bool = False, width: int = 100) -> str:
+    """Return what was looked at: healthy, with findings, or not judged and why. Nothing skipped passes for healthy."""
+    lines = []
+    for check in checks:
+        took = f" ({duration(check.seconds)})" if check.seconds >= 0.1 else ""
+        if check.status == "skipped":
+            shape, style, said = "–", DIM, f"not judged: {prose(check.reason) or 'no reason given'}"
+        elif check.status == "passed":
+            shape, style, said = HEALTHY.shape, HEALTHY.ansi, f"{HEALTHY.word}{took}"
+        else:
+            sign = SIGNS["error" if check.status == "failed" else "warning"]
+            shape, style, said = sign.shape, sign.ansi, f"{severity_counts(check.findings)}{took}"
+        text = clip(f"{prose(check.check)}: {said}", width - 4)
+        lines.append(f"  {paint(shape, style, color=color)} {text}")
+    return "\n".join(lines)
+
+
+def render_run(
+    info: RunInfo,
+    outcome: Outcome | None,
+    chart: Chart,
+    findings: Sequence[Finding],
+    *,
+    checks: Sequence[CheckResult] = (),
+    color: bool = False,
+    width: int = 100,
+) -> str:
+    """Return the report of a run: what it was, how it ended, its best values, its loss curve, and the findings."""
+    sign, sentence = verdict(outcome, chart, findings)
+    name = paint(clip(prose(info.name), max(width // 2, 20)), BOLD, color=color)
+    blocks = [
+        [f"{name}: {paint(f'{sign.shape} {sentence}', sign.ansi, color=color)}"],
+        head_lines(info, outcome, chart, color=color, width=width),
+        best_table(info, outcome, chart, color=color),
+        loss_curve(chart, findings, color=color, width=width),
+        [render_findings(findings, color=color, width=width)],
+    ]
+    if checks:
+        judged = [check for check in checks if check.status != "skipped"]
+        title = f"{plural(len(judged), 'check')} judged, {len(checks) - len(judged)} not"
+        blocks.append([paint(title, BOLD, color=color), render_checks(checks, color=color, width=width)])
+    return "\n\n".join("\n".join(block) for block in blocks if block)

@@ -1,0 +1,17 @@
+"""The names of the files in a run folder, and what counts as one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+SCHEMA = 1
+RUN = "run.json"
+RECIPE = "recipe.toml"
+METRICS = "metrics.jsonl"
+EVENTS = "events.jsonl"
+CHECKPOINTS = "checkpoints"
+
+
+def is_run(folder: Path) -> bool:
+    """Say whether `folder` holds a run."""
+    return (folder / RUN).is_file()

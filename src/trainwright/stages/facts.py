@@ -1,0 +1,130 @@
+"""The head of a run: what is asked for, and the vital facts of model and data, measured before the first step."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+
+import torch
+from torch import nn
+
+from trainwright.data.batches import Batches, StreamBatches
+from trainwright.errors import ModelError
+from trainwright.parts import optimizers
+from trainwright.randomness import isolated
+from trainwright.records import Location, LossSpec, RunInfo, Task
+from trainwright.stages.recipe import Recipe
+from trainwright.tensors import evaluating
+from trainwright.vitals.output import output_facts
+from trainwright.vitals.setup import has_input_norm, input_stats, linear_score, target_stats
+
+_LINEAR_SAMPLES = 4096
+
+
+@dataclass(frozen=True, kw_only=True)
+class Subject:
+    """What is going to be trained. `spec` is None for a loss that the catalogue does not know; `inputs` are
+    those of training and `targets` those of all splits, or of a sample where the data are not in memory.
+    """
+
+    name: str
+    task: Task
+    model: nn.Module
+    model_name: str
+    spec: LossSpec | None
+    splits: Mapping[str, Batches | StreamBatches]
+    inputs: torch.Tensor
+    targets: torch.Tensor
+
+
+def measure(
+    subject: Subject,
+    recipe: Recipe,
+    reference: tuple[torch.Tensor, torch.Tensor],
+    *,
+    optimizer: str | None = None,
+    caller: Location | None = None,
+) -> RunInfo:
+    """Return the run's head. `reference` is a sample of the training data; nothing is left changed.
+
+    `optimizer` is the class of one that was given in Python, `caller` the line that asked for the run there.
+    """
+    x, _ = reference
+    model, train = subject.model, subject.splits["train"]
+    outputs = output_units(model, x[:2])  # refuses a model that cannot take its input before anything is measured
+    settings = recipe.settings()
+    if caller is not None:
+        settings = {name: replace(setting, where=setting.where or caller) for name, setting in settings.items()}
+    loss = subject.spec.name if subject.spec else ""
+    info = RunInfo(
+        name=subject.name,
+        task=subject.task,
+        loss=loss,
+        optimizer=optimizer or recipe.optimizer.name,
+        schedule=recipe.schedule.name,
+        model=subject.model_name,
+        outputs=outputs,
+        parameters=sum(parameter.numel() for parameter in model.parameters()),
+        planned_steps=int(recipe.train.epochs) * train.steps_per_epoch,
+        steps_per_epoch=train.steps_per_epoch,
+        metric="accuracy" if subject.task == "classification" else "rmse",
+        settings=settings,
+        recommended_rate=None if optimizer else optimizers.CATALOGUE[recipe.optimizer.name].options["lr"].default,
+        has_input_norm=has_input_norm(model),
+    )
+    if recipe.doctor.level == "off":
+        return info
+    held_out = subject.splits.get("validation", train)
+    linear = linear_score(train.take(_LINEAR_SAMPLES), held_out.take(_LINEAR_SAMPLES), subject.task)
+    return replace(
+        info,
+        inputs=input_stats(subject.inputs),
+        targets=target_stats(subject.targets, loss, linear_score=linear),
+        output=output_facts(model, x),
+    )
+
+
+def output_units(model: nn.Module, x: torch.Tensor) -> int:
+    """Return the number of output units of `model` for inputs `x`; raises `ModelError` where it cannot take them."""
+    try:
+        with isolated(), evaluating(model), torch.no_grad():
+            output = model(x)
+    except Exception as problem:  # whatever the user's forward raises
+        words = str(problem).strip().splitlines()
+        raise ModelError(
+            f"the model cannot take a batch of inputs of shape {tuple(x.shape)} and type {x.dtype}",
+            evidence=f"{type(problem).__name__}: {words[0] if words else ''}",
+            remedy="check the size of the first layer against the inputs, and their type",
+        ) from problem
+    if not isinstance(output, torch.Tensor) or output.dim() == 0 or len(output) != len(x):
+        shape = tuple(output.shape) if isinstance(output, torch.Tensor) else type(output).__name__
+        raise ModelError(
+            "the model must return one tensor with a row for each sample",
+            evidence=f"for {len(x)} samples it gave {shape}",
+        )
+    return 1 if output.dim() == 1 else output.shape[1]
+
+
+def check_loss(
+    model: nn.Module, loss: Callable[[torch.Tensor, torch.Tensor], torch.Tensor], x: torch.Tensor, y: torch.Tensor
+) -> None:
+    """Raise `ModelError` where the loss cannot be computed on samples `(x, y)`, or is no single number."""
+    try:
+        with isolated(), evaluating(model), torch.no_grad():
+            value = loss(model(x), y)
+    except ModelError:
+        raise
+    except Exception as problem:  # whatever the user's loss raises
+        words = str(problem).strip().splitlines()
+        raise ModelError(
+            "the loss cannot be computed on the model's output and the targets",
+            evidence=f"{type(problem).__name__}: {words[0] if words else ''}",
+            remedy="check the target's shape and type against what the loss expects",
+        ) from problem
+    if not isinstance(value, torch.Tensor) or value.numel() != 1:
+        shape = tuple(value.shape) if isinstance(value, torch.Tensor) else type(value).__name__
+        raise ModelError(
+            "the loss must be a single number, the mean over the batch",
+            evidence=f"it is {shape}",
+            remedy="average it, or use reduction='mean'",
+        )

@@ -1,0 +1,216 @@
+"""The verb train: from a recipe, or from a model and data in Python, to a `Run`."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from trainwright import __version__
+from trainwright.doctor.diagnose import diagnose
+from trainwright.errors import UsageError
+from trainwright.parts.schedules import fraction_of
+from trainwright.randomness import isolated
+from trainwright.records import Chart, Event, Finding, Location, Outcome, to_plain
+from trainwright.runs.layout import CHECKPOINTS
+from trainwright.runs.writer import RunWriter, check_free
+from trainwright.stages.facts import check_loss
+from trainwright.stages.given import changes_of, prepare_given
+from trainwright.stages.recipe import Recipe
+from trainwright.stages.setup import Setup, load_data, prepare
+from trainwright.training import checkpoint
+from trainwright.training.course import Course
+from trainwright.training.evaluate import Evaluator
+from trainwright.training.history import History, Observer
+from trainwright.training.loop import Training
+from trainwright.training.step import TrainStep
+from trainwright.vitals.monitor import Monitor
+
+
+@dataclass(frozen=True, kw_only=True)
+class Run:
+    """A run that has ended. `model` is the best one, chosen on validation (on training where there is none).
+
+    `history` holds every step and evaluation, `digest` the SHA-256 over the weights after the last step.
+    """
+
+    model: nn.Module
+    history: Chart
+    outcome: Outcome
+    findings: tuple[Finding, ...]
+    digest: str | None
+    folder: Path | None
+
+    def to_json(self) -> dict[str, Any]:
+        """Return what `--json` writes: plain values that every JSON parser can read back."""
+        return run_json(self.outcome, self.findings, self.digest, self.folder)
+
+
+def run_json(
+    outcome: Outcome | None, findings: Sequence[Finding], digest: str | None, folder: Path | None
+) -> dict[str, Any]:
+    """Return the JSON document of a run, live or stored."""
+    document = {
+        "schema": 1,
+        "findings": findings,
+        "outcome": outcome,
+        "best": outcome.best if outcome else {},
+        "digest": digest,
+        "folder": str(folder) if folder else None,
+    }
+    return to_plain(document, strict=True)
+
+
+def train(
+    recipe: Recipe, *, folder: Path | None = None, data_root: str | None = None, watchers: Sequence[Observer] = ()
+) -> Run:
+    """Train what a recipe describes. With `folder` the run is kept there; nothing is written before training can start.
+
+    `watchers` see every record. Raises `TrainwrightError` where it cannot be done.
+    """
+    return carry_out(plan(recipe, folder, data_root), folder, watchers)
+
+
+def plan(recipe: Recipe, folder: Path | None = None, data_root: str | None = None) -> Setup:
+    """Read the data and build everything that `recipe` names, ready for `carry_out`. Writes nothing."""
+    if folder is not None:
+        check_free(folder)  # a folder that is taken is told before minutes are spent on reading data
+    return prepare(recipe, load_data(recipe, data_root), data_root)
+
+
+def fit(
+    model: nn.Module,
+    train: Any,
+    validation: Any = None,
+    *,
+    recipe: Recipe | Mapping[str, Any] | str | Path | None = None,
+    folder: str | Path | None = None,
+    **settings: Any,
+) -> Run:
+    """Train `model` in place and return the `Run`; its `.model` is the same object with the best weights.
+
+    `train` and `validation` are `(x, y)` pairs of tensors or arrays, or iterables of such pairs (a DataLoader); they
+    are used as given, neither scaled nor split. `settings` are keys of the recipe by their own name: `epochs=20`,
+    `lr=0.1`, `batch_size=32`, `schedule="cosine"`; `loss` may also be a function `loss(output, target)`, `optimizer` a
+    torch optimizer over the model's parameters. Raises `UsageError` on a setting that does not exist, `DataError` or
+    `ModelError` on data that cannot be trained on. A run that diverges is no exception: see `.outcome`.
+    """
+    frame = sys._getframe(1)  # the line that asked is where findings about its settings point to
+    caller = Location(file=frame.f_code.co_filename, line=frame.f_lineno)
+    given: dict[str, Any] = {key: settings[key] for key in ("loss", "optimizer") if key in settings}
+    objects = {key: value for key, value in given.items() if value is not None and not isinstance(value, str)}
+    changes = changes_of({key: value for key, value in settings.items() if isinstance(value, str) or key not in given})
+    _check_objects(objects, changes)
+    path = Path(folder) if folder is not None else None
+    if path is not None:
+        check_free(path)
+    setup = prepare_given(
+        Recipe.of(recipe, **changes),
+        model,
+        train,
+        validation,
+        loss=objects.get("loss"),
+        optimizer=objects.get("optimizer"),
+        caller=caller,
+    )
+    return carry_out(setup, path)
+
+
+def _check_objects(objects: Mapping[str, Any], changes: Mapping[str, Any]) -> None:
+    """Refuse a loss or an optimizer that is neither a name nor the thing itself."""
+    loss, optimizer = objects.get("loss"), objects.get("optimizer")
+    if loss is not None and not callable(loss):
+        raise UsageError("loss must be a name or a function loss(output, target)", evidence=f"it is {loss!r}")
+    if optimizer is None:
+        return
+    if not isinstance(optimizer, torch.optim.Optimizer):
+        evidence = f"it is a {type(optimizer).__name__}"
+        raise UsageError("optimizer must be a name or a torch.optim.Optimizer", evidence=evidence)
+    clash = next((key for key in changes if key.startswith("optimizer.")), None)
+    if clash:
+        raise UsageError(
+            f"{clash} was given beside a ready optimizer",
+            remedy="set it where you make the optimizer, or pass its name",
+        )
+
+
+def carry_out(setup: Setup, folder: Path | None = None, watchers: Sequence[Observer] = ()) -> Run:
+    """Refuse what cannot train, then train, keeping the run in `folder` where there is one."""
+    info, settings = setup.info, setup.recipe.train
+    blocking = [finding for finding in diagnose(Chart(info=info)) if finding.kind in _BLOCKING]
+    if blocking:
+        outcome = Outcome(status="stopped", reason=f"not started: {blocking[0].title}")
+        return Run(
+            model=setup.model,
+            history=Chart(info=info),
+            outcome=outcome,
+            findings=tuple(blocking),
+            digest=None,
+            folder=None,
+        )
+    check_loss(setup.model, setup.loss, setup.reference, setup.splits["train"].take(len(setup.reference))[1])
+    observers = list(watchers)
+    writer = None
+    if folder is not None:
+        writer = RunWriter(folder, info, recipe=setup.recipe_text, facts={**setup.facts, "versions": _versions()})
+        observers.append(writer)
+    history = History(observers)
+    planned = info.planned_steps or 1
+    step = TrainStep(
+        setup.model,
+        setup.loss,
+        setup.optimizer,
+        schedule=lambda number: setup.schedule(fraction_of(number, planned)),
+        clip_norm=settings.clip_norm or None,
+        seed=settings.seed,
+    )
+    level = setup.recipe.doctor.level
+    monitor = Monitor(setup.model, setup.loss, seed=settings.seed, level=level, reference=setup.reference)
+    training = Training(
+        setup.model, setup.splits["train"], step, epochs=int(settings.epochs), monitor=monitor, history=history
+    )
+    course = Course(
+        training,
+        Evaluator(setup.model, setup.loss, task=info.task or "classification", target_std=setup.target_std),
+        setup.splits,
+        info=info,
+        evaluate_every_steps=settings.evaluate_every_steps or training.batches.steps_per_epoch,
+        patience=settings.patience or None,
+        keep=None if folder is None else _keeper(folder / CHECKPOINTS),
+    )
+    history.append(Event(step=0, name="phase", detail={"phase": "train"}))
+    with isolated():  # the caller's random state is theirs: it is the same after the run as before it
+        conclusion = course.run()
+    for observer in observers:
+        if observer is not writer:
+            observer.finish(conclusion.outcome)
+    if writer is not None:
+        writer.finish(conclusion.outcome, digest=conclusion.digest, findings=to_plain(conclusion.findings))
+    return Run(
+        model=setup.model,
+        history=history.chart(info),
+        outcome=conclusion.outcome,
+        findings=conclusion.findings,
+        digest=conclusion.digest,
+        folder=folder,
+    )
+
+
+_BLOCKING = ("labels-out-of-range", "non-finite-input")
+"""Findings with which no step can be made."""
+
+
+def _keeper(folder: Path) -> Callable[[str, Mapping[str, torch.Tensor], int, Mapping[str, Any]], None]:
+    def keep(name: str, state: Mapping[str, torch.Tensor], step: int, facts: Mapping[str, Any]) -> None:
+        checkpoint.save(folder, name, state, step=step, facts=facts)
+
+    return keep
+
+
+def _versions() -> dict[str, Any]:
+    return {"trainwright": __version__, "torch": torch.__version__, "threads": torch.get_num_threads()}

@@ -1,0 +1,140 @@
+"""A whole run: the loop plus evaluation, the doctor's visits, early stopping, and keeping the best."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from trainwright.data.batches import Batches, StreamBatches
+from trainwright.doctor.diagnose import diagnose
+from trainwright.records import Event, Finding, Outcome, RunInfo, Status, to_plain
+from trainwright.tensors import copy_state, digest
+from trainwright.training.evaluate import Evaluator
+from trainwright.training.loop import Training
+from trainwright.training.stopping import Best
+
+State = Mapping[str, torch.Tensor]
+Keeper = Callable[[str, State, int, Mapping[str, Any]], None]
+"""`keep("best" | "last", state, step, facts)`: where weights go that must outlive the process."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Conclusion:
+    """How a run ended, and what was found. `digest` is that of the weights after the last step."""
+
+    outcome: Outcome
+    findings: tuple[Finding, ...]
+    digest: str
+
+
+class Course:
+    """Carries out one training and leaves its model with the best weights.
+
+    `splits` holds the batches of "train" and, where there are such, "validation" and "test"; the best is chosen on
+    validation, else on train. `test` is looked at once, at the end, and never chosen by.
+    """
+
+    def __init__(
+        self,
+        training: Training,
+        evaluator: Evaluator,
+        splits: Mapping[str, Batches | StreamBatches],
+        *,
+        info: RunInfo,
+        evaluate_every_steps: int,
+        patience: int | None = None,
+        keep: Keeper | None = None,
+    ) -> None:
+        self.training = training
+        self.evaluator = evaluator
+        self.splits = splits
+        self.info = info
+        self.evaluate_every_steps = evaluate_every_steps
+        self.patience = patience
+        self.keep = keep
+        self.judged_by = "validation" if "validation" in splits else "train"
+        self.best = Best(direction="min")
+        self.best_state: State = {}
+        self._announced: set[str] = set()
+        self._next_visit = 0
+
+    def run(self) -> Conclusion:
+        """Train to the end, an early stop, a divergence or an interrupt; then measure the best model once more."""
+        started = time.perf_counter()
+        history, model = self.training.history, self.training.model
+        status: Status = "finished"
+        reason = ""
+        try:
+            self._evaluate(0, 0.0)  # the untrained model: where the curve starts, and what remains if all else diverges
+            for record in self.training.steps():
+                done = record.step + 1
+                if done % self.evaluate_every_steps == 0 or done == self.training.planned_steps:
+                    self._evaluate(done, done / self.training.batches.steps_per_epoch)
+                    if self.best.exhausted(self.patience):
+                        status = "stopped"
+                        reason = f"no better {self.judged_by} loss for {self.best.evaluations_since} evaluations"
+                        break
+                self._visit(record.step)
+        except KeyboardInterrupt:
+            status, reason = "interrupted", "interrupted from the keyboard"
+        steps = sum(1 for record in history.steps if record.step >= 0) - (self.training.diverged is not None)
+        if self.training.diverged is not None:
+            status, reason = "diverged", f"the {self.training.diverged} was not finite at step {steps}"
+
+        last = copy_state(model)
+        self._keep("last", last, steps)
+        for layer in self.training.monitor.layers(steps):
+            history.append(layer)
+        model.load_state_dict(self.best_state)
+        best = {split: self._measure(split, self.best.step or 0) for split in self.splits}
+        findings = tuple(diagnose(history.chart(self.info)))
+        self._announce(findings, steps)
+        outcome = Outcome(
+            status=status,
+            reason=reason,
+            best=best,
+            best_step=self.best.step,
+            steps=steps,
+            seconds=time.perf_counter() - started,
+        )
+        return Conclusion(outcome=outcome, findings=findings, digest=digest(last))
+
+    def _evaluate(self, step: int, epoch: float) -> None:
+        """Measure the model as it is now, and keep its weights if it is the best so far."""
+        record = self.evaluator(self.splits[self.judged_by], split=self.judged_by, step=step, epoch=epoch)
+        self.training.history.append(record)
+        improved = self.best.improves(record.loss)
+        self.best = self.best.update(record.loss, step)
+        if improved or not self.best_state:
+            self.best_state = copy_state(self.training.model)
+            if step > 0:
+                self._keep("best", self.best_state, step, loss=record.loss, **record.metrics)
+
+    def _measure(self, split: str, step: int) -> dict[str, float]:
+        """Return the returned model's loss and metric on a split."""
+        epoch = step / self.training.batches.steps_per_epoch
+        record = self.evaluator(self.splits[split], split=split, step=step, epoch=epoch)
+        return {"loss": record.loss, **record.metrics}
+
+    def _keep(self, name: str, state: State, step: int, **facts: Any) -> None:
+        if self.keep is not None:
+            self.keep(name, state, step, facts)
+            self.training.history.append(Event(step=step, name="checkpoint", detail={"name": name}))
+
+    def _visit(self, step: int) -> None:
+        """Let the doctor look at the run so far: ever more rarely, so that all visits together cost O(steps)."""
+        if step < self._next_visit or self.training.monitor.level == "off":
+            return
+        self._next_visit = max(step + 10, int(step * 1.15))
+        self._announce(diagnose(self.training.history.chart(self.info)), step)
+
+    def _announce(self, findings: Sequence[Finding], step: int) -> None:
+        """Put each finding on record when it is first certain."""
+        for finding in findings:
+            if finding.kind not in self._announced:
+                self._announced.add(finding.kind)
+                self.training.history.append(Event(step=step, name="finding", detail=to_plain(finding)))

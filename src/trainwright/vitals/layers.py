@@ -1,0 +1,66 @@
+"""Layer by layer: what the same reference samples look like on their way through the network."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import nn
+
+from trainwright.randomness import isolated
+from trainwright.records import LayerStats
+from trainwright.tensors import evaluating, global_norm
+
+
+def layer_stats(model: nn.Module, x: torch.Tensor, step: int) -> tuple[LayerStats, ...]:
+    """Pass samples `x` through `model` in evaluation mode and measure every leaf module's output.
+
+    Leaves no footprint: no gradient, no buffer, no mode, no random state changes. The gradient norms are those that
+    lie in the parameters' `.grad` at the time.
+    """
+    measured: dict[str, LayerStats] = {}
+
+    def measure(path: str) -> Callable[..., None]:
+        def hook(module: nn.Module, inputs: Any, output: Any) -> None:
+            if isinstance(output, torch.Tensor) and output.is_floating_point() and output.dim() >= 2:
+                measured[path] = _measure(path, module, output.detach(), step)
+
+        return hook
+
+    leaves = [(path, module) for path, module in model.named_modules() if path and not list(module.children())]
+    hooks = [module.register_forward_hook(measure(path)) for path, module in leaves]
+    try:
+        with isolated(), evaluating(model), torch.no_grad():
+            model(x)
+    finally:
+        for hook in hooks:
+            hook.remove()
+    return tuple(measured.values())
+
+
+def _measure(path: str, module: nn.Module, output: torch.Tensor, step: int) -> LayerStats:
+    # Units are channels of an image (dimension 1 of more than two, as convolutions have it), else the last dimension.
+    unit_dimension = 1 if output.dim() >= 4 else output.dim() - 1
+    zero = output == 0
+    others = [dimension for dimension in range(output.dim()) if dimension != unit_dimension]
+    dead = zero.all(dim=tuple(others))
+    parameters = list(module.parameters(recurse=False))
+    gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
+    # One transfer for all numbers of the layer: on an accelerator each float() would wait on its own.
+    mean, std, zeros, dead_units = torch.stack(
+        [output.mean(), output.std(correction=0), zero.double().mean(), dead.double().mean()]
+    ).tolist()
+    return LayerStats(
+        step=step,
+        module=path,
+        kind=type(module).__name__,
+        units=output.shape[unit_dimension],
+        samples=output.shape[0],
+        mean=mean,
+        std=std,
+        zero_fraction=zeros,
+        dead_fraction=dead_units,
+        weight_norm=float(global_norm(parameter.detach() for parameter in parameters)) if parameters else None,
+        gradient_norm=float(global_norm(gradients)) if gradients else None,
+    )

@@ -1,0 +1,118 @@
+"""Vital facts of a setup, before any step: the inputs, the targets, and what a trivial predictor would reach."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import nn
+
+from trainwright.records import InputStats, TargetStats, Task
+from trainwright.tensors import is_normalisation
+
+_SAMPLES = 4096  # enough for three digits of every statistic below, and a bound on what any of them costs
+_LINEAR_FEATURES = 1024
+
+
+def input_stats(x: torch.Tensor) -> InputStats:
+    """Measure the inputs `(n, ...)` as the network sees them; a feature is one position of a sample.
+
+    The statistics are over the finite values of some thousand samples; `non_finite` counts the others among all.
+    """
+    rows = x[:: max(1, len(x) // _SAMPLES)][:_SAMPLES]
+    sample = rows.reshape(len(rows), -1).double()
+    finite = torch.isfinite(sample)
+    known = torch.where(finite, sample, torch.nan)
+    means = known.nanmean(0)
+    deviations = (known - means).square().nanmean(0).sqrt()
+    values = sample[finite]
+    varying = deviations > 1e-12 * (means.abs() + 1e-30)
+    # Medians, because the rarely lit pixels and rare categories of healthy data are nearly constant.
+    spread = deviations[varying].max() / deviations[varying].median() if varying.any() else torch.tensor(1.0)
+    offset = (means[varying].abs() / deviations[varying]).median() if varying.any() else torch.tensor(0.0)
+    if values.numel() == 0:
+        values = torch.zeros(1, dtype=torch.float64)
+    return InputStats(
+        samples=len(sample),
+        features=sample.shape[1],
+        mean=float(values.mean()),
+        std=float(values.std(correction=0)),
+        minimum=float(values.min()),
+        maximum=float(values.max()),
+        spread=float(spread),
+        offset=float(offset),
+        integral=bool((values == values.round()).all()),
+        non_finite=x.numel() - int(torch.isfinite(x).sum()),
+        constant_features=int((~varying).sum()),
+    )
+
+
+def target_stats(y: torch.Tensor, loss: str, *, linear_score: float | None = None) -> TargetStats:
+    """Measure the targets `(n,)` or `(n, columns)`, and what the best constant predictor reaches under `loss`.
+
+    `loss` is a name of the catalogue, or "" where the loss is not known (then there is no constant loss).
+    """
+    values = y.reshape(-1)
+    floating = values.is_floating_point()
+    return TargetStats(
+        samples=len(y),
+        minimum=float(values.min()),
+        maximum=float(values.max()),
+        integral=not floating or bool((values == values.round()).all()),
+        distinct=int(values[:100_000].unique().numel()),
+        constant_loss=constant_loss(y, loss),
+        linear_score=linear_score,
+    )
+
+
+def constant_loss(y: torch.Tensor, loss: str) -> float | None:
+    """Return the loss of the best constant predictor: the entropy of the labels in nats, or the variance.
+
+    None for a loss that is not known here, and for targets that are class probabilities.
+    """
+    if loss in ("cross_entropy", "bce_with_logits") and y.dim() == 1:
+        shares = torch.unique(y, return_counts=True)[1].double() / len(y)
+        return float(-(shares * shares.log()).sum())
+    if loss == "mse":
+        return float(y.double().reshape(len(y), -1).var(0, correction=0).mean())
+    return None
+
+
+def linear_score(
+    train: tuple[torch.Tensor, torch.Tensor], held_out: tuple[torch.Tensor, torch.Tensor], task: Task
+) -> float | None:
+    """Return what a ridge regression reaches on `held_out`: accuracy, or the root of the mean squared error.
+
+    Solved in closed form on a bounded sample of `train`. None where there are too many features for that to be cheap,
+    or a value is not finite.
+    """
+    x, y = _rows(train[0]), train[1][:_SAMPLES]
+    if x.shape[1] > _LINEAR_FEATURES or not torch.isfinite(x).all() or len(x) < 2:
+        return None
+    classes = y.unique() if task == "classification" else None
+    wanted = (y[:, None] == classes).double() if classes is not None else y.double().reshape(len(y), -1)
+    mean, std = x.mean(0), x.std(0).clamp_min(1e-9)
+    design = (x - mean) / std
+    penalty = 1e-3 * len(x) * torch.eye(x.shape[1], dtype=torch.float64)
+    weights = torch.linalg.solve(design.T @ design + penalty, design.T @ (wanted - wanted.mean(0)))
+    predicted = (_rows(held_out[0]) - mean) / std @ weights + wanted.mean(0)
+    truth = held_out[1][:_SAMPLES]
+    if classes is not None:
+        score = float((classes[predicted.argmax(1)] == truth).double().mean())
+    else:
+        score = float((predicted - truth.double().reshape(len(truth), -1)).square().mean().sqrt())
+    return score if math.isfinite(score) else None
+
+
+def _rows(x: torch.Tensor) -> torch.Tensor:
+    return x[:_SAMPLES].reshape(min(len(x), _SAMPLES), -1).double().cpu()
+
+
+def has_input_norm(model: nn.Module) -> bool:
+    """Say whether the first layer with numbers of its own normalises its input."""
+    for module in model.modules():
+        if is_normalisation(module):
+            return True
+        if any(True for _ in module.parameters(recurse=False)):
+            return False
+    return False
