@@ -88,6 +88,12 @@ def test_the_axis_is_logarithmic_for_positive_values_beyond_one_and_a_half_decad
     assert not linear.log
 
 
+def test_a_curve_that_differs_in_its_last_digits_alone_is_constant() -> None:
+    axis = axis_for([1e-3, 1e-3 + 2e-19], allow_log=True)
+    assert axis is not None
+    assert axis.high > 1.1 * axis.low
+
+
 def test_no_finite_value_gives_no_axis() -> None:
     assert axis_for([math.nan, math.inf], allow_log=True) is None
 

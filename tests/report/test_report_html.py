@@ -216,9 +216,10 @@ def test_values_that_are_not_finite_are_marked_and_counted() -> None:
 def test_a_line_is_not_drawn_across_a_gap() -> None:
     document = render_html(RunInfo(), None, chart_of([1.0, 2.0, math.nan, 3.0, math.inf, 4.0, 5.0]), [])
     loss = document[document.index('id="chart-loss"') : document.index('id="chart-rate"')]
-    (path,) = re.findall(r'<path class="line train" d="([^"]+)"/>', loss)
-    assert path.count("M") == 3
-    assert path.count("h0") == 1
+    (line,) = re.findall(r'<path class="line train" d="([^"]+)"/>', loss)
+    (lone,) = re.findall(r'<path class="dots train" d="([^"]+)"/>', loss)
+    assert line.count("M") == 2
+    assert lone.count("h0") == 1  # between two gaps: a dot, or it would not be seen
 
 
 def test_the_constant_predictor_is_drawn_and_named() -> None:
@@ -245,6 +246,7 @@ def test_each_figure_has_a_name_a_description_and_a_short_table() -> None:
 )
 def test_strange_losses_render(losses: list[float]) -> None:
     text = page(chart_of(losses)).text
+    assert ("✓ healthy" in text) is (bool(losses) and math.isfinite(losses[-1]))
     assert ("so there is nothing to draw" in text) is not losses
     assert ("no finite value" in text) is (bool(losses) and not any(map(math.isfinite, losses)))
 
@@ -322,3 +324,14 @@ def test_the_recipe_is_shown_as_written() -> None:
 
 def test_a_long_run_stays_a_small_file() -> None:
     assert len(render(report_runs.healthy(20_000)).encode()) < 400_000
+
+
+def test_one_spike_does_not_hold_up_the_smoothed_line_on_a_logarithmic_axis() -> None:
+    losses = [1.0] * 1000
+    losses[500] = 1e30
+    document = render_html(RunInfo(), None, chart_of(losses), [])
+    smoothed = re.findall(r'<path class="line train" d="([^"]+)"/>', document)[0]
+    _, last = PAIR.findall(smoothed)[-1]
+    lowest = max(float(y) for _, y in PAIR.findall(smoothed))
+    assert lowest - float(last) < 1.0
+    assert "geometric mean over about the last 20" in document

@@ -82,12 +82,21 @@ def test_a_failed_check_counts_its_findings() -> None:
     ],
 )
 def test_strange_losses_render(losses: list[float]) -> None:
-    assert text_of(losses).startswith("run: ✓ not ended yet, healthy so far")
+    healthy = bool(losses) and math.isfinite(losses[-1])
+    assert text_of(losses).startswith("run: ✓ not ended yet, healthy so far") is healthy
+    assert ("✓" in text_of(losses)) is healthy
+
+
+def test_a_loss_that_is_lost_is_never_called_healthy() -> None:
+    assert text_of([1.0, math.nan]).splitlines()[0] == "run: ▲ not ended yet: the loss is NaN"
+    assert text_of([]).splitlines()[0] == "run: ● nothing recorded yet"
+    assert text_of([math.nan, 1.0]).splitlines()[0] == "run: ✓ not ended yet, healthy so far"
 
 
 def test_all_nan_losses_show_the_gutter_and_no_curve() -> None:
     text = text_of([math.nan] * 30)
     assert "30 of 30 not finite (×)" in text
+    assert "×" * 60 in text
     assert "┤" not in text
 
 
@@ -106,7 +115,7 @@ def test_lines_stay_within_the_width() -> None:
 @pytest.mark.parametrize(
     ("outcome", "sentence"),
     [
-        (None, "not ended yet, healthy so far"),
+        (None, "nothing recorded yet"),
         (Outcome(status="finished", steps=3), "finished, healthy"),
         (Outcome(status="stopped", steps=3), "stopped at step 3, healthy"),
         (Outcome(status="interrupted", steps=3), "interrupted at step 3, healthy so far"),

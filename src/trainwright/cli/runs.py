@@ -43,7 +43,7 @@ def list_all(console: Console, document: dict[str, Any], folder: Path) -> None:
 
 
 def show(console: Console, document: dict[str, Any], folder: Path) -> None:
-    """Print one run in full; the exit status tells of what was found in it only through `findings`."""
+    """Print one run in full."""
     stored = read_run(folder)
     for note in stored.notes:
         console.print(f"note: {note}", markup=False)
@@ -55,7 +55,6 @@ def show(console: Console, document: dict[str, Any], folder: Path) -> None:
     if stored.digest:
         console.print(f"digest {stored.digest}", markup=False)
     document.update(_document(stored))
-    document["status"] = 0  # showing is done and well, whatever is shown
 
 
 def _best(stored: StoredRun) -> str:

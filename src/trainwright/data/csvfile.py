@@ -55,7 +55,7 @@ class RawTable:
 def read_table(path: Path) -> RawTable:
     """Read a CSV file, gzipped or not, separated by commas, semicolons or tabs, with a header or without.
 
-    Leading lines that begin with #, %, | or sep= and have another number of cells are comments; blank lines are skipped.
+    Leading lines that begin with #, %, | or sep= and have another number of cells are skipped, as are blank lines.
     Text is UTF-8, with or without a byte order mark, else Windows-1252. Raises `DataError` where the file is empty,
     binary, or ragged, where a quote is not closed, or where two columns share a name.
     """
@@ -133,7 +133,7 @@ def _sniff(text: str) -> tuple[str, int]:
         reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, skipinitialspace=True)
         widths: Counter[int] = Counter()
         try:
-            widths.update(len(row) for row in islice(reader, _SAMPLE) if row)
+            widths.update(len(row) for row in islice(reader, _SAMPLE) if not _is_void(row))
         except csv.Error:
             continue
         if not widths:
@@ -159,8 +159,17 @@ def _records(text: str, separator: str, path: Path) -> Iterator[Record]:
                 evidence=f"line {line}: {problem}",
                 remedy='check the quotes of that line: a quoted cell is "...", and a quote within it is doubled',
             ) from None
-        if len(cells) > 1 or (cells and cells[0].strip()):
+        if not _is_blank(cells):
             yield line, cells
+
+
+def _is_blank(cells: list[str]) -> bool:
+    return not cells or (len(cells) == 1 and not cells[0].strip())
+
+
+def _is_void(cells: list[str]) -> bool:
+    """Return whether the record says nothing about the number of columns."""
+    return _is_blank(cells) or (len(cells) == 1 and cells[0].startswith(_COMMENT))
 
 
 def _columns(

@@ -83,10 +83,9 @@ def fit_columns(
 
 def _fit_numbers(column: Column, values: np.ndarray, standardise: bool) -> ColumnPlan:
     absent = np.isnan(values)
-    missing = bool(absent.any())
     if absent.all():  # only in training: the column has values elsewhere
         return ColumnPlan(name=column.name, kind="number", form=column.form, varies=False)
-    fill = float(np.median(values[~absent])) if missing else float(np.median(values))
+    fill = float(np.median(values[~absent]))
     filled = np.where(absent, fill, values)
     mean, std = mean_and_std(filled)
     return ColumnPlan(
@@ -97,7 +96,7 @@ def _fit_numbers(column: Column, values: np.ndarray, standardise: bool) -> Colum
         mean=mean if standardise else 0.0,
         std=std if standardise and std > 0 else 1.0,
         varies=std > 0,
-        missing=missing,
+        missing=bool(absent.any()),
     )
 
 

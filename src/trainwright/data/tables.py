@@ -48,7 +48,7 @@ def load_table(
     goal = read_target(table, target, task)
     columns = survey(table, without={target, *ignore})
     return assemble(
-        name=path.name.removesuffix(".gz").rsplit(".", 1)[0],
+        name=Path(path.name.removesuffix(".gz")).stem,
         columns=columns,
         target=goal,
         preparation=preparation,

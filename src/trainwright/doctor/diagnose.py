@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from trainwright.doctor import activations, generalisation, inputs, labels, loss, numbers, rate
 from trainwright.doctor.kinds import find_kind
 from trainwright.doctor.rule import Rule
-from trainwright.records import Chart, Finding
+from trainwright.records import Chart, CheckResult, Finding
 from trainwright.records.findings import SEVERITIES
 
 RULES: tuple[Rule, ...] = (
@@ -30,6 +30,22 @@ class Examination:
     findings: tuple[Finding, ...]
     healthy: tuple[str, ...]
     not_judged: Mapping[str, str]
+
+    def checks(self) -> tuple[CheckResult, ...]:
+        """Return the same as one row for each rule, in the order of the rules."""
+        found = {finding.kind: finding for finding in self.findings}
+        rows = []
+        for kind in (rule.kind.kind for rule in RULES):
+            if kind in found:
+                status = "failed" if found[kind].severity == "error" else "warned"
+                rows.append(CheckResult(check=kind, status=status, findings=(found[kind],)))
+            elif kind in self.not_judged:
+                rows.append(CheckResult(check=kind, status="skipped", reason=self.not_judged[kind]))
+            elif kind in self.healthy:
+                rows.append(CheckResult(check=kind, status="passed"))
+            else:
+                rows.append(CheckResult(check=kind, status="skipped", reason="a symptom of what was found"))
+        return tuple(rows)
 
 
 def examine(chart: Chart) -> Examination:

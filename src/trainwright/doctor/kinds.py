@@ -111,7 +111,7 @@ DEAD_RELU = Kind(
     fix="Lower the learning rate, check the initialisation (He for ReLU, biases zero), normalise the inputs, or use a "
     "leaky ReLU.",
     wrong_when="Very sparse networks that were pruned on purpose.",
-    causes=("plateau", "underfitting", "learning-rate-too-low"),
+    causes=("plateau", "underfitting"),
 )
 LEARNING_RATE_TOO_HIGH = Kind(
     code="TW601",
@@ -132,7 +132,7 @@ LEARNING_RATE_TOO_LOW = Kind(
     severity="warning",
     title="the learning rate is too low",
     because="along each step the loss still falls in a straight line: the steps are far too short for the valley",
-    what="A step ten times as long would have gained ten times as much, again and again, and the loss has hardly moved.",
+    what="A step ten times as long would have gained ten times as much, again and again, and the loss hardly moved.",
     hurts="The budget runs out long before the network has learnt what it could.",
     fix="Multiply the rate by 3 or 10 and look again.",
     wrong_when="Fine-tuning that starts near its optimum, and small rates used on purpose.",

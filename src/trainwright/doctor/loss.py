@@ -30,7 +30,7 @@ def softmax_before_cross_entropy(chart: Chart) -> Finding | None:
     if output.row_sum_error is not None:
         evidence.append(
             Evidence(
-                name=f"every row of the output sums to 1 over {output.batches} of {output.batches} batches, largest error",
+                name=f"every row of the output sums to 1, over {output.batches} of {output.batches} batches; largest error",
                 value=output.row_sum_error,
                 threshold=ROW_SUM_TOLERANCE,
             )

@@ -1,7 +1,207 @@
-"""The learning rate. Placeholder thresholds."""
+"""The learning rate. Sources: G2, chapters 3 and 4; the thresholds were fitted on half of the runs of a grid over tasks,
+optimizers, rates and seeds, and are reported on the other half by `benchmarks/doctor_rules.py`.
+
+Both rules rest on probes: what the same batch's loss would be after a tenth, once and ten times the update made. They
+compare with the loss of the best constant predictor, so that they need no scale of their own.
+"""  # noqa: D205
 
 from __future__ import annotations
 
-from trainwright.doctor.rule import Rule
+import math
+import statistics
+from collections.abc import Sequence
 
-RULES: tuple[Rule, ...] = ()
+from trainwright.doctor.kinds import LEARNING_RATE_TOO_HIGH, LEARNING_RATE_TOO_LOW
+from trainwright.doctor.rule import Rule
+from trainwright.doctor.series import level, tail
+from trainwright.records import Chart, Evidence, Finding, Remedy, StepProbe, StepRecord
+
+DIVERGED_FACTOR = 3.0
+"""A loss this many times that of the start and of a constant guess has diverged, though it may still be finite."""
+NO_PROGRESS = 0.95
+"""A loss above this share of the constant predictor's has learnt nothing."""
+LITTLE_PROGRESS = 0.3
+"""A loss above this share of the constant predictor's is far from done."""
+OVERSHOOT, LARGE_OVERSHOOT = 0.02, 0.2
+"""Rise of a batch's own loss by its own update, as a share of the constant predictor's loss."""
+FEWEST_STEPS = 100
+"""Before this a run that will recover cannot be told from one that will not."""
+STRAIGHT = 9.0
+"""A step ten times as long gains at least this many times as much: the loss still falls in a straight line."""
+STEADY = 0.1
+"""Progress for the same sum of rates in the second half of the run, over that in the first."""
+STILL_FAR = 0.25
+"""A loss below this share of the constant predictor's has come far enough, whatever the rate."""
+
+
+def learning_rate_too_high(chart: Chart) -> Finding | None:
+    """Diverged (error), hovering at the level of a constant guess, or thrown about far above the minimum (warning)."""
+    steps = chart.steps
+    worst = _overshoot(steps)
+    bad = next((record for record in steps if not _is_finite(record)), None)
+    reference = max(steps[0].loss, _constant_loss(chart) or steps[0].loss)
+    if bad is not None:
+        before = [record for record in steps if record.step < bad.step]
+        grown = max((abs(record.loss) for record in before[-20:]), default=0.0)
+        jumped = worst is not None and not worst[1] < reference
+        if not math.isfinite(reference) or not before or not (grown > DIVERGED_FACTOR * abs(reference) or jumped):
+            return None  # nothing grew: some operation made the number, and that has a rule of its own
+        return _too_high(
+            chart,
+            "the learning rate is too high: training diverged",
+            bad.step,
+            [
+                Evidence(name="the loss or the gradient was no longer finite, step", value=bad.step),
+                *_grew(chart, grown),
+            ],
+            worst,
+        )
+    recent = level(tail(steps, 0.1, 20))
+    if len(steps) >= FEWEST_STEPS // 2 and reference > 0 and recent > DIVERGED_FACTOR * reference:
+        title = "the learning rate is too high: training diverged"
+        return _too_high(chart, title, steps[-1].step, _grew(chart, recent), worst)
+    constant = _constant_loss(chart)
+    if constant is None or constant <= 0 or worst is None or len(steps) < FEWEST_STEPS:
+        return None
+    hovers = recent >= NO_PROGRESS * constant and worst[1] >= OVERSHOOT * constant
+    thrown = recent >= LITTLE_PROGRESS * constant and worst[1] >= LARGE_OVERSHOOT * constant
+    if not (hovers or thrown):
+        return None
+    share = NO_PROGRESS if hovers else LITTLE_PROGRESS
+    evidence = [
+        Evidence(name="recent training loss", value=recent, threshold=share * constant, step=steps[-1].step),
+        Evidence(name="loss of a constant guess", value=constant),
+    ]
+    return _too_high(chart, LEARNING_RATE_TOO_HIGH.title, worst[0].step, evidence, worst)
+
+
+def learning_rate_too_low(chart: Chart) -> Finding | None:
+    """Every step could have been ten times as long, and the run is still on its way down at its first pace."""
+    constant, steps = _constant_loss(chart), chart.steps
+    probed = [record for record in steps if record.probe is not None]
+    late = probed[-max(8, len(probed) // 2) :]
+    if constant is None or constant <= 0 or len(steps) < 2 * FEWEST_STEPS or len(late) < 8:
+        return None
+    if (chart.info.planned_steps or 0) > 2 * len(steps):
+        return None  # a warmup, or a run that has hardly begun, is allowed to be slow
+    straight = statistics.median(_straightness(record.probe) for record in late if record.probe is not None)
+    start, middle, end = (_at_rate(steps, share) for share in (0.05, 0.5, 0.95))
+    if straight < STRAIGHT or end < STILL_FAR * constant:
+        return None
+    gained, gaining = start - middle, middle - end
+    moved = gained > 0.02 * constant
+    if moved and (gaining < STEADY * gained or not _validation_follows(chart, gaining)):
+        return None  # it slows down by itself, or learns what does not carry over: it is arriving
+    if not moved and (abs(start - end) > 0.1 * constant or abs(end - constant) > 0.15 * constant):
+        return None
+    rate = chart.info.setting("optimizer.lr")
+    evidence = [
+        Evidence(
+            name="gain of a step ten times as long, in gains of the step made", value=straight, threshold=STRAIGHT
+        ),
+        Evidence(name="recent training loss", value=end, threshold=STILL_FAR * constant, step=steps[-1].step),
+        Evidence(name="loss of a constant guess", value=constant),
+    ]
+    if moved:
+        name = "gain in the second half of the run, in gains of the first"
+        evidence.insert(1, Evidence(name=name, value=gaining / gained, threshold=STEADY))
+    better = _raised(rate, chart.info.recommended_rate)
+    return LEARNING_RATE_TOO_LOW.finding(
+        where=chart.info.where("optimizer.lr", "optimizer.name"),
+        step=steps[-1].step,
+        evidence=tuple(evidence),
+        remedies=(Remedy(text="raise the learning rate", change={"optimizer.lr": better} if better else None),),
+        confidence=0.8,
+    )
+
+
+def _validation_follows(chart: Chart, gaining: float) -> bool:
+    """Say whether the validation loss fell by a quarter of what the training loss did in the run's second half."""
+    losses = [record.loss for record in chart.evaluations("validation")]
+    return len(losses) < 4 or losses[len(losses) // 2] - losses[-1] >= 0.25 * gaining
+
+
+def _too_high(
+    chart: Chart, title: str, step: int, evidence: list[Evidence], worst: tuple[StepRecord, float] | None
+) -> Finding:
+    diverged = title != LEARNING_RATE_TOO_HIGH.title
+    rate, info = chart.info.setting("optimizer.lr"), chart.info
+    if worst is not None and worst[1] > 0:
+        record, rise = worst
+        name = "an update raised the loss of its own batch by"
+        evidence.append(Evidence(name=name, value=rise, step=record.step))
+        if record.probe is not None and record.probe.tenth < record.probe.before:
+            name = "a tenth of that update would have lowered it by"
+            evidence.append(Evidence(name=name, value=record.probe.before - record.probe.tenth, step=record.step))
+    better = _lowered(rate, info.recommended_rate, 10 if diverged else 3)
+    return LEARNING_RATE_TOO_HIGH.finding(
+        severity="error" if diverged else "warning",
+        title=title,
+        where=info.where("optimizer.lr", "optimizer.name"),
+        step=step,
+        evidence=tuple(evidence),
+        remedies=(Remedy(text="lower the learning rate", change={"optimizer.lr": better} if better else None),),
+        confidence=0.95 if diverged else 0.8,
+    )
+
+
+def _grew(chart: Chart, loss: float) -> list[Evidence]:
+    evidence = [
+        Evidence(name="training loss before the end", value=loss),
+        Evidence(name="at the start", value=chart.steps[0].loss),
+    ]
+    constant = _constant_loss(chart)
+    return evidence if constant is None else [*evidence, Evidence(name="loss of a constant guess", value=constant)]
+
+
+def _constant_loss(chart: Chart) -> float | None:
+    return chart.info.targets.constant_loss if chart.info.targets else None
+
+
+def _is_finite(record: StepRecord) -> bool:
+    return math.isfinite(record.loss) and (record.gradient_norm is None or math.isfinite(record.gradient_norm))
+
+
+def _overshoot(steps: Sequence[StepRecord]) -> tuple[StepRecord, float] | None:
+    """Return the probed step whose update raised its own batch's loss the most, and by how much; NaN counts as most."""
+    rises = [
+        (record, record.probe.same - record.probe.before if math.isfinite(record.probe.same) else math.inf)
+        for record in steps
+        if record.probe is not None
+    ]
+    return max(rises, key=lambda item: item[1]) if rises else None
+
+
+def _straightness(probe: StepProbe) -> float:
+    """Return what ten times the update gains over what the update gains; 10 on a straight slope, below 0 past it."""
+    gain = probe.before - probe.same
+    return (probe.before - probe.tenfold) / gain if gain > 0 and math.isfinite(probe.tenfold) else -1.0
+
+
+def _at_rate(steps: Sequence[StepRecord], share: float) -> float:
+    """Return the mean loss around the place where `share` of the sum of all rates is spent: schedules cancel out."""
+    total = sum(record.rate for record in steps)
+    spent, near = 0.0, []
+    for record in steps:
+        spent += record.rate
+        if abs(spent - share * total) <= 0.05 * total and math.isfinite(record.loss):
+            near.append(record.loss)
+    return statistics.fmean(near) if near else math.nan
+
+
+def _lowered(rate: float | None, recommended: float | None, factor: float) -> float | None:
+    if not isinstance(rate, float | int):
+        return None
+    return recommended if recommended is not None and rate > factor * recommended else float(f"{rate / factor:.2g}")
+
+
+def _raised(rate: float | None, recommended: float | None) -> float | None:
+    if not isinstance(rate, float | int):
+        return None
+    return recommended if recommended is not None and rate * 10 < recommended else float(f"{rate * 10:.2g}")
+
+
+RULES = (
+    Rule(kind=LEARNING_RATE_TOO_HIGH, needs=("steps",), judge=learning_rate_too_high),
+    Rule(kind=LEARNING_RATE_TOO_LOW, needs=("steps", "probes"), judge=learning_rate_too_low),
+)

@@ -7,9 +7,12 @@ import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from trainwright.report.curves import Curve
+
 LOG_DECADES = 1.5
 """A positive curve that spans more than this is drawn on a logarithmic axis."""
 _PADDING = 0.05
+_SAME = 1e-9
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,10 +48,24 @@ def axis_for(values: Iterable[float], *, allow_log: bool, zero: bool = False) ->
     if allow_log and low > 0 and math.log10(high) - math.log10(low) > LOG_DECADES:
         pad = _PADDING * (math.log10(high) - math.log10(low))
         return Axis(low=max(5e-324, 10 ** (math.log10(low) - pad)), high=_power(math.log10(high) + pad), log=True)
-    pad = (abs(low) * 0.5 or 1.0) if low == high else high * _PADDING - low * _PADDING
+    # What differs in its last digits alone is constant: to magnify it would draw the rounding.
+    constant = high - low <= _SAME * max(abs(low), abs(high))
+    pad = (abs(low) * 0.5 or 1.0) if constant else high * _PADDING - low * _PADDING
     # Near zero, zero is the honest ground: a curve from 0.1 to 0.9 does not begin at its own foot.
     grounded = low >= 0 and (zero or low < 0.35 * high)
     return Axis(low=0.0 if grounded else max(low - pad, -1.7e308), high=min(high + pad, 1.7e308))
+
+
+def lost_cells(curve: Curve, across: Axis, count: int) -> set[int]:
+    """Return which of `count` + 1 marks along the step axis a stretch of values without a number covers."""
+    cells: set[int] = set()
+    points = zip(curve.steps, curve.values, strict=True)
+    for finite, stretch in itertools.groupby(points, key=lambda point: math.isfinite(point[1])):
+        if not finite:
+            steps = [step for step, _ in stretch]
+            first, last = (round(across.place(step) * count) for step in (steps[0], steps[-1]))
+            cells.update(range(first, last + 1))
+    return cells
 
 
 def tick_labels(ticks: list[float]) -> list[str]:

@@ -8,14 +8,15 @@ from trainwright.records import Finding, Remedy
 from trainwright.report.numbers import percent
 from trainwright.report.phrases import evidence_phrase, patch_lines, place_phrase
 from trainwright.report.safe import markup, prose
-from trainwright.report.signs import HEALTHY, SIGNS
+from trainwright.report.signs import HEALTHY, SIGNS, Sign
 
 
-def cards_html(ordered: Sequence[Finding], *, judged: str) -> str:
-    """Return one card for each finding, or the healthy sign. `judged` says what the findings were sought in."""
+def cards_html(ordered: Sequence[Finding], *, sign: Sign, judged: str) -> str:
+    """Return one card for each finding, or what was `judged` without any: healthy only where the verdict's `sign` is."""
     if not ordered:
-        shape = f'<span class="shape healthy" aria-hidden="true">{HEALTHY.shape}</span>'
-        return f'<p class="all-clear">{shape} <strong>{HEALTHY.word}</strong>: no findings in {markup(judged)}</p>'
+        shape = f'<span class="shape {HEALTHY.word}" aria-hidden="true">{HEALTHY.shape}</span>'
+        healthy = f"{shape} <strong>{HEALTHY.word}</strong>: " if sign is HEALTHY else ""
+        return f'<p class="all-clear">{healthy}no findings in {markup(judged)}</p>'
     return "\n".join(_card(index, finding) for index, finding in enumerate(ordered, start=1))
 
 

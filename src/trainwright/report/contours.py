@@ -51,9 +51,11 @@ def _terrain(source: random.Random) -> list[list[float]]:
 def _trace(heights: list[list[float]], level: float) -> list[list[Point]]:
     """Return the lines on which the terrain has this height, by marching squares."""
     neighbours: dict[Edge, list[Edge]] = {}
-    for y in range(_ROWS - 1):
+    for y, (upper, lower) in enumerate(itertools.pairwise(heights)):
+        above = [height > level for height in upper]
+        below = [height > level for height in lower]
         for x in range(_COLUMNS - 1):
-            for begin, end in _crossings(heights, x, y, level):
+            for begin, end in _crossings(x, y, (above[x], above[x + 1], below[x + 1], below[x])):
                 neighbours.setdefault(begin, []).append(end)
                 neighbours.setdefault(end, []).append(begin)
     # Lines that end at the border first, from their ends; what then remains are closed rings.
@@ -62,17 +64,15 @@ def _trace(heights: list[list[float]], level: float) -> list[list[Point]]:
     return [[_position(heights, edge, level) for edge in walk] for walk in walks]
 
 
-def _crossings(heights: list[list[float]], x: int, y: int, level: float) -> list[tuple[Edge, Edge]]:
-    top, left, bottom, right = (x, y, 0), (x, y, 1), (x, y + 1, 0), (x + 1, y, 1)
-    corners = (heights[y][x], heights[y][x + 1], heights[y + 1][x + 1], heights[y + 1][x])
-    above = [corner > level for corner in corners]
-    sides = zip((top, right, bottom, left), zip(above, above[1:] + above[:1], strict=True), strict=True)
-    crossed = [edge for edge, (one, other) in sides if one != other]
-    if len(crossed) == 2:
-        return [(crossed[0], crossed[1])]
-    if len(crossed) == 4:  # a saddle: either pairing is right at this size
-        return [(top, right), (bottom, left)]
-    return []
+def _crossings(x: int, y: int, corners: tuple[bool, bool, bool, bool]) -> list[tuple[Edge, Edge]]:
+    """Return the pieces of line through a cell, by which of its corners, clockwise from the upper left, lie above."""
+    if all(corners) or not any(corners):
+        return []
+    sides: tuple[Edge, ...] = ((x, y, 0), (x + 1, y, 1), (x, y + 1, 0), (x, y, 1))
+    following = (*corners[1:], corners[0])
+    crossed = [side for side, one, other in zip(sides, corners, following, strict=True) if one != other]
+    # Four make a saddle: either pairing is right at this size.
+    return list(zip(crossed[::2], crossed[1::2], strict=True))
 
 
 def _walk(neighbours: dict[Edge, list[Edge]], start: Edge) -> list[Edge]:

@@ -16,7 +16,7 @@ from trainwright.report.tables import html_table
 
 _TWIN_ROWS = 40
 _LANES = 4
-_PIN_ROOM = 0.09
+_PIN_ROOM = 0.11
 """The share of the step axis that a pin takes on the narrowest screen."""
 
 

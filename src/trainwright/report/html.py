@@ -11,6 +11,7 @@ from trainwright.report.contours import contour_svg
 from trainwright.report.figures import figures_html
 from trainwright.report.numbers import number, plural
 from trainwright.report.safe import markup, prose
+from trainwright.report.signs import Sign
 from trainwright.report.summary import (
     best_values,
     head_facts,
@@ -37,10 +38,11 @@ def render_html(
 ) -> str:
     """Return the whole report. `recipe` is shown as written; `facts` tell of the machine and the versions."""
     ordered = worst_first(findings)
+    sign, sentence = verdict(outcome, chart, ordered)
     judging = sum(check.status != "skipped" for check in checks)
     judged = plural(len(chart.steps), "step") + (f" and {plural(judging, 'check')}" if judging else "")
     sections = [
-        ("findings", "Findings", severity_counts(ordered), cards_html(ordered, judged=judged)),
+        ("findings", "Findings", severity_counts(ordered), cards_html(ordered, sign=sign, judged=judged)),
         ("checks", "Checks", "", checks_table(checks) if checks else ""),
         ("curves", "Curves", "by optimizer step", figures_html(info, chart, ordered)),
         ("layers", "Layers", "", layers_table(chart) if chart.layers else ""),
@@ -60,12 +62,12 @@ def render_html(
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta name="color-scheme" content="light dark">
 <link rel="icon" href="data:,">
-<title>{markup(prose(info.name))}: {markup(verdict(outcome, chart, ordered)[1])}</title>
+<title>{markup(prose(info.name))}: {markup(sentence)}</title>
 <style>
 {style}</style>
 </head>
 <body>
-{_header(info, outcome, chart, ordered)}
+{_header(info, outcome, chart, sign, sentence)}
 <nav aria-label="Contents">{contents}</nav>
 <main>
 {body}
@@ -76,8 +78,7 @@ def render_html(
 """
 
 
-def _header(info: RunInfo, outcome: Outcome | None, chart: Chart, ordered: Sequence[Finding]) -> str:
-    sign, sentence = verdict(outcome, chart, ordered)
+def _header(info: RunInfo, outcome: Outcome | None, chart: Chart, sign: Sign, sentence: str) -> str:
     asked = "".join(f"<span>{markup(value)}</span>" for name, value in head_facts(info) if name != "parameters")
     numbers = _key_numbers(info, outcome, chart)
     figures = "".join(f"<div><dt>{markup(name)}</dt><dd>{markup(value)}</dd></div>" for name, value in numbers)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from trainwright.records import Chart, EvalRecord, RunInfo, StepRecord
+from trainwright.report.axes import axis_for
 from trainwright.report.curves import Curve, decimate, smooth
 from trainwright.report.summary import SPLITS
 
@@ -107,11 +108,20 @@ def _smoothed(records: Sequence[StepRecord], value: Callable[[StepRecord], float
     if len(steps) < _SMOOTH_FROM:
         return _steps(records, value)
     span = max(10.0, round(_SPAN_SHARE * len(steps)))
-    mean = decimate(steps, smooth(values, span), _POINTS)
+    axis = axis_for(values, allow_log=True)
+    # On a logarithmic axis the plain mean is no middle: one spike would hold it up for the rest of the run.
+    geometric = axis is not None and axis.log
+    mean = decimate(steps, _geometric(values, span) if geometric else smooth(values, span), _POINTS)
+    name = f"train, {'geometric ' if geometric else ''}mean over about the last {span:,.0f}"
     return (
         Series(name="train, each step", role="raw", curve=decimate(steps, values, _POINTS)),
-        Series(name=f"train, mean over about the last {span:,.0f}", role="train", curve=mean, derived=True),
+        Series(name=name, role="train", curve=mean, derived=True),
     )
+
+
+def _geometric(values: Sequence[float], span: float) -> list[float]:
+    logarithms = [math.log(value) if math.isfinite(value) else value for value in values]
+    return [math.exp(value) if math.isfinite(value) else value for value in smooth(logarithms, span)]
 
 
 def _column(

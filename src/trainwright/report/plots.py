@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from trainwright.records import Severity
-from trainwright.report.axes import Axis, axis_for, tick_labels
-from trainwright.report.curves import Curve
+from trainwright.report.axes import Axis, axis_for, lost_cells, tick_labels
 from trainwright.report.numbers import compact, number
 from trainwright.report.panels import Panel, Series
 from trainwright.report.safe import markup
@@ -106,7 +104,7 @@ def _baseline(baseline: tuple[str, float], up: Axis, top: float, bottom: float) 
 
 def _gutter(measured: Iterable[Series], across: Axis, lost: int) -> list[str]:
     """Draw the strip above the plot that marks where values were not finite: a gap alone is easily overlooked."""
-    cells = {cell for series in measured for cell in _lost_cells(series.curve, across)}
+    cells = {cell for series in measured for cell in lost_cells(series.curve, across, _CELLS)}
     parts = [f'<rect class="gutter" width="100%" height="{_GUTTER - 4}"/>']
     parts.append(_text("tick", "0", 12, f"{compact(lost)} ×", anchor="end", shift=-8))
     for cell in sorted(cells):
@@ -117,18 +115,6 @@ def _gutter(measured: Iterable[Series], across: Axis, lost: int) -> list[str]:
     return parts
 
 
-def _lost_cells(curve: Curve, across: Axis) -> set[int]:
-    """Return the hundredths of the step axis that a stretch of values without a number covers."""
-    cells: set[int] = set()
-    finite = {step for step, _ in curve.finite()}
-    for gap, stretch in itertools.groupby(curve.steps, key=lambda step: step not in finite):
-        if gap:
-            steps = list(stretch)
-            first, last = (round(across.place(step) * _CELLS) for step in (steps[0], steps[-1]))
-            cells.update(range(first, last + 1))
-    return cells
-
-
 def _curves(series: Sequence[Series], across: Axis, up: Axis, top: float, bottom: float) -> str:
     paths = []
     for each in series:
@@ -136,20 +122,20 @@ def _curves(series: Sequence[Series], across: Axis, up: Axis, top: float, bottom
             [(_WIDTH * across.place(step), _height(up, value, top, bottom)) for step, value in segment]
             for segment in each.curve.segments()
         ]
-        paths.append(f'<path class="line {each.role}" d="{"".join(map(_path, segments))}"/>')
+        lines = "".join(_path(segment) for segment in segments if len(segment) > 1)
         points = [point for segment in segments for point in segment]
-        if each.role in ("validation", "test") and len(points) <= _MAX_DOTS:
-            # A stroke of no length with round ends is a dot that the stretching leaves round.
-            dots = "".join(f"M{x:.1f} {y:.1f}h0" for x, y in points)
-            paths.append(f'<path class="dots {each.role}" d="{dots}"/>')
+        if each.role not in ("validation", "test") or len(points) > _MAX_DOTS:
+            points = [segment[0] for segment in segments if len(segment) == 1]
+        # A stroke of no length with round ends is a dot that the stretching leaves round.
+        dots = "".join(f"M{x:.1f} {y:.1f}h0" for x, y in points)
+        paths += [f'<path class="{kind} {each.role}" d="{d}"/>' for kind, d in (("line", lines), ("dots", dots)) if d]
     size = f'width="100%" height="{bottom}" viewBox="0 0 {_WIDTH} {bottom}"'
     return f'<svg {size} preserveAspectRatio="none" overflow="visible">{"".join(paths)}</svg>'
 
 
 def _path(points: Sequence[tuple[float, float]]) -> str:
     (x, y), *others = points
-    rest = "L" + " ".join(f"{x:.1f} {y:.1f}" for x, y in others) if others else "h0"
-    return f"M{x:.1f} {y:.1f}{rest}"
+    return f"M{x:.1f} {y:.1f}L" + " ".join(f"{x:.1f} {y:.1f}" for x, y in others)
 
 
 def _end_labels(series: Sequence[Series], up: Axis, top: float, bottom: float) -> list[str]:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from trainwright.records import Chart, Finding, Outcome, RunInfo
 from trainwright.records.findings import SEVERITIES
-from trainwright.report.axes import Axis, axis_for
+from trainwright.report.axes import Axis, axis_for, lost_cells
 from trainwright.report.braille import draw
 from trainwright.report.curves import Curve, decimate
 from trainwright.report.numbers import number
@@ -82,12 +82,8 @@ def loss_curve(chart: Chart, findings: Sequence[Finding], *, color: bool, width:
 
 
 def _gutter(curve: Curve, across: Axis, columns: int) -> str:
-    cells = [" "] * columns
-    finite = {step for step, _ in curve.finite()}
-    for step in curve.steps:
-        if step not in finite:
-            cells[_cell(across, step, columns)] = "×"
-    return "".join(cells)
+    lost = lost_cells(curve, across, columns - 1)
+    return "".join("×" if cell in lost else " " for cell in range(columns)).rstrip()
 
 
 def _lane(findings: Sequence[Finding], across: Axis, columns: int, *, color: bool) -> str:

@@ -39,6 +39,10 @@ def verdict(outcome: Outcome | None, chart: Chart, findings: Sequence[Finding]) 
         return SIGNS[troubles[0].severity], f"{ended} with {severity_counts(troubles)}: {lead}"
     if outcome is not None and status == "diverged":
         return SIGNS["error"], ": ".join(filter(None, (ended, prose(outcome.reason))))
+    if not (chart.steps or chart.evals or outcome):
+        return SIGNS["note"], "nothing recorded yet"
+    if chart.steps and not math.isfinite(chart.steps[-1].loss):
+        return SIGNS["error"], f"{ended}: the loss is {number(chart.steps[-1].loss)}"
     return HEALTHY, f"{ended}, healthy" if status in ("finished", "stopped") else f"{ended}, healthy so far"
 
 

@@ -65,7 +65,8 @@ def render_run(
         head_lines(info, outcome, chart, color=color, width=width),
         best_table(info, outcome, chart, color=color),
         loss_curve(chart, findings, color=color, width=width),
-        [render_findings(findings, color=color, width=width)],
+        # Where the run itself did badly, finding nothing is no sign of health.
+        [render_findings(findings, color=color, width=width) if findings or sign is HEALTHY else severity_counts([])],
     ]
     if checks:
         judged = [check for check in checks if check.status != "skipped"]

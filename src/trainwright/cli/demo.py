@@ -1,0 +1,61 @@
+"""The command `demo`: tells the story of one mistake, with real runs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+
+from trainwright.cli.train import train_and_show
+
+if TYPE_CHECKING:
+    from trainwright.stages.train import Run
+
+
+def run(console: Console, document: dict[str, Any], folder: Path | None) -> None:
+    """Train well, train with a mistake, apply the remedy, compare; write the report."""
+    from trainwright.records import to_plain
+    from trainwright.runs.writer import check_free, next_folder
+    from trainwright.stages.demo import PLANTED, first_patch, good_recipe, sick_recipe
+    from trainwright.stages.report import report_run
+
+    home = folder if folder is not None else next_folder(Path("runs"), "demo")
+    check_free(home)
+    mistake = ", ".join(f"{name} = {value}" for name, value in PLANTED.items())
+
+    _heading(console, "1. A recipe of one line: [data] source = 'digits'. The rest are defaults.")
+    good = train_and_show(console, {}, good_recipe(), home / "1-well")
+    _heading(console, f"2. The same recipe with one mistake planted: {mistake}.")
+    sick = train_and_show(console, {}, sick_recipe(), home / "2-sick")
+    patch = first_patch(sick.findings)
+    runs = {"well": good, "sick": sick}
+    if patch is not None:
+        finding, change = patch
+        words = ", ".join(f"{name} = {value:g}" for name, value in change.items())
+        _heading(console, f"3. The remedy of {finding.code}, applied: {words}.")
+        runs["healed"] = train_and_show(console, {}, sick_recipe().changed(change), home / "3-healed")
+    _heading(console, "What it was worth")
+    for name, one in runs.items():
+        console.print(f"  {name:<7} test accuracy {_accuracy(one):.3f}  ({one.outcome.status})")
+    page = report_run(home / "2-sick").page
+    console.print(f"\nthe sick run's report: {page.absolute()}", markup=False)
+    console.print("the diagnosis in full: trainwright explain TW601", markup=False)
+    document.update(
+        to_plain(
+            {
+                "findings": good.findings,  # the demo is healthy when the good run is
+                "runs": {name: one.to_json() for name, one in runs.items()},
+                "report": str(page.absolute()),
+            },
+            strict=True,
+        )
+    )
+
+
+def _accuracy(run: Run) -> float:
+    return run.outcome.best.get("test", {}).get("accuracy", float("nan"))
+
+
+def _heading(console: Console, text: str) -> None:
+    console.print(f"\n{text}\n", style="bold", markup=False)

@@ -1,0 +1,78 @@
+"""The verb report: a stored run as text, as JSON, and as one page that opens from disk."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from trainwright.doctor.diagnose import examine
+from trainwright.errors import RunError
+from trainwright.records import to_plain
+from trainwright.report.html import render_html
+from trainwright.report.text import render_run
+from trainwright.runs.reader import StoredRun, read_run
+
+
+@dataclass(frozen=True, kw_only=True)
+class Written:
+    """What a report gave: the text, the page's place, and the document for programs."""
+
+    text: str
+    page: Path
+    document: dict[str, Any]
+
+
+def report_run(folder: Path, page: Path | None = None, *, color: bool = False, width: int = 100) -> Written:
+    """Diagnose the run in `folder` from what it recorded, without its model, and write the page.
+
+    The page goes to `page`, or to report.html in the folder. Raises `RunError` where the run cannot be read or the
+    page not be written.
+    """
+    stored = read_run(folder)
+    examination = examine(stored.chart)
+    # A run that has ended keeps the findings it ended with; one that goes on, or was killed, is judged now.
+    findings = stored.findings if stored.outcome else examination.findings
+    target = page if page is not None else folder / "report.html"
+    html = render_html(
+        stored.info,
+        stored.outcome,
+        stored.chart,
+        findings,
+        recipe=stored.recipe,
+        facts=_facts(stored),
+        checks=examination.checks(),
+    )
+    try:
+        target.write_text(html, encoding="utf-8")
+    except OSError as problem:
+        raise RunError(
+            f"the page {target} cannot be written",
+            evidence=problem.strerror or str(problem),
+            remedy="name another place with --html FILE",
+        ) from None
+    text = render_run(
+        stored.info, stored.outcome, stored.chart, findings, checks=examination.checks(), color=color, width=width
+    )
+    notes = "".join(f"note: {note}\n" for note in stored.notes)
+    document = {
+        "findings": findings,
+        "outcome": stored.outcome,
+        "best": stored.outcome.best if stored.outcome else {},
+        "digest": stored.digest,
+        "folder": str(folder),
+        "healthy": examination.healthy,
+        "not_judged": examination.not_judged,
+        "notes": stored.notes,
+        "page": str(target),
+    }
+    return Written(text=f"{notes}{text}\npage: {target}", page=target, document=to_plain(document, strict=True))
+
+
+def _facts(stored: StoredRun) -> dict[str, str]:
+    data = stored.head.get("data", {})
+    facts = {name: str(value) for name, value in stored.head.get("versions", {}).items()}
+    facts |= {f"{name} samples": str(split["samples"]) for name, split in data.get("splits", {}).items()}
+    facts |= {"data fingerprint": str(data["fingerprint"])} if data.get("fingerprint") else {}
+    facts |= {"weights digest": stored.digest} if stored.digest else {}
+    return facts | {f"note {place}": note for place, note in enumerate(data.get("notes", []), start=1)}
