@@ -81,14 +81,23 @@ def evaluating(module: nn.Module) -> Iterator[None]:
 
 @contextmanager
 def buffers_restored(module: nn.Module) -> Iterator[None]:
-    """Undo, at the end of the block, what forward passes did to the module's buffers (BatchNorm's statistics)."""
-    kept = [(buffer, buffer.detach().clone()) for buffer in module.buffers()]
+    """Undo, at the end of the block, what forward passes did to the module's buffers (BatchNorm's statistics).
+
+    That holds for buffers changed in place and for those replaced by another tensor (`self.mean = ...`).
+    """
+    kept = [
+        (submodule, name, buffer, None if buffer is None else buffer.detach().clone())
+        for submodule in module.modules()
+        for name, buffer in submodule._buffers.items()
+    ]
     try:
         yield
     finally:
         with torch.no_grad():
-            for buffer, value in kept:
-                buffer.copy_(value)
+            for submodule, name, buffer, value in kept:
+                if buffer is not None and value is not None:
+                    buffer.copy_(value)
+                submodule._buffers[name] = buffer
 
 
 def global_norm(tensors: Iterable[torch.Tensor]) -> torch.Tensor:

@@ -17,30 +17,33 @@ def run(console: Console, document: dict[str, Any], folder: Path | None) -> None
     """Train well, train with a mistake, apply the remedy, compare; write the report."""
     from trainwright.records import to_plain
     from trainwright.runs.writer import check_free, next_folder
-    from trainwright.stages.demo import PLANTED, first_patch, good_recipe, sick_recipe
+    from trainwright.stages.demo import PLANTED, WELL, first_patch, written
     from trainwright.stages.report import report_run
 
     home = folder if folder is not None else next_folder(Path("runs"), "demo")
     check_free(home)
     mistake = ", ".join(f"{name} = {value}" for name, value in PLANTED.items())
 
-    _heading(console, "1. A recipe of one line: [data] source = 'digits'. The rest are defaults.")
-    good = train_and_show(console, {}, good_recipe(), home / "1-well")
+    recipe = written(home / "well.toml", WELL)
+    _heading(console, f"1. A recipe of two lines, {recipe.path}; all else is a default.")
+    good = train_and_show(console, {}, recipe, home / "1-well")
     _heading(console, f"2. The same recipe with one mistake planted: {mistake}.")
-    sick = train_and_show(console, {}, sick_recipe(), home / "2-sick")
+    sick = train_and_show(console, {}, written(home / "sick.toml", WELL, PLANTED), home / "2-sick")
     patch = first_patch(sick.findings)
     runs = {"well": good, "sick": sick}
     if patch is not None:
         finding, change = patch
-        words = ", ".join(f"{name} = {value:g}" for name, value in change.items())
+        words = ", ".join(f"{name} = {value}" for name, value in change.items())
         _heading(console, f"3. The remedy of {finding.code}, applied: {words}.")
-        runs["healed"] = train_and_show(console, {}, sick_recipe().changed(change), home / "3-healed")
+        healed = written(home / "healed.toml", WELL, {**PLANTED, **change})
+        runs["healed"] = train_and_show(console, {}, healed, home / "3-healed")
     _heading(console, "What it was worth")
     for name, one in runs.items():
         console.print(f"  {name:<7} test accuracy {_accuracy(one):.3f}  ({one.outcome.status})")
     page = report_run(home / "2-sick").page
     console.print(f"\nthe sick run's report: {page.absolute()}", markup=False)
-    console.print("the diagnosis in full: trainwright explain TW601", markup=False)
+    if patch is not None:
+        console.print(f"the diagnosis in full: trainwright explain {patch[0].code}", markup=False)
     document.update(
         to_plain(
             {

@@ -14,6 +14,8 @@ from trainwright.records import EvalRecord, Event, Finding, LayerStats, Outcome,
 from trainwright.report.text import render_finding
 
 _REDRAW_SECONDS = 0.1
+_LINES = 20  # about as many plain lines as a run prints where the output is no terminal ...
+_LINE_SECONDS = 15.0  # ... but one at least as often as this
 _SMOOTHING = 0.95  # of the shown training loss: each step's own loss jumps too much to be read
 
 
@@ -29,7 +31,8 @@ class Progress:
         self._metric = ""
         self._newest = ""
         self._samples = 0
-        self._started = self._drawn = time.monotonic()
+        self._next_line = 0.0
+        self._started = self._drawn = self._printed = time.monotonic()
 
     def __enter__(self) -> Progress:
         head = f"{self.info.name}: {self.info.task}, {self.info.model} with {self.info.parameters:,} parameters, "
@@ -55,6 +58,8 @@ class Progress:
             self._step(record)
         elif isinstance(record, EvalRecord):
             self._evaluation(record)
+        elif isinstance(record, Event) and record.name == "resolved":
+            self.console.print(f"no longer so at the end: {record.detail['kind']}", markup=False)
         elif isinstance(record, Event) and record.name == "finding":
             finding = from_plain(Finding, record.detail)
             self._newest = f"{finding.severity}[{finding.code}]"
@@ -94,8 +99,11 @@ class Progress:
     def _evaluation(self, record: EvalRecord) -> None:
         name, score = next(iter(record.metrics.items()), ("", math.nan))
         self._metric = f"{record.split} {name} {score:.4g}"
-        if self._bar is None:
-            elapsed = max(time.monotonic() - self._started, 1e-9)
+        now, planned = time.monotonic(), self.info.planned_steps or 1
+        due = record.step >= self._next_line or record.step == planned or now - self._printed > _LINE_SECONDS
+        if self._bar is None and due:
+            self._next_line, self._printed = record.step + planned / _LINES, now
+            elapsed = max(now - self._started, 1e-9)
             trained = f"  train loss {self._loss:.4g}" if record.step else ""
             speed = f"  {self._samples / elapsed:,.0f} samples/s" if record.step else ""
             self.console.print(

@@ -73,6 +73,7 @@ def show_end(console: Console, finished: Run) -> None:
         finished.outcome,
         finished.history,
         finished.findings,
+        brief=finished.folder is not None,  # a run that could not start has shown nothing yet
         color=console.color_system is not None,
         width=min(console.width, 110),
     )

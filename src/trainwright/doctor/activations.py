@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from trainwright.doctor.kinds import DEAD_RELU
+from trainwright.doctor.remedies import change_rate
 from trainwright.doctor.rule import Rule
-from trainwright.records import Chart, Evidence, Finding, LayerStats, Location, Remedy
+from trainwright.records import Chart, Evidence, Finding, LayerStats, Remedy
 
 DEAD_WARNING, DEAD_ERROR = 0.5, 0.9
 """Share of a layer's units at zero for every reference sample: half is a warning, nine tenths an error."""
@@ -29,11 +32,19 @@ def dead_relu(chart: Chart) -> Finding | None:
         return None
     before, last = worst
     first = next(layer for layer in by_module[last.module] if layer.dead_fraction >= DEAD_WARNING)
-    at_start = first.step == 0
+    if first.step == 0:
+        text = "the units were dead before training began: initialise by He with zero biases, normalise the inputs"
+        remedy = Remedy(text=text)
+    else:
+        remedy = change_rate(
+            chart.info,
+            "the units died in training: lower the learning rate, warm up, or use a leaky ReLU",
+            factor=1 / 3,
+        )
     return DEAD_RELU.finding(
         severity="error" if min(before.dead_fraction, last.dead_fraction) >= DEAD_ERROR else "warning",
         title=f"{last.dead_fraction:.0%} of the units of a ReLU layer are dead",
-        where=Location(module=last.module),
+        where=replace(chart.info.where("optimizer.lr"), module=last.module),
         step=first.step,
         evidence=(
             Evidence(
@@ -44,14 +55,7 @@ def dead_relu(chart: Chart) -> Finding | None:
             ),
             Evidence(name="the same share", value=before.dead_fraction, step=before.step),
         ),
-        remedies=(
-            Remedy(
-                text="the units were dead before training began: use He's initialisation with zero biases, and "
-                "normalise the inputs"
-                if at_start
-                else "the units died in training: lower the learning rate, warm up, or use a leaky ReLU"
-            ),
-        ),
+        remedies=(remedy,),
     )
 
 

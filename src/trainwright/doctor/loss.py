@@ -25,12 +25,13 @@ def softmax_before_cross_entropy(chart: Chart) -> Finding | None:
     classes = output.shape[1]
     floor = math.log(1 + (classes - 1) / math.e)
     evidence = []
+    looked = f"in {output.batches} of {output.batches} batches"
     if seen:
         evidence.append(Evidence(name="the last operation before the loss", value="softmax"))
     if output.row_sum_error is not None:
         evidence.append(
             Evidence(
-                name=f"every row of the output sums to 1, over {output.batches} of {output.batches} batches; largest error",
+                name=f"every row of the output sums to 1 {looked}; largest error",
                 value=output.row_sum_error,
                 threshold=ROW_SUM_TOLERANCE,
             )

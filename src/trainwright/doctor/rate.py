@@ -1,9 +1,9 @@
-"""The learning rate. Sources: G2, chapters 3 and 4; the thresholds were fitted on half of the runs of a grid over tasks,
-optimizers, rates and seeds, and are reported on the other half by `benchmarks/doctor_rules.py`.
+"""The learning rate. Sources: G2, chapters 3 and 4.
 
-Both rules rest on probes: what the same batch's loss would be after a tenth, once and ten times the update made. They
-compare with the loss of the best constant predictor, so that they need no scale of their own.
-"""  # noqa: D205
+The thresholds were fitted on half of the runs of a grid over tasks, optimizers, rates and seeds, and are reported on
+the other half by `benchmarks/doctor_rules.py`. Both rules rest on probes: the same batch's loss after a tenth, once and
+ten times the update made. They compare with the loss of the best constant predictor, so need no other scale.
+"""
 
 from __future__ import annotations
 
@@ -12,9 +12,10 @@ import statistics
 from collections.abc import Sequence
 
 from trainwright.doctor.kinds import LEARNING_RATE_TOO_HIGH, LEARNING_RATE_TOO_LOW
+from trainwright.doctor.remedies import change_rate
 from trainwright.doctor.rule import Rule
 from trainwright.doctor.series import level, tail
-from trainwright.records import Chart, Evidence, Finding, Remedy, StepProbe, StepRecord
+from trainwright.records import Chart, Evidence, Finding, StepProbe, StepRecord
 
 DIVERGED_FACTOR = 3.0
 """A loss this many times that of the start and of a constant guess has diverged, though it may still be finite."""
@@ -39,7 +40,7 @@ def learning_rate_too_high(chart: Chart) -> Finding | None:
     steps = chart.steps
     worst = _overshoot(steps)
     bad = next((record for record in steps if not _is_finite(record)), None)
-    reference = max(steps[0].loss, _constant_loss(chart) or steps[0].loss)
+    reference = max(steps[0].loss, chart.info.constant_loss or steps[0].loss)
     if bad is not None:
         before = [record for record in steps if record.step < bad.step]
         grown = max((abs(record.loss) for record in before[-20:]), default=0.0)
@@ -60,7 +61,7 @@ def learning_rate_too_high(chart: Chart) -> Finding | None:
     if len(steps) >= FEWEST_STEPS // 2 and reference > 0 and recent > DIVERGED_FACTOR * reference:
         title = "the learning rate is too high: training diverged"
         return _too_high(chart, title, steps[-1].step, _grew(chart, recent), worst)
-    constant = _constant_loss(chart)
+    constant = chart.info.constant_loss
     if constant is None or constant <= 0 or worst is None or len(steps) < FEWEST_STEPS:
         return None
     hovers = recent >= NO_PROGRESS * constant and worst[1] >= OVERSHOOT * constant
@@ -77,7 +78,7 @@ def learning_rate_too_high(chart: Chart) -> Finding | None:
 
 def learning_rate_too_low(chart: Chart) -> Finding | None:
     """Every step could have been ten times as long, and the run is still on its way down at its first pace."""
-    constant, steps = _constant_loss(chart), chart.steps
+    constant, steps = chart.info.constant_loss, chart.steps
     probed = [record for record in steps if record.probe is not None]
     late = probed[-max(8, len(probed) // 2) :]
     if constant is None or constant <= 0 or len(steps) < 2 * FEWEST_STEPS or len(late) < 8:
@@ -94,7 +95,6 @@ def learning_rate_too_low(chart: Chart) -> Finding | None:
         return None  # it slows down by itself, or learns what does not carry over: it is arriving
     if not moved and (abs(start - end) > 0.1 * constant or abs(end - constant) > 0.15 * constant):
         return None
-    rate = chart.info.setting("optimizer.lr")
     evidence = [
         Evidence(
             name="gain of a step ten times as long, in gains of the step made", value=straight, threshold=STRAIGHT
@@ -105,12 +105,11 @@ def learning_rate_too_low(chart: Chart) -> Finding | None:
     if moved:
         name = "gain in the second half of the run, in gains of the first"
         evidence.insert(1, Evidence(name=name, value=gaining / gained, threshold=STEADY))
-    better = _raised(rate, chart.info.recommended_rate)
     return LEARNING_RATE_TOO_LOW.finding(
         where=chart.info.where("optimizer.lr", "optimizer.name"),
         step=steps[-1].step,
         evidence=tuple(evidence),
-        remedies=(Remedy(text="raise the learning rate", change={"optimizer.lr": better} if better else None),),
+        remedies=(change_rate(chart.info, "raise the learning rate", factor=10),),
         confidence=0.8,
     )
 
@@ -125,7 +124,7 @@ def _too_high(
     chart: Chart, title: str, step: int, evidence: list[Evidence], worst: tuple[StepRecord, float] | None
 ) -> Finding:
     diverged = title != LEARNING_RATE_TOO_HIGH.title
-    rate, info = chart.info.setting("optimizer.lr"), chart.info
+    info = chart.info
     if worst is not None and worst[1] > 0:
         record, rise = worst
         name = "an update raised the loss of its own batch by"
@@ -133,14 +132,13 @@ def _too_high(
         if record.probe is not None and record.probe.tenth < record.probe.before:
             name = "a tenth of that update would have lowered it by"
             evidence.append(Evidence(name=name, value=record.probe.before - record.probe.tenth, step=record.step))
-    better = _lowered(rate, info.recommended_rate, 10 if diverged else 3)
     return LEARNING_RATE_TOO_HIGH.finding(
         severity="error" if diverged else "warning",
         title=title,
         where=info.where("optimizer.lr", "optimizer.name"),
         step=step,
         evidence=tuple(evidence),
-        remedies=(Remedy(text="lower the learning rate", change={"optimizer.lr": better} if better else None),),
+        remedies=(change_rate(info, "lower the learning rate", factor=0.1 if diverged else 1 / 3),),
         confidence=0.95 if diverged else 0.8,
     )
 
@@ -150,12 +148,8 @@ def _grew(chart: Chart, loss: float) -> list[Evidence]:
         Evidence(name="training loss before the end", value=loss),
         Evidence(name="at the start", value=chart.steps[0].loss),
     ]
-    constant = _constant_loss(chart)
+    constant = chart.info.constant_loss
     return evidence if constant is None else [*evidence, Evidence(name="loss of a constant guess", value=constant)]
-
-
-def _constant_loss(chart: Chart) -> float | None:
-    return chart.info.targets.constant_loss if chart.info.targets else None
 
 
 def _is_finite(record: StepRecord) -> bool:
@@ -187,18 +181,6 @@ def _at_rate(steps: Sequence[StepRecord], share: float) -> float:
         if abs(spent - share * total) <= 0.05 * total and math.isfinite(record.loss):
             near.append(record.loss)
     return statistics.fmean(near) if near else math.nan
-
-
-def _lowered(rate: float | None, recommended: float | None, factor: float) -> float | None:
-    if not isinstance(rate, float | int):
-        return None
-    return recommended if recommended is not None and rate > factor * recommended else float(f"{rate / factor:.2g}")
-
-
-def _raised(rate: float | None, recommended: float | None) -> float | None:
-    if not isinstance(rate, float | int):
-        return None
-    return recommended if recommended is not None and rate * 10 < recommended else float(f"{rate * 10:.2g}")
 
 
 RULES = (

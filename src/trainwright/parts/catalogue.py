@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Mapping
 from typing import TypeVar
 
@@ -21,8 +22,10 @@ def find(catalogue: Mapping[str, Spec], name: str, what: str) -> Spec:
 
 def option_problem(name: str, value: float, option: Option) -> str | None:
     """Return why `value` is not legal for `option`, or None where it is."""
-    if isinstance(value, bool) or not isinstance(value, int | float) or math.isnan(value):
+    if isinstance(value, bool) or not isinstance(value, int | float):
         return f"{name} must be a number, not {value!r}"
+    if not -sys.float_info.max <= value <= sys.float_info.max:  # NaN compares false
+        return f"{name} must be a finite number, not {value}"
     too_low = value <= option.minimum if option.minimum_excluded else value < option.minimum
     if too_low or value > option.maximum:
         above = "above" if option.minimum_excluded else "at least"

@@ -61,11 +61,14 @@ def cnn(shape: DataShape, *, width: int, depth: int, dropout: float) -> nn.Modul
 
 
 def initialise(layers: list[nn.Module]) -> None:
-    """He's initialisation where a ReLU follows, Glorot's for the last layer, biases zero (G3, G4)."""
+    """He's initialisation where a ReLU follows, a tenth of Glorot's for the last layer, biases zero (G3, G4).
+
+    With small logits an untrained network favours no class, and its loss is what it should be: log C (G2, chapter 2).
+    """
     weighted = [layer for layer in layers if isinstance(layer, nn.Linear | nn.Conv2d)]
     for layer in weighted:
         if layer is weighted[-1]:
-            nn.init.xavier_uniform_(layer.weight)
+            nn.init.xavier_uniform_(layer.weight, gain=0.1)
         else:
             nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
         if layer.bias is not None:
@@ -128,9 +131,10 @@ def build(name: str, shape: DataShape, options: Mapping[str, float]) -> nn.Modul
     """Build a network of the catalogue for `shape`. Raises `ModelError` where the network cannot take such samples."""
     spec = CATALOGUE[name]
     if len(shape.input_shape) not in spec.dimensions:
+        fitting = [other.name for other in CATALOGUE.values() if len(shape.input_shape) in other.dimensions]
         raise ModelError(
             f"a {name} cannot take samples of shape {shape.input_shape}",
             evidence=f"it takes samples of {' or '.join(map(str, spec.dimensions))} dimensions",
-            remedy=f"model.name = '{automatic(shape.input_shape)}'",
+            remedy=f"model.name = '{fitting[0]}'" if fitting else "reshape the samples, or pass a network of your own",
         )
     return spec.factory(shape, **options)

@@ -47,7 +47,8 @@ class TargetStats:
 
     `constant_loss` is the loss of the best constant predictor: the entropy of the labels in nats for a logit loss, the
     variance for the squared error; None where it is not known. `linear_score` is what a closed-form linear model
-    reaches on the same split as the net's training metric (accuracy; R squared for regression), None if not computed.
+    reaches on validation data in the run's metric (accuracy; the root of the mean squared error in the target's own
+    units), None where it was not computed.
     """
 
     samples: int
@@ -96,6 +97,11 @@ class RunInfo:
     inputs: InputStats | None = None
     targets: TargetStats | None = None
     output: OutputFacts | None = None
+
+    @property
+    def constant_loss(self) -> float | None:
+        """The loss of the best constant predictor, None where it is not known."""
+        return self.targets.constant_loss if self.targets else None
 
     def where(self, *names: str) -> Location:
         """Return where the user wrote the first of `names` that they wrote, else an empty location."""

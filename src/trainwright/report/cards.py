@@ -12,7 +12,7 @@ from trainwright.report.signs import HEALTHY, SIGNS, Sign
 
 
 def cards_html(ordered: Sequence[Finding], *, sign: Sign, judged: str) -> str:
-    """Return one card for each finding, or what was `judged` without any: healthy only where the verdict's `sign` is."""
+    """Return one card for each finding, else what was `judged`: healthy only where the verdict's `sign` says so."""
     if not ordered:
         shape = f'<span class="shape {HEALTHY.word}" aria-hidden="true">{HEALTHY.shape}</span>'
         healthy = f"{shape} <strong>{HEALTHY.word}</strong>: " if sign is HEALTHY else ""

@@ -11,7 +11,7 @@ from trainwright.report.contours import contour_svg
 from trainwright.report.figures import figures_html
 from trainwright.report.numbers import number, plural
 from trainwright.report.safe import markup, prose
-from trainwright.report.signs import Sign
+from trainwright.report.signs import HEALTHY, SIGNS, Sign
 from trainwright.report.summary import (
     best_values,
     head_facts,
@@ -53,6 +53,7 @@ def render_html(
     shown = [section for section in sections if section[-1]]
     contents = "".join(f'<a href="#{key}">{title}</a>' for key, title, _, _ in shown)
     body = "\n".join(_section(key, title, aside, content) for key, title, aside, content in shown)
+    colors = "".join(f"--{each.word}: {each.color}; " for each in (*SIGNS.values(), HEALTHY))
     style = resources.files("trainwright.report").joinpath("style.css").read_text(encoding="utf-8")
     return f"""<!DOCTYPE html>
 <html lang="en">
@@ -64,6 +65,7 @@ def render_html(
 <link rel="icon" href="data:,">
 <title>{markup(prose(info.name))}: {markup(sentence)}</title>
 <style>
+:root {{ {colors}}}
 {style}</style>
 </head>
 <body>

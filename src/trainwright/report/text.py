@@ -30,6 +30,17 @@ def render_findings(findings: Sequence[Finding], *, color: bool = False, width: 
     return "\n\n".join([*(render_finding(finding, color=color, width=width) for finding in ordered), closing])
 
 
+def render_headlines(findings: Sequence[Finding], *, color: bool = False, width: int = 100) -> str:
+    """Return one line for each finding, worst first: what remains to be said once they have been shown in full."""
+    lines = []
+    for finding in worst_first(findings):
+        sign = SIGNS[finding.severity]
+        step = "" if finding.step is None else f" (step {finding.step:,})"
+        text = clip(f"{prose(finding.title)}{step}", max(width - 16, 20))
+        lines.append(f"{paint(f'{finding.severity}[{finding.code}]', sign.ansi, color=color)}: {text}")
+    return "\n".join(lines)
+
+
 def render_checks(checks: Sequence[CheckResult], *, color: bool = False, width: int = 100) -> str:
     """Return what was looked at: healthy, with findings, or not judged and why. Nothing skipped passes for healthy."""
     lines = []
@@ -54,10 +65,14 @@ def render_run(
     findings: Sequence[Finding],
     *,
     checks: Sequence[CheckResult] = (),
+    brief: bool = False,
     color: bool = False,
     width: int = 100,
 ) -> str:
-    """Return the report of a run: what it was, how it ended, its best values, its loss curve, and the findings."""
+    """Return the report of a run: what it was, how it ended, its best values, its loss curve, and the findings.
+
+    With `brief` the findings are one line each: for a reader who has just seen them in full.
+    """
     sign, sentence = verdict(outcome, chart, findings)
     name = paint(clip(prose(info.name), max(width // 2, 20)), BOLD, color=color)
     blocks = [

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,9 @@ from trainwright.errors import RunError, did_you_mean
 from trainwright.records import Chart, EvalRecord, Event, Finding, LayerStats, Outcome, RunInfo, StepRecord, from_plain
 from trainwright.runs.layout import EVENTS, METRICS, RECIPE, RUN, SCHEMA, is_run
 
-_KINDS: dict[str, type] = {"step": StepRecord, "eval": EvalRecord, "layer": LayerStats}
+_KINDS: dict[Any, type] = {"step": StepRecord, "eval": EvalRecord, "layer": LayerStats}
+_MALFORMED = (ValueError, TypeError, KeyError, AttributeError)
+"""What text that is no JSON, or JSON that is no record, may raise."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,21 +37,28 @@ def read_run(folder: str | Path) -> StoredRun:
     folder = Path(folder)
     head = _head(folder)
     notes: list[str] = []
-    columns: dict[str, list[Any]] = {kind: [] for kind in _KINDS}
-    for line in _lines(folder / METRICS, notes):
-        kind = _KINDS.get(line.get("kind", ""))
-        if kind is not None:
-            columns[line["kind"]].append(from_plain(kind, line))
-    events = [from_plain(Event, line) for line in _lines(folder / EVENTS, notes)]
-    info = from_plain(RunInfo, head["info"])
+    columns: dict[type, list[Any]] = {kind: [] for kind in _KINDS.values()}
+    for record in _records(folder / METRICS, lambda line: _KINDS.get(line.get("kind")), notes):
+        columns[type(record)].append(record)
+    events = tuple(_records(folder / EVENTS, lambda line: Event, notes))
+    try:
+        info = from_plain(RunInfo, head["info"])
+        outcome = from_plain(Outcome, head["outcome"]) if head.get("outcome") else None
+        findings = tuple(from_plain(Finding, plain) for plain in head.get("findings", []))
+    except _MALFORMED as problem:
+        raise _damaged(folder, problem) from None
     return StoredRun(
         folder=folder,
         info=info,
         chart=Chart(
-            info=info, steps=columns["step"], evals=columns["eval"], layers=columns["layer"], events=tuple(events)
+            info=info,
+            steps=columns[StepRecord],
+            evals=columns[EvalRecord],
+            layers=columns[LayerStats],
+            events=events,
         ),
-        outcome=from_plain(Outcome, head["outcome"]) if head.get("outcome") else None,
-        findings=tuple(from_plain(Finding, plain) for plain in head.get("findings", [])),
+        outcome=outcome,
+        findings=findings,
         digest=head.get("digest"),
         recipe=(folder / RECIPE).read_text(encoding="utf-8") if (folder / RECIPE).is_file() else "",
         head=head,
@@ -78,12 +87,10 @@ def _head(folder: Path) -> dict[str, Any]:
     try:
         head = json.loads((folder / RUN).read_text(encoding="utf-8"))
         schema = head["schema"]
-        if not isinstance(head["info"], dict):
-            raise TypeError("info is no object")
-    except (OSError, ValueError, KeyError, TypeError) as problem:
-        raise RunError(
-            f"the run in {folder} is damaged", evidence=f"{RUN} cannot be read: {problem}", remedy="train it again"
-        ) from None
+        if not isinstance(schema, int) or not isinstance(head["info"], dict):
+            raise TypeError("schema is no number, or info no object")
+    except (OSError, *_MALFORMED) as problem:
+        raise _damaged(folder, problem) from None
     if schema > SCHEMA:
         raise RunError(
             f"the run in {folder} was written by a newer trainwright",
@@ -93,8 +100,17 @@ def _head(folder: Path) -> dict[str, Any]:
     return head
 
 
-def _lines(path: Path, notes: list[str]) -> Iterator[dict[str, Any]]:
-    """Yield the records of a file, leaving out lines that are torn or no records, and noting how many."""
+def _damaged(folder: Path, problem: Exception) -> RunError:
+    return RunError(
+        f"the run in {folder} is damaged", evidence=f"{RUN} cannot be read: {problem}", remedy="train it again"
+    )
+
+
+def _records(path: Path, kind_of: Callable[[dict[str, Any]], type | None], notes: list[str]) -> Iterator[Any]:
+    """Yield the records of a file, leaving out lines that are torn or no records, and noting how many.
+
+    Lines whose kind `kind_of` does not know are left out too: a later version wrote them.
+    """
     if not path.is_file():
         notes.append(f"{path.name} is missing")
         return
@@ -102,13 +118,13 @@ def _lines(path: Path, notes: list[str]) -> Iterator[dict[str, Any]]:
     with open(path, encoding="utf-8", errors="replace") as file:
         for text in file:
             try:
-                record = json.loads(text)
-            except ValueError:
+                line = json.loads(text)
+                kind = kind_of(line)
+                record = None if kind is None else from_plain(kind, line)
+            except _MALFORMED:
                 torn += 1
                 continue
-            if isinstance(record, dict):
+            if record is not None:
                 yield record
-            else:
-                torn += 1
     if torn:
         notes.append(f"{torn} line{'s' if torn > 1 else ''} of {path.name} could not be read and are left out")

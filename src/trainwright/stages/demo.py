@@ -3,26 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
+from trainwright.errors import RunError
 from trainwright.records import Finding
 from trainwright.stages.recipe import Recipe
 
-WELL: Mapping[str, Any] = {"data": {"source": "digits"}}
-"""Everything else is a default."""
+WELL: Mapping[str, Any] = {"data.source": "digits", "model.name": "mlp"}
+"""Everything else is a default. An mlp has no batch normalisation, which would hide the mistake for a while."""
 
 PLANTED: Mapping[str, Any] = {"optimizer.lr": 1.0}
 """The mistake: a rate that would suit plain SGD on another problem, given to AdamW."""
 
 
-def good_recipe() -> Recipe:
-    """Return the recipe that trains well."""
-    return Recipe.of(WELL)
-
-
-def sick_recipe() -> Recipe:
-    """Return the same recipe with the planted mistake."""
-    return good_recipe().changed(PLANTED)
+def written(path: Path, *changes: Mapping[str, Any]) -> Recipe:
+    """Write what differs from the defaults as a recipe to `path`, and read it back: its findings then have a line."""
+    chosen = {name: value for change in changes for name, value in change.items()}
+    recipe = Recipe.of(None, **chosen)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(recipe.to_toml(given=True), encoding="utf-8")
+    except OSError as problem:
+        raise RunError(f"{path} cannot be written", evidence=problem.strerror or str(problem)) from None
+    return Recipe.read(path)
 
 
 def first_patch(findings: tuple[Finding, ...]) -> tuple[Finding, Mapping[str, Any]] | None:

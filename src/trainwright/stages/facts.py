@@ -35,6 +35,7 @@ class Subject:
     splits: Mapping[str, Batches | StreamBatches]
     inputs: torch.Tensor
     targets: torch.Tensor
+    target_std: float = 1.0
 
 
 def measure(
@@ -76,6 +77,8 @@ def measure(
         return info
     held_out = subject.splits.get("validation", train)
     linear = linear_score(train.take(_LINEAR_SAMPLES), held_out.take(_LINEAR_SAMPLES), subject.task)
+    if linear is not None and subject.task == "regression":
+        linear *= subject.target_std  # in the units in which the net's own error is reported
     return replace(
         info,
         inputs=input_stats(subject.inputs),

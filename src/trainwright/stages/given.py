@@ -24,6 +24,7 @@ from trainwright.stages.setup import (
     choose_device,
     epochs_for,
     loss_for,
+    threads_for,
 )
 
 _STREAM_SAMPLES = 4096  # whose targets stand for those of a stream
@@ -79,6 +80,7 @@ def prepare_given(
             "train.epochs": epochs_for(recipe, splits["train"].steps_per_epoch),
             "train.batch_size": splits["train"].batch_size,
             "train.device": str(device),
+            "train.threads": threads_for(recipe),
         }
     )
     name = type(model).__name__

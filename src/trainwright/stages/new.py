@@ -101,6 +101,7 @@ def propose(summary: DataSummary, source: str) -> str:
         "train.patience": "stop after so many evaluations without a better validation loss; 0 to train to the end",
         "train.evaluate_every_steps": "0 evaluates once an epoch",
         "train.device": "'auto' takes an accelerator where there is one",
+        "train.threads": "CPU threads; the same run bit for bit needs the same number",
         "doctor.level": "how closely the run is watched: off, light or full",
     }
     named = ", ".join(f"{name} ({count:,})" for name, count in summary.classes[:_MOST_NAMED])

@@ -62,7 +62,10 @@ class ScheduleSection(PartSection):
 
 
 class TrainSection(_Section):
-    """How long, how fast, how reproducibly. 0 switches clipping, patience and the extra evaluations off."""
+    """How long, how fast, how reproducibly. 0 switches clipping, patience and the extra evaluations off.
+
+    Sums in another order round differently: a run is the same bit for bit only on the same number of `threads`.
+    """
 
     epochs: Literal["auto"] | int = AUTO
     batch_size: int = Field(default=int(defaults.BATCH_SIZE.value), ge=1)
@@ -71,6 +74,7 @@ class TrainSection(_Section):
     patience: int = Field(default=0, ge=0)
     evaluate_every_steps: int = Field(default=0, ge=0)
     device: str = AUTO
+    threads: Literal["auto"] | int = AUTO
 
 
 class DoctorSection(_Section):
@@ -78,6 +82,9 @@ class DoctorSection(_Section):
 
     level: Literal["off", "light", "full"] = "light"
 
+
+_COUNTS = ("train.epochs", "train.threads")
+"""Settings that are "auto" or a whole number from 1."""
 
 CATALOGUES: Mapping[str, tuple[str, Mapping[str, Any]]] = {
     "model": ("model", models.CATALOGUE),
@@ -171,10 +178,19 @@ class Recipe(_Section):
             for key, value in keys.items()
         }
 
-    def to_toml(self, *, comments: Mapping[str, str] | None = None, sections: Sequence[str] | None = None) -> str:
-        """Return the recipe, or some of its sections, as TOML; `comments` maps dotted names to remarks on the value."""
+    def to_toml(
+        self,
+        *,
+        comments: Mapping[str, str] | None = None,
+        sections: Sequence[str] | None = None,
+        given: bool = False,
+    ) -> str:
+        """Return the recipe, or some of its sections, as TOML; `comments` maps dotted names to remarks on the value.
+
+        With `given`, only what was asked for; else the defaults too.
+        """
         blocks = []
-        for section, keys in self.plain().items():
+        for section, keys in self.model_dump(exclude_unset=given).items():
             if sections is not None and section not in sections:
                 continue
             rows = [f"[{section}]"]
@@ -237,7 +253,7 @@ def _explain(item: Any, plain: Mapping[str, Any]) -> tuple[str, str]:
         return name, f"[{path[0]}] has no key '{path[1]}'; {did_you_mean(path[1], Recipe.known_keys(path[0]))}"
     if kind in ("model_type", "model_attributes_type", "dict_type"):
         return name, f"[{name}] must be a section of keys, not {value!r}"
-    if kind == "literal_error" and isinstance(value, str) and name != "train.epochs":
+    if kind == "literal_error" and isinstance(value, str) and name not in _COUNTS:
         expected = [word.strip("' ") for word in str(item["ctx"]["expected"]).replace(" or ", ", ").split(",")]
         return name, f"{name} cannot be '{value}'; {did_you_mean(value, expected)}"
     words = {
@@ -288,9 +304,11 @@ def _catalogue_problems(plain: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
                 problem = option_problem(f"{section}.{key}", value, options[key])
                 if problem:
                     yield f"{section}.{key}", problem
-    epochs = plain["train"].get("epochs") if isinstance(plain.get("train"), Mapping) else None
-    if isinstance(epochs, int) and not isinstance(epochs, bool) and epochs < 1:
-        yield "train.epochs", f"train.epochs must be at least 1, not {epochs}"
+    for name in _COUNTS:
+        section, _, key = name.partition(".")
+        count = plain[section].get(key) if isinstance(plain.get(section), Mapping) else None
+        if isinstance(count, int) and not isinstance(count, bool) and count < 1:
+            yield name, f"{name} must be at least 1, not {count}"
 
 
 def _toml(value: Any) -> str:

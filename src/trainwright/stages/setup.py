@@ -94,6 +94,7 @@ def prepare(recipe: Recipe, dataset: Dataset, data_root: str | None = None) -> S
             "train.epochs": epochs,
             "train.batch_size": batch_size,
             "train.device": str(device),
+            "train.threads": threads_for(recipe),
         }
     )
     loss = spec.factory()
@@ -106,6 +107,7 @@ def prepare(recipe: Recipe, dataset: Dataset, data_root: str | None = None) -> S
         splits=splits,
         inputs=dataset.train.x,
         targets=torch.cat([split.y for split in parts]),
+        target_std=dataset.target_std,
     )
     reference = splits["train"].take(REFERENCE_SAMPLES)
     return Setup(
@@ -184,6 +186,11 @@ def epochs_for(recipe: Recipe, steps_per_epoch: int) -> int:
         return recipe.train.epochs
     wanted = math.ceil(defaults.PLANNED_STEPS.value / steps_per_epoch)
     return int(min(max(wanted, defaults.FEWEST_EPOCHS.value), defaults.MOST_EPOCHS.value))
+
+
+def threads_for(recipe: Recipe) -> int:
+    """Return the number of threads; "auto" is torch's own."""
+    return recipe.train.threads if isinstance(recipe.train.threads, int) else torch.get_num_threads()
 
 
 def choose_device(name: str) -> torch.device:

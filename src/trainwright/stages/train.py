@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -184,7 +185,10 @@ def carry_out(setup: Setup, folder: Path | None = None, watchers: Sequence[Obser
         keep=None if folder is None else _keeper(folder / CHECKPOINTS),
     )
     history.append(Event(step=0, name="phase", detail={"phase": "train"}))
-    with isolated():  # the caller's random state is theirs: it is the same after the run as before it
+    with (
+        isolated(),
+        _threads(int(settings.threads)),
+    ):  # the caller's random state and threads are theirs again afterwards
         conclusion = course.run()
     for observer in observers:
         if observer is not writer:
@@ -203,6 +207,16 @@ def carry_out(setup: Setup, folder: Path | None = None, watchers: Sequence[Obser
 
 _BLOCKING = ("labels-out-of-range", "non-finite-input")
 """Findings with which no step can be made."""
+
+
+@contextmanager
+def _threads(count: int) -> Iterator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(count)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def _keeper(folder: Path) -> Callable[[str, Mapping[str, torch.Tensor], int, Mapping[str, Any]], None]:

@@ -106,6 +106,8 @@ def _prune(folder: Path) -> None:
     for path in folder.iterdir():
         if path.is_dir() and path.name not in kept:
             shutil.rmtree(path, ignore_errors=True)
+        elif path.is_file() and path.name.startswith("tmp-"):
+            path.unlink(missing_ok=True)
 
 
 def _write(path: Path, text: str) -> None:

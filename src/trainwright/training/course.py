@@ -10,7 +10,7 @@ from typing import Any
 import torch
 
 from trainwright.data.batches import Batches, StreamBatches
-from trainwright.doctor.diagnose import diagnose
+from trainwright.doctor.diagnose import diagnose, examine
 from trainwright.records import Event, Finding, Outcome, RunInfo, Status, to_plain
 from trainwright.tensors import copy_state, digest
 from trainwright.training.evaluate import Evaluator
@@ -68,6 +68,7 @@ class Course:
         history, model = self.training.history, self.training.model
         status: Status = "finished"
         reason = ""
+        self.best_state = copy_state(model)  # what is left where not even the first evaluation comes to its end
         try:
             self._evaluate(0, 0.0)  # the untrained model: where the curve starts, and what remains if all else diverges
             for record in self.training.steps():
@@ -91,8 +92,10 @@ class Course:
             history.append(layer)
         model.load_state_dict(self.best_state)
         best = {split: self._measure(split, self.best.step or 0) for split in self.splits}
-        findings = tuple(diagnose(history.chart(self.info)))
-        self._announce(findings, steps)
+        examination = examine(history.chart(self.info))
+        self._announce(examination.findings, steps)
+        for kind in sorted(self._announced & set(examination.healthy)):
+            history.append(Event(step=steps, name="resolved", detail={"kind": kind}))
         outcome = Outcome(
             status=status,
             reason=reason,
@@ -101,7 +104,7 @@ class Course:
             steps=steps,
             seconds=time.perf_counter() - started,
         )
-        return Conclusion(outcome=outcome, findings=findings, digest=digest(last))
+        return Conclusion(outcome=outcome, findings=examination.findings, digest=digest(last))
 
     def _evaluate(self, step: int, epoch: float) -> None:
         """Measure the model as it is now, and keep its weights if it is the best so far."""
@@ -109,7 +112,7 @@ class Course:
         self.training.history.append(record)
         improved = self.best.improves(record.loss)
         self.best = self.best.update(record.loss, step)
-        if improved or not self.best_state:
+        if improved:
             self.best_state = copy_state(self.training.model)
             if step > 0:
                 self._keep("best", self.best_state, step, loss=record.loss, **record.metrics)

@@ -14,12 +14,12 @@ from trainwright.data.batches import Batches, StreamBatches
 from trainwright.errors import ModelError
 from trainwright.randomness import isolated
 from trainwright.records import EvalRecord, Task
-from trainwright.tensors import evaluating
+from trainwright.tensors import buffers_restored, evaluating
 
 if TYPE_CHECKING:
     from torchmetrics import Metric
 
-_PIECE = 32  # samples in a piece of a batch, for the standard error of the loss
+_PIECES = 256  # parts that a split is cut into, about, for the standard error of its loss
 
 
 class Evaluator:
@@ -55,13 +55,15 @@ class Evaluator:
         started = time.perf_counter()
         metric: Metric | None = None
         total, squares, pieces, samples = 0.0, 0.0, 0, 0
-        with isolated(), evaluating(self.model), torch.inference_mode():
+        size = min(max(1, batches.samples // _PIECES), 32)
+        # Not inference mode: what a model keeps from this pass (a table of positions) must be usable in training.
+        with isolated(), evaluating(self.model), buffers_restored(self.model), torch.no_grad():
             for x, y in batches.in_order():
                 output = self.model(x)
                 if metric is None:
                     metric = self._new_metric(output)
                 self._update(metric, output, y)
-                for part, wanted in zip(output.split(_PIECE), y.split(_PIECE), strict=True):
+                for part, wanted in zip(output.split(size), y.split(size), strict=True):
                     value = float(self.loss(part, wanted))
                     total += value * len(part)
                     squares += value * value * len(part)

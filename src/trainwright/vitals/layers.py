@@ -10,7 +10,7 @@ from torch import nn
 
 from trainwright.randomness import isolated
 from trainwright.records import LayerStats
-from trainwright.tensors import evaluating, global_norm
+from trainwright.tensors import buffers_restored, evaluating, global_norm
 
 
 def layer_stats(model: nn.Module, x: torch.Tensor, step: int) -> tuple[LayerStats, ...]:
@@ -31,8 +31,8 @@ def layer_stats(model: nn.Module, x: torch.Tensor, step: int) -> tuple[LayerStat
     leaves = [(path, module) for path, module in model.named_modules() if path and not list(module.children())]
     hooks = [module.register_forward_hook(measure(path)) for path, module in leaves]
     try:
-        with isolated(), evaluating(model), torch.no_grad():
-            model(x)
+        with isolated(), evaluating(model), buffers_restored(model), torch.no_grad():
+            model(x.clone())  # a model that works in place must not change the samples
     finally:
         for hook in hooks:
             hook.remove()

@@ -5,11 +5,10 @@ Runs only after a failure, so it may be slow; it leaves the weights, buffers and
 
 from __future__ import annotations
 
+import math
 import re
 import traceback
-import warnings
-from collections.abc import Callable, Iterable
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -19,8 +18,7 @@ from torch.overrides import TorchFunctionMode, resolve_name
 from trainwright.randomness import isolated, seed_step
 from trainwright.records import Event
 from trainwright.tensors import buffers_restored
-
-_LIBRARIES = (str(Path(torch.__file__).parent), str(Path(__file__).parents[1]))
+from trainwright.vitals.frames import node_frame, recording_frames, user_frame
 
 
 def locate(
@@ -51,7 +49,7 @@ def locate(
         hooks = [module.register_forward_pre_hook(tracer.enter) for module in model.modules()]
         hooks += [module.register_forward_hook(tracer.leave) for module in model.modules()]
         try:
-            with tracer:
+            with recording_frames(), tracer:
                 output = model(x)
                 tracer.in_loss = tracer.operation is None
                 value = loss(output, y)
@@ -59,7 +57,7 @@ def locate(
             for hook in hooks:
                 hook.remove()
         if tracer.operation is not None:
-            file, line = _user_frame(tracer.stack[depth:])
+            file, line = user_frame((frame.filename, frame.lineno) for frame in tracer.stack[depth:])
             found = {"operation": tracer.operation, "module": paths.get(tracer.module_id), "file": file, "line": line}
             return _event(step, "loss" if tracer.in_loss else "forward", place | found)
         return _event(step, *_backward(value, place, depth))
@@ -93,54 +91,71 @@ class _FirstNonFinite(TorchFunctionMode):
         self._inside.pop()
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        if self.operation is not None:
+            return func(*args, **(kwargs or {}))
+        given = _trouble((args, kwargs))  # before the call, which may overwrite its arguments
         result = func(*args, **(kwargs or {}))
-        if self.operation is None and not all(map(_finite, _tensors(result))) and all(map(_finite, _tensors(args))):
+        if not _trouble(result) <= given:
             self.operation = (resolve_name(func) or getattr(func, "__name__", "?")).replace("torch.Tensor.", "Tensor.")
             self.stack = list(traceback.extract_stack())
             self.module_id = self._inside[-1] if self._inside else 0
         return result
 
 
-def _tensors(value: Any) -> Iterable[torch.Tensor]:
+def _trouble(value: Any) -> set[str]:
+    """Return which of "nan" and "inf" occur in the tensors and numbers of `value`.
+
+    Numbers count, so that an infinity which the user wrote (`masked_fill(mask, -inf)`) is no operation's doing.
+    """
     if isinstance(value, torch.Tensor):
-        yield value
-    elif isinstance(value, list | tuple):
-        for item in value:
-            yield from _tensors(item)
-
-
-def _user_frame(stack: Iterable[traceback.FrameSummary]) -> tuple[str | None, int | None]:
-    """Return the innermost frame that is neither torch's nor ours."""
-    for frame in reversed(list(stack)):
-        if not frame.filename.startswith(_LIBRARIES) and "<" not in frame.filename:
-            return frame.filename, frame.lineno
-    return None, None
+        if _finite(value):
+            return set()
+        found = {"nan": value.isnan().any(), "inf": value.isinf().any()}
+        return {kind for kind, there in found.items() if there}
+    if isinstance(value, float):
+        return set() if math.isfinite(value) else {"nan" if math.isnan(value) else "inf"}
+    if isinstance(value, dict):
+        value = list(value.values())
+    if isinstance(value, list | tuple):
+        return set().union(*map(_trouble, value))
+    return set()
 
 
 def _backward(value: torch.Tensor, place: dict[str, Any], depth: int) -> tuple[str, dict[str, Any]]:
-    """Run the backward pass under autograd's anomaly mode, which names the first function that returns NaN."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # anomaly mode prints the forward stack as a warning; the error is enough here
-        try:
-            with torch.autograd.detect_anomaly():
-                inputs = [leaf for leaf in _leaves(value) if leaf.requires_grad]
-                torch.autograd.grad(value, inputs, allow_unused=True)
-        except RuntimeError as problem:
-            match = re.search(r"Function '(\w+?)(Backward\d*)?' returned nan", str(problem))
-            return "backward", place | {"operation": match[1] if match else None}
-    return "unknown", place
+    """Run the backward pass and name the first function that makes a non-finite gradient out of finite ones."""
+    culprits: list[Any] = []
+
+    def watch(node: Any) -> Callable[..., None]:
+        def hook(passed_on: Any, received: Any) -> None:
+            if not culprits and not _trouble(passed_on) <= _trouble(received):
+                culprits.append(node)
+
+        return hook
+
+    nodes = _nodes(value)
+    if not nodes:
+        return "unknown", place
+    hooks = [node.register_hook(watch(node)) for node in nodes]
+    leaves = [node.variable for node in nodes if hasattr(node, "variable")]
+    try:
+        torch.autograd.grad(value, leaves, allow_unused=True)
+    finally:
+        for hook in hooks:
+            hook.remove()
+    if not culprits:
+        return "unknown", place
+    file, line = node_frame(culprits[0], depth)
+    operation = re.sub(r"Backward\d*$", "", culprits[0].name())
+    return "backward", place | {"operation": operation, "file": file, "line": line}
 
 
-def _leaves(value: torch.Tensor) -> list[torch.Tensor]:
-    """Return the leaf tensors that the graph of `value` accumulates gradients into."""
-    found, seen, queue = [], set(), [value.grad_fn]
+def _nodes(value: torch.Tensor) -> list[Any]:
+    """Return every node of the graph behind `value`; those with a `variable` gather a leaf's gradient."""
+    found: dict[Any, None] = {}
+    queue: list[Any] = [value.grad_fn]
     while queue:
         node = queue.pop()
-        if node is None or node in seen:
-            continue
-        seen.add(node)
-        variable = getattr(node, "variable", None)
-        if variable is not None:
-            found.append(variable)
-        queue += [following for following, _ in node.next_functions]
-    return found
+        if node is not None and node not in found:
+            found[node] = None
+            queue += [following for following, _ in node.next_functions]
+    return list(found)

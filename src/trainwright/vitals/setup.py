@@ -70,9 +70,12 @@ def constant_loss(y: torch.Tensor, loss: str) -> float | None:
 
     None for a loss that is not known here, and for targets that are class probabilities.
     """
-    if loss in ("cross_entropy", "bce_with_logits") and y.dim() == 1:
+    if loss == "cross_entropy" and y.dim() == 1:
         shares = torch.unique(y, return_counts=True)[1].double() / len(y)
         return float(-(shares * shares.log()).sum())
+    if loss == "bce_with_logits":  # targets between 0 and 1 included: the best guess is their mean
+        share = y.double().reshape(len(y), -1).mean(0)
+        return float(-(torch.xlogy(share, share) + torch.xlogy(1 - share, 1 - share)).mean())
     if loss == "mse":
         return float(y.double().reshape(len(y), -1).var(0, correction=0).mean())
     return None
@@ -84,9 +87,13 @@ def linear_score(
     """Return what a ridge regression reaches on `held_out`: accuracy, or the root of the mean squared error.
 
     Solved in closed form on a bounded sample of `train`. None where there are too many features for that to be cheap,
-    or a value is not finite.
+    a value is not finite, or the targets are class probabilities.
     """
-    x, y = _rows(train[0]), train[1][:_SAMPLES]
+    x, y, truth = _rows(train[0]), train[1][:_SAMPLES], held_out[1][:_SAMPLES]
+    if task == "classification":
+        if y.numel() != len(y):
+            return None
+        y, truth = y.reshape(-1), truth.reshape(-1)  # (n, 1) too
     if x.shape[1] > _LINEAR_FEATURES or not torch.isfinite(x).all() or len(x) < 2:
         return None
     classes = y.unique() if task == "classification" else None
@@ -96,7 +103,6 @@ def linear_score(
     penalty = 1e-3 * len(x) * torch.eye(x.shape[1], dtype=torch.float64)
     weights = torch.linalg.solve(design.T @ design + penalty, design.T @ (wanted - wanted.mean(0)))
     predicted = (_rows(held_out[0]) - mean) / std @ weights + wanted.mean(0)
-    truth = held_out[1][:_SAMPLES]
     if classes is not None:
         score = float((classes[predicted.argmax(1)] == truth).double().mean())
     else:
