@@ -38,7 +38,7 @@ def read_run(folder: str | Path) -> StoredRun:
     head = _head(folder)
     notes: list[str] = []
     columns: dict[type, list[Any]] = {kind: [] for kind in _KINDS.values()}
-    for record in _records(folder / METRICS, lambda line: _KINDS.get(line.get("kind")), notes):
+    for record in _records(folder / METRICS, lambda line: _KINDS.get(line.get("record")), notes):
         columns[type(record)].append(record)
     events = tuple(_records(folder / EVENTS, lambda line: Event, notes))
     try:

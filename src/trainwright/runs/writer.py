@@ -65,7 +65,7 @@ class RunWriter:
             return
         kind = {StepRecord: "step", EvalRecord: "eval", LayerStats: "layer"}[type(record)]
         # NaN and Inf stay what they are: a run's numbers are never repaired.
-        self._metrics.write(json.dumps({"kind": kind, **to_plain(record)}) + "\n")
+        self._metrics.write(json.dumps({"record": kind, **to_plain(record)}) + "\n")
         if kind == "eval" or time.monotonic() - self._flushed > _FLUSH_SECONDS:
             self._metrics.flush()
             self._flushed = time.monotonic()

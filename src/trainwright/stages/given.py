@@ -73,9 +73,11 @@ def prepare_given(
         foreign = None
     else:
         changes, foreign = {}, type(optimizer).__name__
+    schedule, more = build_schedule(recipe)
     resolved = recipe.resolved(
         {
             **changes,
+            **more,
             **({"loss.name": spec.name} if spec else {}),
             "train.epochs": epochs_for(recipe, splits["train"].steps_per_epoch),
             "train.batch_size": splits["train"].batch_size,
@@ -98,7 +100,7 @@ def prepare_given(
         model=model,
         loss=loss,
         optimizer=optimizer,
-        schedule=build_schedule(resolved),
+        schedule=schedule,
         splits=splits,
         reference=reference[0],
         target_std=1.0,

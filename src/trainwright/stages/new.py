@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,11 +10,38 @@ from typing import Any
 from trainwright import defaults
 from trainwright.data.inspect import DataSummary, inspect
 from trainwright.errors import RunError
-from trainwright.parts import losses, models, optimizers
+from trainwright.parts import losses, models, optimizers, schedules
 from trainwright.records import to_plain
 from trainwright.stages.recipe import Recipe
 
 _MOST_NAMED = 12  # classes or columns that are listed by name; a longer list helps nobody
+
+COMMENTS: Mapping[str, str] = {
+    "data.source": "a built-in set, a CSV file, an IDX file, or a folder of IDX files",
+    "data.target": "the column to predict",
+    "data.task": "classification or regression; 'auto' tells by the target",
+    "data.normalise": "'standard': by the training split's statistics; 'none' feeds the numbers as they are",
+    "data.validation": "share of the rows held out to choose the best model by",
+    "data.test": "share held out to report by, looked at once; 0 for none",
+    "data.test_source": "a file of its own for testing, in place of that share",
+    "data.ignore": "columns to leave out",
+    "model.name": f"{', '.join(models.CATALOGUE)}; 'auto' tells by the shape of a sample",
+    "loss.name": f"{', '.join(losses.CATALOGUE)}; 'auto' tells by the task",
+    "optimizer.name": ", ".join(optimizers.CATALOGUE),
+    "optimizer.weight_decay": "on weights alone, none on biases and normalisations",
+    "schedule.name": f"the rate over the run: {', '.join(schedules.CATALOGUE)}",
+    "schedule.warmup": "share of the run in which the rate rises",
+    "train.epochs": f"'auto' aims at {defaults.PLANNED_STEPS.value:g} steps",
+    "train.batch_size": "samples in a step",
+    "train.seed": "same seed, same run, bit for bit",
+    "train.clip_norm": "largest norm of the gradient; 0 for none",
+    "train.patience": "stop after so many evaluations without a better validation loss; 0 to train to the end",
+    "train.evaluate_every_steps": "0 evaluates once an epoch",
+    "train.device": "'auto' takes an accelerator where there is one",
+    "train.threads": "CPU threads; the same run bit for bit needs the same number",
+    "doctor.level": "how closely the run is watched: off, light or full",
+}
+"""What each key of a recipe means, in a line."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,7 +61,7 @@ def write_recipe(source: str, path: Path, *, target: str | None = None, data_roo
     if path.exists():
         raise RunError(f"{path} exists already", remedy="choose another place with --output, or remove it first")
     summary = inspect(source, target=target, data_root=data_root)
-    recipe = propose(summary, source)
+    recipe = propose(summary, _source(source, Path(summary.source), path))
     try:
         path.write_text(recipe, encoding="utf-8")
     except OSError as problem:
@@ -42,6 +70,18 @@ def write_recipe(source: str, path: Path, *, target: str | None = None, data_roo
     return Proposal(
         text=f"{describe(summary)}\nwrote {path}; train it with: trainwright train {path}", document=document, path=path
     )
+
+
+def _source(given: str, found: Path, recipe: Path) -> str:
+    """Return how the recipe should name its data, so that it finds them from wherever it is run.
+
+    A built-in name, and a path under the data root, stay as they were given; a file beside the recipe or below it is
+    named from there; any other by its absolute path.
+    """
+    if not found.exists() or (not Path(given).is_absolute() and not Path(given).exists()):
+        return given
+    home = recipe.parent.resolve()
+    return str(found.resolve().relative_to(home) if found.resolve().is_relative_to(home) else found.resolve())
 
 
 def describe(summary: DataSummary) -> str:
@@ -78,31 +118,15 @@ def propose(summary: DataSummary, source: str) -> str:
         "schedule.warmup": defaults.WARMUP_FRACTION.value,
     }
     comments = {
+        **COMMENTS,
         "data.source": f"{summary.rows:,} rows",
         "data.target": f"the column to predict: {summary.target_reason}" if summary.target else summary.target_reason,
         "data.task": _task(summary),
-        "data.normalise": "by the training split's statistics; 'none' feeds the numbers as they are",
-        "data.validation": "share of the rows held out to choose the best model by",
-        "data.test": "share held out to report by, looked at once; 0 for none",
-        "data.test_source": "a file of its own for testing, in place of that share",
-        "data.ignore": "columns to leave out",
         "model.name": f"{model.summary}; known: {', '.join(models.CATALOGUE)}",
         **{f"model.{name}": option.meaning for name, option in model.options.items()},
         "loss.name": f"{loss.summary}; known: {', '.join(losses.CATALOGUE)}",
         "optimizer.name": f"{optimizer.summary}; known: {', '.join(optimizers.CATALOGUE)}",
         "optimizer.lr": f"the most important number; {rate.source}",
-        "optimizer.weight_decay": "on weights alone, none on biases and normalisations",
-        "schedule.name": "the rate over the run: up, then down along half a cosine",
-        "schedule.warmup": "share of the run in which the rate rises",
-        "train.epochs": f"'auto' aims at {defaults.PLANNED_STEPS.value:g} steps",
-        "train.batch_size": "samples in a step",
-        "train.seed": "same seed, same run, bit for bit",
-        "train.clip_norm": "largest norm of the gradient; 0 for none",
-        "train.patience": "stop after so many evaluations without a better validation loss; 0 to train to the end",
-        "train.evaluate_every_steps": "0 evaluates once an epoch",
-        "train.device": "'auto' takes an accelerator where there is one",
-        "train.threads": "CPU threads; the same run bit for bit needs the same number",
-        "doctor.level": "how closely the run is watched: off, light or full",
     }
     named = ", ".join(f"{name} ({count:,})" for name, count in summary.classes[:_MOST_NAMED])
     rest = f" and {len(summary.classes) - _MOST_NAMED} more" if len(summary.classes) > _MOST_NAMED else ""

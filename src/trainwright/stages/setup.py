@@ -83,10 +83,12 @@ def prepare(recipe: Recipe, dataset: Dataset, data_root: str | None = None) -> S
         split.name: Batches(split, batch_size=batch_size, seed=recipe.train.seed, device=device) for split in parts
     }
     optimizer, changes = build_optimizer(recipe, model)
+    schedule, more = build_schedule(recipe)
     epochs = epochs_for(recipe, splits["train"].steps_per_epoch)
     resolved = recipe.resolved(
         {
             **changes,
+            **more,
             **_sources(recipe, data_root),
             "model.name": name,
             **{f"model.{option}": value for option, value in options.items()},
@@ -114,7 +116,7 @@ def prepare(recipe: Recipe, dataset: Dataset, data_root: str | None = None) -> S
         model=model,
         loss=loss,
         optimizer=optimizer,
-        schedule=build_schedule(resolved),
+        schedule=schedule,
         splits=splits,
         reference=reference[0],
         target_std=dataset.target_std,
@@ -163,10 +165,11 @@ def build_optimizer(recipe: Recipe, model: nn.Module) -> tuple[torch.optim.Optim
     return optimizer, {f"optimizer.{option}": value for option, value in options.items()}
 
 
-def build_schedule(recipe: Recipe) -> schedules.Schedule:
-    """Return the recipe's schedule as a function of the fraction of the run."""
+def build_schedule(recipe: Recipe) -> tuple[schedules.Schedule, dict[str, Any]]:
+    """Return the recipe's schedule as a function of the fraction of the run, and its resolved settings."""
     name = recipe.schedule.name
-    return schedules.CATALOGUE[name].factory(**options_of(recipe, "schedule", name))
+    options = options_of(recipe, "schedule", name)
+    return schedules.CATALOGUE[name].factory(**options), {f"schedule.{key}": value for key, value in options.items()}
 
 
 def batch_size_for(recipe: Recipe, samples: int) -> int:
