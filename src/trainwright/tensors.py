@@ -102,5 +102,5 @@ def buffers_restored(module: nn.Module) -> Iterator[None]:
 
 def global_norm(tensors: Iterable[torch.Tensor]) -> torch.Tensor:
     """Return the Euclidean norm over all `tensors` as one: a scalar tensor on their device, zero for none."""
-    norms = torch._foreach_norm(list(tensors))
-    return torch.linalg.vector_norm(torch.stack(norms)) if norms else torch.zeros(())
+    gathered = list(tensors)
+    return torch.linalg.vector_norm(torch.stack(torch._foreach_norm(gathered))) if gathered else torch.zeros(())

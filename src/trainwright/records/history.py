@@ -9,7 +9,7 @@ from typing import Any
 from trainwright.records.run import RunInfo
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class StepProbe:
     """The loss on a step's own batch, under its own dropout masks, after moving by a multiple of its update.
 
@@ -24,7 +24,7 @@ class StepProbe:
     tenfold: float
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class StepRecord:
     """One optimizer step. `step` and `epoch` count from 0.
 
@@ -44,7 +44,7 @@ class StepRecord:
     seconds: float = 0.0
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class EvalRecord:
     """One pass over a whole split in evaluation mode, after `step` optimizer steps.
 
@@ -61,7 +61,7 @@ class EvalRecord:
     seconds: float = 0.0
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class LayerStats:
     """One layer at one step, measured on the same reference samples each time, in evaluation mode.
 
@@ -83,7 +83,7 @@ class LayerStats:
     gradient_norm: float | None = None
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Event:
     """Something that happened once: a phase, a finding, a checkpoint."""
 

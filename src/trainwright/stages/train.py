@@ -18,6 +18,7 @@ from trainwright.errors import UsageError
 from trainwright.parts.schedules import fraction_of
 from trainwright.randomness import isolated
 from trainwright.records import Chart, Event, Finding, Location, Outcome, to_plain
+from trainwright.report.text import render_run
 from trainwright.runs.layout import CHECKPOINTS
 from trainwright.runs.writer import RunWriter, check_free
 from trainwright.stages.facts import check_loss
@@ -50,6 +51,10 @@ class Run:
     def to_json(self) -> dict[str, Any]:
         """Return what `--json` writes: plain values that every JSON parser can read back."""
         return run_json(self.outcome, self.findings, self.digest, self.folder)
+
+    def report(self, *, color: bool = False, width: int = 100) -> str:
+        """Return the run as text: what it was, how it ended, its best values, its loss curve, and the findings."""
+        return render_run(self.history.info, self.outcome, self.history, self.findings, color=color, width=width)
 
 
 def run_json(

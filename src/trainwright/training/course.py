@@ -82,8 +82,9 @@ class Course:
                 self._visit(record.step)
         except KeyboardInterrupt:
             status, reason = "interrupted", "interrupted from the keyboard"
-        steps = sum(1 for record in history.steps if record.step >= 0) - (self.training.diverged is not None)
+        steps = len(history.steps)
         if self.training.diverged is not None:
+            steps -= 1  # the last one was refused
             status, reason = "diverged", f"the {self.training.diverged} was not finite at step {steps}"
 
         last = copy_state(model)

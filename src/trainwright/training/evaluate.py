@@ -19,7 +19,7 @@ from trainwright.tensors import buffers_restored, evaluating
 if TYPE_CHECKING:
     from torchmetrics import Metric
 
-_PIECES = 256  # parts that a split is cut into, about, for the standard error of its loss
+_PIECES = 64  # parts that a split is cut into, about, for the standard error of its loss
 
 
 class Evaluator:

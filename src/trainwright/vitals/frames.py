@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import re
+import sysconfig
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,15 +12,18 @@ from typing import Any
 
 import torch
 
-_LIBRARIES = (str(Path(torch.__file__).parent), str(Path(__file__).parents[1]))
+_ENGINES = tuple(f"{path}{os.sep}" for path in (Path(torch.__file__).parent, Path(__file__).parents[1]))
+_INSTALLED = tuple({f"{sysconfig.get_path(name)}{os.sep}" for name in ("purelib", "platlib", "stdlib")})
 
 
 def user_frame(frames: Iterable[tuple[str, int | None]]) -> tuple[str | None, int | None]:
-    """Return file and line of the innermost of `frames` (outermost first) that is neither torch's nor ours."""
-    for file, line in reversed(list(frames)):
-        if not file.startswith(_LIBRARIES) and "<" not in file:
-            return file, line
-    return None, None
+    """Return file and line of the innermost of `frames` (outermost first) that the user wrote.
+
+    Where there is none, those of an installed library that is neither torch nor this one; else (None, None).
+    """
+    outside = [frame for frame in reversed(list(frames)) if not frame[0].startswith(_ENGINES) and "<" not in frame[0]]
+    own = [frame for frame in outside if not frame[0].startswith(_INSTALLED)]
+    return next(iter([*own, *outside]), (None, None))
 
 
 def node_frame(node: Any, depth: int) -> tuple[str | None, int | None]:
