@@ -10,9 +10,10 @@ reports.
 from __future__ import annotations
 
 import argparse
+import gzip
 import itertools
+import json
 import math
-import pickle
 import sys
 import zlib
 from collections import Counter, defaultdict
@@ -27,7 +28,7 @@ from torch import nn
 import trainwright as tw
 from trainwright.doctor.diagnose import diagnose
 from trainwright.doctor.series import level, tail
-from trainwright.records import Chart, Outcome
+from trainwright.records import Chart, Outcome, from_plain, to_plain
 from trainwright.stages.train import train
 
 REGRET = 0.2
@@ -69,7 +70,7 @@ class Job:
     @property
     def file(self) -> str:
         """Return a name for the run's file."""
-        return f"{self.task}_{self.optimizer}_{self.rate:.3g}_{self.seed}_{self.group}.pickle"
+        return f"{self.task}_{self.optimizer}_{self.rate:.3g}_{self.seed}_{self.group}.json.gz"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -210,14 +211,14 @@ def make_all(jobs: Sequence[Job], processes: int, keep: Path | None) -> list[Res
     done: dict[Job, Result] = {}
     for job in jobs:
         if keep is not None and (keep / job.file).exists():
-            done[job] = pickle.loads((keep / job.file).read_bytes())
+            done[job] = from_plain(Result, json.loads(gzip.decompress((keep / job.file).read_bytes())))
     missing = [job for job in jobs if job not in done]
     with get_context("spawn").Pool(processes) as pool:
         for count, result in enumerate(pool.imap_unordered(carry_out, missing), 1):
             done[result.job] = result
             if keep is not None:
                 keep.mkdir(parents=True, exist_ok=True)
-                (keep / result.job.file).write_bytes(pickle.dumps(result))
+                (keep / result.job.file).write_bytes(gzip.compress(json.dumps(to_plain(result)).encode(), 1))
             if count % 50 == 0:
                 print(f"{count} of {len(missing)} runs", file=sys.stderr, flush=True)
     return [done[job] for job in jobs]
@@ -305,7 +306,10 @@ def show(half: str, counts: Tally) -> None:
     for severity in ("error", "warning", "note"):
         runs = counts.disturbed[severity]
         kinds = [f"{kind} {count}" for (how, kind), count in sorted(counts.alarms.items()) if how == severity]
-        print(f"  healthy, any {severity:<11}{runs:>5} of {counts.healthy:>5} runs     {share(runs, counts.healthy)}", end="")
+        print(
+            f"  healthy, any {severity:<11}{runs:>5} of {counts.healthy:>5} runs     {share(runs, counts.healthy)}",
+            end="",
+        )
         print(f"   {', '.join(kinds)}" if kinds else "")
 
 
@@ -320,7 +324,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--quick", action="store_true", help="a small part of the grid, in about half a minute")
     parser.add_argument("--processes", type=int, default=1, help="runs at a time")
     parser.add_argument("--keep", type=Path, metavar="FOLDER", help="keep the runs there, to judge them again")
-    parser.add_argument("--half", choices=HALVES, help="print one half alone; fit on the fitting half, report the other")
+    parser.add_argument(
+        "--half", choices=HALVES, help="print one half alone; fit on the fitting half, report the other"
+    )
     parser.add_argument("--remarks", action="store_true", help="name every miss and every false alarm")
     options = parser.parse_args(arguments)
     if options.processes < 1:

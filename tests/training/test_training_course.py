@@ -321,8 +321,6 @@ def test_an_interrupt_at_any_record_is_an_outcome_and_leaves_the_best_model(coun
     assert outcome.status == "interrupted"
     assert outcome.steps == len(history.steps)
     assert all(bool(value.isfinite().all()) for value in course.training.model.state_dict().values())
-    with torch.no_grad():
-        assert course.training.model(task(6)[0]).shape == (6, 3)
     # What is left is what was said: the best evaluation but for one that the interrupt cut short.
     again = course.evaluator(course.splits["validation"], split="validation", step=0, epoch=0.0)
     assert outcome.best["validation"]["loss"] == again.loss

@@ -14,12 +14,18 @@ from training_courses import Pair, net, quantities, task
 from trainwright.data.batches import Batches, StreamBatches, batches_of
 from trainwright.errors import ModelError
 from trainwright.parts.losses import bce_with_logits, cross_entropy, mse
+from trainwright.randomness import isolated
 from trainwright.records import EvalRecord
 from trainwright.training.evaluate import Evaluator
 
 
 def evaluate(evaluator: Evaluator, data: object, *, batch_size: int = 16) -> EvalRecord:
     return evaluator(batches_of(data, batch_size=batch_size, seed=0), split="validation", step=7, epoch=1.5)
+
+
+def linear() -> nn.Linear:
+    with isolated(0):
+        return nn.Linear(5, 3)
 
 
 def cut(pair: Pair, sizes: list[int]) -> list[Pair]:
@@ -35,8 +41,9 @@ def test_a_record_says_where_and_on_what_it_was_measured() -> None:
 def test_the_loss_is_weighted_by_sample_and_not_by_batch() -> None:
     # Two batches of 256 and one of 10 whose samples are all wrong: the mean over batches would be far off.
     x, y = task(522, noise=0.1)
-    model = nn.Linear(5, 3)
+    model = linear()
     with torch.no_grad():
+        model.weight.mul_(3)
         y[512:] = model(x[512:]).argmin(1)
         at_once = cross_entropy(model(x).double(), y).item()
         per_batch = [cross_entropy(model(a).double(), b).item() for a, b in cut((x, y), [256, 256, 10])]
@@ -112,7 +119,7 @@ def per_sample_losses(model: nn.Module, pair: Pair) -> np.ndarray:
 
 @pytest.mark.parametrize("count", [40, 300, 5000, 20_000])
 def test_the_standard_error_is_that_of_the_mean_over_samples(count: int) -> None:
-    model = nn.Linear(5, 3)
+    model = linear()
     pair = task(count)
     losses = per_sample_losses(model, pair)
     record = evaluate(Evaluator(model, cross_entropy, task="classification"), pair)
@@ -122,7 +129,7 @@ def test_the_standard_error_is_that_of_the_mean_over_samples(count: int) -> None
 
 
 def test_the_standard_error_covers_the_truth() -> None:
-    model = nn.Linear(5, 3)
+    model = linear()
     evaluator = Evaluator(model, cross_entropy, task="classification")
     truth = per_sample_losses(model, task(100_000, seed=10_000)).mean()
     deviations = []
@@ -134,7 +141,7 @@ def test_the_standard_error_covers_the_truth() -> None:
 
 
 def test_one_sample_has_no_standard_error() -> None:
-    model = nn.Linear(5, 3)
+    model = linear()
     record = evaluate(Evaluator(model, cross_entropy, task="classification"), task(1))
     assert math.isnan(record.loss_error)
     assert math.isfinite(record.loss)
@@ -143,7 +150,7 @@ def test_one_sample_has_no_standard_error() -> None:
 def test_a_loss_that_is_not_finite_is_reported_as_it_is() -> None:
     x, y = task(40)
     x[3] = math.nan
-    record = evaluate(Evaluator(nn.Linear(5, 3), cross_entropy, task="classification"), (x, y))
+    record = evaluate(Evaluator(linear(), cross_entropy, task="classification"), (x, y))
     assert math.isnan(record.loss)
 
 
@@ -154,8 +161,8 @@ def test_evaluation_uses_running_statistics_and_no_dropout() -> None:
     first = evaluate(evaluator, pair)
     assert evaluate(evaluator, pair, batch_size=7).loss == pytest.approx(first.loss, rel=1e-6)
     with torch.no_grad():
-        in_training = cross_entropy(model(pair[0]), pair[1]).item()
         in_evaluation = cross_entropy(model.eval()(pair[0]), pair[1]).item()
+        in_training = cross_entropy(model.train()(pair[0]), pair[1]).item()
     assert first.loss == pytest.approx(in_evaluation, rel=1e-6)
     assert abs(in_training - in_evaluation) > 1e-3
 

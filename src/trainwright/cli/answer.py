@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,6 +17,9 @@ from trainwright.errors import EXIT_UNHEALTHY, RunError, TrainwrightError
 if TYPE_CHECKING:
     from rich.console import Console
 
+EXIT_INTERRUPTED = 130
+"""Exit status: Ctrl-C, as a shell counts it."""
+
 JsonFile = Annotated[
     Path | None, typer.Option("--json", metavar="FILE", help="Write the answer as JSON; - is standard output.")
 ]
@@ -26,36 +30,87 @@ def answering(json_file: Path | None) -> Iterator[tuple[Console, dict[str, Any]]
     """Give a command a console and the document that `--json` writes, whatever happens.
 
     With `--json -` the words go to standard error, so that standard output holds the document alone. A finding of
-    severity error makes the exit status 3, unless the document names another `status`.
+    severity error, or a run that diverged, makes the exit status 3, unless the document names another `status`.
     """
     from rich.console import Console
 
     to_stdout = json_file is not None and str(json_file) == "-"
-    console = Console(stderr=to_stdout, highlight=False, soft_wrap=True)
+    # Without emoji: a place such as recipe.toml:100: is no code for a picture.
+    console = Console(stderr=to_stdout, highlight=False, soft_wrap=True, emoji=False)
     document: dict[str, Any] = {"schema": 1, "findings": []}
     try:
-        yield console, document
+        if json_file is not None and not to_stdout:
+            _check_place(json_file)
+        with _system_errors():
+            yield console, document
     except TrainwrightError as problem:
         document["error"] = {"what": problem.what, "evidence": problem.evidence, "remedy": problem.remedy}
         document.pop("status", None)
         _write(document, json_file)
         raise
-    unhealthy = any(finding["severity"] == "error" for finding in document["findings"])
+    except KeyboardInterrupt:
+        document["error"] = {"what": "interrupted from the keyboard", "evidence": "", "remedy": ""}
+        document.pop("status", None)
+        _write(document, json_file)
+        raise
+    diverged = (document.get("outcome") or {}).get("status") == "diverged"  # whatever the doctor made of it
+    unhealthy = diverged or any(finding["severity"] == "error" for finding in document["findings"])
     status = document.pop("status", EXIT_UNHEALTHY if unhealthy else 0)
     _write(document, json_file)
     if status:
         raise typer.Exit(status)
 
 
+def say(console: Console, text: str, *, style: str | None = None) -> None:
+    """Print plain lines in which names from data and recipes may stand: no control character of theirs gets out."""
+    from trainwright.report.safe import visible
+
+    console.print(visible(text, keep="\n"), style=style, markup=False)
+
+
+@contextmanager
+def _system_errors() -> Iterator[None]:
+    """Turn what the system refuses (a full disk, a name that is too long) into an error without a traceback."""
+    try:
+        yield
+    except BrokenPipeError:
+        raise
+    except OSError as problem:
+        raise RunError(
+            "the system refused" + (f" {problem.filename}" if problem.filename else ""),
+            evidence=problem.strerror or str(problem),
+            remedy="choose another place, or make room",
+        ) from None
+
+
+def _check_place(json_file: Path) -> None:
+    """Raise `RunError` where nothing can be written to, before minutes are spent on an answer."""
+    folder = json_file.absolute().parent
+    with _system_errors():
+        while not folder.exists():
+            folder = folder.parent
+        taken = json_file.is_dir()
+    if taken or not folder.is_dir() or not os.access(folder, os.W_OK):
+        raise RunError(
+            f"the JSON file {json_file} cannot be written",
+            evidence="it is a folder" if taken else f"{folder} is no folder that can be written in",
+            remedy="choose another --json",
+        )
+
+
 def _write(document: dict[str, Any], json_file: Path | None) -> None:
     if json_file is None:
         return
     text = json.dumps(document, indent=1, allow_nan=False) + "\n"
-    if str(json_file) == "-":
-        sys.stdout.write(text)
-        return
     try:
-        json_file.write_text(text, encoding="utf-8")
+        if str(json_file) == "-":
+            sys.stdout.write(text)
+            sys.stdout.flush()
+        else:
+            json_file.parent.mkdir(parents=True, exist_ok=True)
+            json_file.write_text(text, encoding="utf-8")
+    except BrokenPipeError:
+        raise
     except OSError as problem:
         raise RunError(
             f"the JSON file {json_file} cannot be written",

@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 
+from trainwright.cli.answer import say
 from trainwright.cli.train import train_and_show
 
 if TYPE_CHECKING:
+    from trainwright.stages.recipe import Recipe
     from trainwright.stages.train import Run
 
 
@@ -26,9 +28,9 @@ def run(console: Console, document: dict[str, Any], folder: Path | None) -> None
 
     recipe = written(home / "well.toml", WELL)
     _heading(console, f"1. A recipe of two lines, {recipe.path}; all else is a default.")
-    good = train_and_show(console, {}, recipe, home / "1-well")
+    good = _train(console, recipe, home / "1-well")
     _heading(console, f"2. The same recipe with one mistake planted: {mistake}.")
-    sick = train_and_show(console, {}, written(home / "sick.toml", WELL, PLANTED), home / "2-sick")
+    sick = _train(console, written(home / "sick.toml", WELL, PLANTED), home / "2-sick")
     patch = first_patch(sick.findings)
     runs = {"well": good, "sick": sick}
     if patch is not None:
@@ -36,14 +38,14 @@ def run(console: Console, document: dict[str, Any], folder: Path | None) -> None
         words = ", ".join(f"{name} = {value}" for name, value in change.items())
         _heading(console, f"3. The remedy of {finding.code}, applied: {words}.")
         healed = written(home / "healed.toml", WELL, {**PLANTED, **change})
-        runs["healed"] = train_and_show(console, {}, healed, home / "3-healed")
+        runs["healed"] = _train(console, healed, home / "3-healed")
     _heading(console, "What it was worth")
     for name, one in runs.items():
-        console.print(f"  {name:<7} test accuracy {_accuracy(one):.3f}  ({one.outcome.status})")
+        say(console, f"  {name:<7} test accuracy {_accuracy(one):.3f}  ({one.outcome.status})")
     page = report_run(home / "2-sick").page
-    console.print(f"\nthe sick run's report: {page.absolute()}", markup=False)
+    say(console, f"\nthe sick run's report: {page.absolute()}")
     if patch is not None:
-        console.print(f"the diagnosis in full: trainwright explain {patch[0].code}", markup=False)
+        say(console, f"the diagnosis in full: trainwright explain {patch[0].code}")
     document.update(
         to_plain(
             {
@@ -56,9 +58,16 @@ def run(console: Console, document: dict[str, Any], folder: Path | None) -> None
     )
 
 
+def _train(console: Console, recipe: Recipe, folder: Path) -> Run:
+    finished = train_and_show(console, {}, recipe, folder)
+    if finished.outcome.status == "interrupted":
+        raise KeyboardInterrupt  # the story ends with the run
+    return finished
+
+
 def _accuracy(run: Run) -> float:
     return run.outcome.best.get("test", {}).get("accuracy", float("nan"))
 
 
 def _heading(console: Console, text: str) -> None:
-    console.print(f"\n{text}\n", style="bold", markup=False)
+    say(console, f"\n{text}\n", style="bold")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,8 +11,8 @@ from typing import Annotated, Any
 import typer
 
 from trainwright import __version__
-from trainwright.cli.answer import JsonFile, answering
-from trainwright.errors import EXIT_USAGE, TrainwrightError
+from trainwright.cli.answer import EXIT_INTERRUPTED, JsonFile, answering, say
+from trainwright.errors import EXIT_USAGE, TrainwrightError, UsageError
 
 app = typer.Typer(
     name="trainwright",
@@ -77,7 +78,7 @@ def new(
         from trainwright.stages.new import write_recipe
 
         summary = write_recipe(data, output, target=target, data_root=data_root)
-        console.print(summary.text, markup=False, highlight=False)
+        say(console, summary.text)
         document.update(summary.document)
 
 
@@ -141,19 +142,21 @@ def explain(
 
         if code == "all":
             for kind in CATALOGUE.values():
-                console.print(f"{kind.code}  {kind.severity:<8} {kind.kind}", markup=False, highlight=False)
+                say(console, f"{kind.code}  {kind.severity:<8} {kind.kind}")
             document["kinds"] = [{"code": kind.code, "kind": kind.kind} for kind in CATALOGUE.values()]
         else:
-            console.print(page(code), markup=False, highlight=False)
+            say(console, page(code))
             kind = find_kind(code)
             document.update(code=kind.code, kind=kind.kind, severity=kind.severity, text=page(code))
 
 
 @runs_app.callback(invoke_without_command=True)
-def runs(context: typer.Context) -> None:
+def runs(context: typer.Context, json: JsonFile = None) -> None:
     """List the runs of a folder, or show one of them."""
     if context.invoked_subcommand is None:
-        list_runs(Path("runs"))
+        list_runs(Path("runs"), json)
+    elif json is not None:
+        raise UsageError("--json stands before the command", remedy=f"put it after: runs {context.invoked_subcommand}")
 
 
 @runs_app.command("list")
@@ -179,14 +182,20 @@ def show(folder: RunFolder, json: JsonFile = None) -> None:
 
 def main(arguments: Sequence[str] | None = None) -> Any:
     """Run the command line and leave with its exit status."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # what the reader's encoding lacks is shown escaped
+            stream.reconfigure(errors="backslashreplace")
     try:
-        status = app(args=list(arguments) if arguments is not None else None, standalone_mode=False)
+        given = list(arguments) if arguments is not None else None
+        status = app(args=given, prog_name="trainwright", standalone_mode=False)
         sys.exit(status if isinstance(status, int) else 0)
     except TrainwrightError as problem:
-        sys.stderr.write(f"error: {problem}\n")
+        from trainwright.report.safe import visible
+
+        sys.stderr.write(visible(f"error: {problem}\n", keep="\n"))
         sys.exit(problem.exit_status)
     except (KeyboardInterrupt, typer.Abort):
-        sys.exit(130)
+        sys.exit(EXIT_INTERRUPTED)
     except BrokenPipeError:  # the reader of a pipe left: `trainwright report ... | head`
         sys.stderr.close()
         sys.exit(0)

@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.progress import BarColumn, TaskID, TextColumn
 from rich.progress import Progress as Bar
 
+from trainwright.cli.answer import say
 from trainwright.records import EvalRecord, Event, Finding, LayerStats, Outcome, RunInfo, StepRecord, from_plain
 from trainwright.report.text import render_finding
 
@@ -37,7 +38,7 @@ class Progress:
     def __enter__(self) -> Progress:
         head = f"{self.info.name}: {self.info.task}, {self.info.model} with {self.info.parameters:,} parameters, "
         head += f"{self.info.loss}, {self.info.optimizer}, {self.info.schedule}, {self.info.planned_steps:,} steps"
-        self.console.print(head, markup=False)
+        say(self.console, head)
         if self.console.is_terminal:
             columns = (TextColumn("{task.description}", markup=False), BarColumn(bar_width=20))
             self._bar = Bar(*columns, console=self.console, transient=True, auto_refresh=False)
@@ -59,7 +60,7 @@ class Progress:
         elif isinstance(record, EvalRecord):
             self._evaluation(record)
         elif isinstance(record, Event) and record.name == "resolved":
-            self.console.print(f"no longer so at the end: {record.detail['kind']}", markup=False)
+            say(self.console, f"no longer so at the end: {record.detail['kind']}")
         elif isinstance(record, Event) and record.name == "finding":
             finding = from_plain(Finding, record.detail)
             self._newest = f"{finding.severity}[{finding.code}]"
@@ -106,10 +107,10 @@ class Progress:
             elapsed = max(now - self._started, 1e-9)
             trained = f"  train loss {self._loss:.4g}" if record.step else ""
             speed = f"  {self._samples / elapsed:,.0f} samples/s" if record.step else ""
-            self.console.print(
+            say(
+                self.console,
                 f"epoch {record.epoch:g}  step {record.step}{trained}  {record.split} loss {record.loss:.4g}  "
                 f"{name} {score:.4g}{speed}",
-                markup=False,
             )
 
 

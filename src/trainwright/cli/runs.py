@@ -9,8 +9,10 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from trainwright.cli.answer import say
 from trainwright.errors import RunError
 from trainwright.records import to_plain
+from trainwright.report.safe import visible
 from trainwright.report.text import render_run, severity_counts
 from trainwright.runs.reader import StoredRun, find_runs, read_run
 
@@ -27,18 +29,18 @@ def list_all(console: Console, document: dict[str, Any], folder: Path) -> None:
         try:
             stored = read_run(path)
         except RunError as problem:  # one damaged run must not hide the others
-            table.add_row(Text(str(path)), Text("unreadable"), "", Text(problem.evidence), "")
+            table.add_row(*_cells(str(path), "unreadable", "", problem.evidence, ""))
             listed.append({"folder": str(path), "error": str(problem)})
             continue
         best = _best(stored)
         cells = (str(path), stored.outcome.status if stored.outcome else "not finished")
         steps = str(stored.outcome.steps if stored.outcome else len(stored.chart.steps))
-        table.add_row(*map(Text, (*cells, steps, best, severity_counts(stored.findings))))
+        table.add_row(*_cells(*cells, steps, best, severity_counts(stored.findings)))
         listed.append(_document(stored))
     if listed:
         console.print(table)
     else:
-        console.print(f"no runs in {folder}", markup=False)
+        say(console, f"no runs in {folder}")
     document["runs"] = to_plain(listed, strict=True)
 
 
@@ -46,15 +48,19 @@ def show(console: Console, document: dict[str, Any], folder: Path) -> None:
     """Print one run in full."""
     stored = read_run(folder)
     for note in stored.notes:
-        console.print(f"note: {note}", markup=False)
+        say(console, f"note: {note}")
     color = console.color_system is not None
     text = render_run(
         stored.info, stored.outcome, stored.chart, stored.findings, color=color, width=min(console.width, 110)
     )
     console.print(text, markup=False, highlight=False, soft_wrap=True)
     if stored.digest:
-        console.print(f"digest {stored.digest}", markup=False)
+        say(console, f"digest {stored.digest}")
     document.update(_document(stored))
+
+
+def _cells(*words: str) -> list[Text]:
+    return [Text(visible(word)) for word in words]
 
 
 def _best(stored: StoredRun) -> str:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 
+from trainwright.cli.answer import EXIT_INTERRUPTED, say
 from trainwright.errors import EXIT_FAILED, UsageError
 
 if TYPE_CHECKING:
@@ -52,15 +53,17 @@ def train_and_show(
 
     setup = plan(recipe, folder, data_root)
     for note in setup.facts["data"]["notes"]:
-        console.print(f"note: {note}", markup=False)
+        say(console, f"note: {note}")
     if explain_groups:
-        console.print(render_table(decay_table(setup.model)), markup=False)
+        say(console, render_table(decay_table(setup.model)))
     with Progress(console, setup.info) as progress:
         finished = carry_out(setup, folder, [progress])
     show_end(console, finished)
     document.update(finished.to_json())
     if finished.folder is None:
         document["status"] = EXIT_FAILED
+    if finished.outcome.status == "interrupted":
+        document["status"] = EXIT_INTERRUPTED
     return finished
 
 
@@ -79,7 +82,7 @@ def show_end(console: Console, finished: Run) -> None:
     )
     console.print(text, markup=False, highlight=False, soft_wrap=True)
     if finished.folder is not None:
-        console.print(f"kept in {finished.folder}; see it with: trainwright report {finished.folder}", markup=False)
+        say(console, f"kept in {finished.folder}; see it with: trainwright report {finished.folder}")
 
 
 def parse_change(text: str) -> tuple[str, Any]:
@@ -91,5 +94,5 @@ def parse_change(text: str) -> tuple[str, Any]:
         )
     try:
         return name.strip(), tomllib.loads(f"value = {value.strip()}")["value"]
-    except tomllib.TOMLDecodeError:
+    except (ValueError, RecursionError):  # not TOML; or nested too deeply, or a number of thousands of digits
         return name.strip(), value.strip()

@@ -16,7 +16,7 @@ FEWEST_SAMPLES = 64
 
 
 def dead_relu(chart: Chart) -> Finding | None:
-    """Units at zero for every reference sample, in two measurements after training began."""
+    """Units at zero for every reference sample, in two measurements one after the other."""
     worst: tuple[LayerStats, LayerStats] | None = None
     by_module: dict[str, list[LayerStats]] = {}
     for layer in chart.layers:

@@ -77,8 +77,11 @@ def _risen(chart: Chart, record: EvalRecord, best: EvalRecord) -> bool:
     noise = STANDARD_ERRORS * record.loss_error if math.isfinite(record.loss_error) else 0.0
     constant = chart.info.constant_loss or best.loss
     metric = chart.info.metric
-    if metric == "accuracy" and record.metrics.get(metric, 0.0) > best.metrics.get(metric, 0.0) + 0.01:
-        return False  # more of them are right: the loss rises by overconfidence alone
+    if metric == "accuracy":
+        before = best.metrics.get(metric, 0.0)
+        chance = math.sqrt(max(before * (1 - before), 0.0) / record.samples)
+        if record.metrics.get(metric, 0.0) > before + max(0.01, chance):
+            return False  # more of them are right: the loss rises by overconfidence alone
     return rise > max((RISE - 1) * best.loss, noise, WORTH_NAMING * constant)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from trainwright.doctor.kinds import LABELS_OUT_OF_RANGE
 from trainwright.doctor.rule import Rule
 from trainwright.records import Chart, Evidence, Finding, Remedy
@@ -13,6 +15,8 @@ def labels_out_of_range(chart: Chart) -> Finding | None:
     targets, output = info.targets, info.output
     if targets is None or output is None or not targets.integral:
         return None
+    if not (math.isfinite(targets.minimum) and math.isfinite(targets.maximum)):
+        return None  # not a label out of range, but no number at all
     if info.loss == "cross_entropy" and len(output.shape) >= 2:
         classes = output.shape[1]
     elif info.loss == "bce_with_logits":

@@ -29,7 +29,9 @@ def non_finite_input(chart: Chart) -> Finding | None:
     for event in chart.events:
         if event.name == "non-finite" and event.detail.get("phase") == "input":
             samples = Evidence(
-                name="samples of the batch with such a value", value=event.detail["samples"], step=event.step
+                name="samples of the batch with such a value",
+                value=event.detail.get("samples", "some"),
+                step=event.step,
             )
             return _bad_input(chart, event.step, samples)
     return None

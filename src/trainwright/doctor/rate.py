@@ -7,6 +7,7 @@ ten times the update made. They compare with the loss of the best constant predi
 
 from __future__ import annotations
 
+import itertools
 import math
 import statistics
 from collections.abc import Sequence
@@ -14,7 +15,7 @@ from collections.abc import Sequence
 from trainwright.doctor.kinds import LEARNING_RATE_TOO_HIGH, LEARNING_RATE_TOO_LOW
 from trainwright.doctor.remedies import change_rate
 from trainwright.doctor.rule import Rule
-from trainwright.doctor.series import level, tail
+from trainwright.doctor.series import finite, level, mean, tail
 from trainwright.records import Chart, Evidence, Finding, StepProbe, StepRecord
 
 DIVERGED_FACTOR = 3.0
@@ -27,16 +28,26 @@ OVERSHOOT, LARGE_OVERSHOOT = 0.02, 0.2
 """Rise of a batch's own loss by its own update, as a share of the constant predictor's loss."""
 FEWEST_STEPS = 100
 """Before this a run that will recover cannot be told from one that will not."""
-STRAIGHT = 9.0
-"""A step ten times as long gains at least this many times as much: the loss still falls in a straight line."""
+LOST = 2.0
+"""A loss this many times its own best, over a tenth of the run each, was lost again."""
+STRAIGHT = 7.0
+"""A step ten times as long gains at least this many times as much: the loss falls nearly in a straight line."""
 STEADY = 0.1
 """Progress for the same sum of rates in the second half of the run, over that in the first."""
 STILL_FAR = 0.25
 """A loss below this share of the constant predictor's has come far enough, whatever the rate."""
+LATE = 0.75
+"""Share of the planned run before which a rate is not called too low."""
+CARRIES_OVER = 0.5
+"""Share of that progress that the validation loss must have made too: longer steps would not help memorising."""
+WALKED, ARRIVED = 0.25, 0.05
+"""Steps that gained so much of the constant predictor's loss on their own batches are not short; where less than this
+share of it is left in later batches, each batch undoes what the last one taught.
+"""
 
 
 def learning_rate_too_high(chart: Chart) -> Finding | None:
-    """Diverged (error), hovering at the level of a constant guess, or thrown about far above the minimum (warning)."""
+    """Diverged (error); hovering at a constant guess, thrown about far above the minimum, or back up (warning)."""
     steps = chart.steps
     worst = _overshoot(steps)
     bad = next((record for record in steps if not _is_finite(record)), None)
@@ -64,15 +75,26 @@ def learning_rate_too_high(chart: Chart) -> Finding | None:
     constant = chart.info.constant_loss
     if constant is None or constant <= 0 or worst is None or len(steps) < FEWEST_STEPS:
         return None
+    lowest = _best_level(steps)
+    lost = recent >= LOST * lowest
+    spiky = mean(finite([record.loss for record in tail(steps, 0.1, 20)]))  # a median does not see single leaps
     hovers = recent >= NO_PROGRESS * constant and worst[1] >= OVERSHOOT * constant
-    thrown = recent >= LITTLE_PROGRESS * constant and worst[1] >= LARGE_OVERSHOOT * constant
-    if not (hovers or thrown):
+    thrown = spiky >= LITTLE_PROGRESS * constant and worst[1] >= LARGE_OVERSHOOT * constant
+    fallen_back = lost and recent >= LITTLE_PROGRESS * constant and worst[1] >= OVERSHOOT * constant
+    if not (hovers or thrown or fallen_back):
         return None
     share = NO_PROGRESS if hovers else LITTLE_PROGRESS
     evidence = [
-        Evidence(name="recent training loss", value=recent, threshold=share * constant, step=steps[-1].step),
+        Evidence(
+            name="recent training loss",
+            value=spiky if thrown and not hovers else recent,
+            threshold=share * constant,
+            step=steps[-1].step,
+        ),
         Evidence(name="loss of a constant guess", value=constant),
     ]
+    if lost:
+        evidence.append(Evidence(name="training loss at its lowest", value=lowest))
     return _too_high(chart, LEARNING_RATE_TOO_HIGH.title, worst[0].step, evidence, worst)
 
 
@@ -83,16 +105,19 @@ def learning_rate_too_low(chart: Chart) -> Finding | None:
     late = probed[-max(8, len(probed) // 2) :]
     if constant is None or constant <= 0 or len(steps) < 2 * FEWEST_STEPS or len(late) < 8:
         return None
-    if (chart.info.planned_steps or 0) > 2 * len(steps):
-        return None  # a warmup, or a run that has hardly begun, is allowed to be slow
+    if len(steps) < LATE * (chart.info.planned_steps or 0):
+        return None  # a warmup is allowed to be slow, and noisy data look as if they were still being learnt
     straight = statistics.median(_straightness(record.probe) for record in late if record.probe is not None)
     start, middle, end = (_at_rate(steps, share) for share in (0.05, 0.5, 0.95))
-    if straight < STRAIGHT or end < STILL_FAR * constant:
+    if not (straight >= STRAIGHT and end >= STILL_FAR * constant):
         return None
     gained, gaining = start - middle, middle - end
     moved = gained > 0.02 * constant
     if moved and (gaining < STEADY * gained or not _validation_follows(chart, gaining)):
         return None  # it slows down by itself, or learns what does not carry over: it is arriving
+    walked = _walked(steps)
+    if walked > WALKED * constant and gaining < ARRIVED * walked:
+        return None  # the steps are long enough: there is nothing to learn, or nothing that these steps can
     if not moved and (abs(start - end) > 0.1 * constant or abs(end - constant) > 0.15 * constant):
         return None
     evidence = [
@@ -115,9 +140,28 @@ def learning_rate_too_low(chart: Chart) -> Finding | None:
 
 
 def _validation_follows(chart: Chart, gaining: float) -> bool:
-    """Say whether the validation loss fell by a quarter of what the training loss did in the run's second half."""
-    losses = [record.loss for record in chart.evaluations("validation")]
-    return len(losses) < 4 or losses[len(losses) // 2] - losses[-1] >= 0.25 * gaining
+    """Say whether the validation loss fell as well in the second half."""
+    records = chart.evaluations("validation")
+    if len(records) < 4:
+        return True
+    middle = _middle(chart.steps)
+    then = min(records, key=lambda record: abs(record.step - middle))
+    return then.loss - records[-1].loss >= CARRIES_OVER * gaining
+
+
+def _walked(steps: Sequence[StepRecord]) -> float:
+    """Return the sum of what the updates of the second half gained on their own batches, as far as they were probed."""
+    middle = _middle(steps)
+    second = [record for record in steps if record.step >= middle]
+    gains = finite([record.probe.before - record.probe.same for record in second if record.probe is not None])
+    return mean(gains) * len(second)
+
+
+def _middle(steps: Sequence[StepRecord]) -> int:
+    """Return the step by which half of the sum of all rates is spent: schedules cancel out."""
+    half = sum(record.rate for record in steps) / 2
+    spent = itertools.accumulate(record.rate for record in steps)
+    return next((record.step for record, sofar in zip(steps, spent, strict=True) if sofar >= half), 0)
 
 
 def _too_high(
@@ -166,6 +210,15 @@ def _overshoot(steps: Sequence[StepRecord]) -> tuple[StepRecord, float] | None:
     return max(rises, key=lambda item: item[1]) if rises else None
 
 
+def _best_level(steps: Sequence[StepRecord]) -> float:
+    """Return the lowest level of the training loss over a tenth of the run."""
+    size = max(20, len(steps) // 10)
+    return min(
+        finite([level(steps[start : start + size]) for start in range(0, len(steps) - size + 1, size)]),
+        default=math.inf,
+    )
+
+
 def _straightness(probe: StepProbe) -> float:
     """Return what ten times the update gains over what the update gains; 10 on a straight slope, below 0 past it."""
     gain = probe.before - probe.same
@@ -180,7 +233,7 @@ def _at_rate(steps: Sequence[StepRecord], share: float) -> float:
         spent += record.rate
         if abs(spent - share * total) <= 0.05 * total and math.isfinite(record.loss):
             near.append(record.loss)
-    return statistics.fmean(near) if near else math.nan
+    return mean(near)
 
 
 RULES = (

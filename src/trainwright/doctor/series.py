@@ -14,6 +14,11 @@ def finite(values: Sequence[float]) -> list[float]:
     return [value for value in values if math.isfinite(value)]
 
 
+def mean(values: Sequence[float]) -> float:
+    """Return the mean; NaN for no values, infinite where `statistics.fmean` would raise."""
+    return sum(values) / len(values) if values else math.nan
+
+
 def level(records: Sequence[StepRecord]) -> float:
     """Return the median training loss of the records; NaN for none."""
     losses = finite([record.loss for record in records])
@@ -33,16 +38,16 @@ def slope(values: Sequence[float], blocks: int = 20) -> tuple[float, float]:
     """
     size = len(values) / min(blocks, len(values))
     means = [
-        statistics.fmean(values[int(index * size) : max(int((index + 1) * size), int(index * size) + 1)])
+        mean(values[int(index * size) : max(int((index + 1) * size), int(index * size) + 1)])
         for index in range(min(blocks, len(values)))
     ]
     count = len(means)
     if count < 4:
         return math.nan, math.inf
     places = [(index + 0.5) / count for index in range(count)]
-    centre = statistics.fmean(places)
+    centre = mean(places)
     spread = sum((place - centre) ** 2 for place in places)
-    mean = statistics.fmean(means)
-    gain = sum((place - centre) * (value - mean) for place, value in zip(places, means, strict=True)) / spread
-    residual = sum((value - mean - gain * (place - centre)) ** 2 for place, value in zip(places, means, strict=True))
-    return gain, math.sqrt(residual / (count - 2) / spread)
+    middle = mean(means)
+    gain = sum((place - centre) * (value - middle) for place, value in zip(places, means, strict=True)) / spread
+    errors = [value - middle - gain * (place - centre) for place, value in zip(places, means, strict=True)]
+    return gain, math.sqrt(sum(error * error for error in errors) / (count - 2) / spread)

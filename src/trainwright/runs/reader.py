@@ -127,4 +127,5 @@ def _records(path: Path, kind_of: Callable[[dict[str, Any]], type | None], notes
             if record is not None:
                 yield record
     if torn:
-        notes.append(f"{torn} line{'s' if torn > 1 else ''} of {path.name} could not be read and are left out")
+        count, verb = (f"{torn} lines", "are") if torn > 1 else ("1 line", "is")
+        notes.append(f"{count} of {path.name} could not be read and {verb} left out")

@@ -12,7 +12,7 @@ from trainwright.data.batches import Batches, StreamBatches
 from trainwright.errors import ModelError
 from trainwright.parts import optimizers
 from trainwright.randomness import isolated
-from trainwright.records import Location, LossSpec, RunInfo, Task
+from trainwright.records import Location, LossSpec, RunInfo, Setting, Task
 from trainwright.stages.recipe import Recipe
 from trainwright.tensors import evaluating
 from trainwright.vitals.output import output_facts
@@ -54,6 +54,9 @@ def measure(
     model, train = subject.model, subject.splits["train"]
     outputs = output_units(model, x[:2])  # refuses a model that cannot take its input before anything is measured
     settings = recipe.settings()
+    if optimizer is not None:  # the recipe's own was not used
+        settings = {name: setting for name, setting in settings.items() if not name.startswith("optimizer.")}
+        settings["optimizer.name"] = Setting(value=optimizer)
     if caller is not None:
         settings = {name: replace(setting, where=setting.where or caller) for name, setting in settings.items()}
     loss = subject.spec.name if subject.spec else ""

@@ -11,7 +11,8 @@ from trainwright.data.arrays import from_arrays
 from trainwright.data.batches import Batches, StreamBatches, batches_of
 from trainwright.errors import ModelError, UsageError, did_you_mean
 from trainwright.parts import losses
-from trainwright.records import Location, Task
+from trainwright.records import Location, LossSpec, Task
+from trainwright.report.safe import visible
 from trainwright.stages.facts import Subject, measure, output_units
 from trainwright.stages.recipe import AUTO, Recipe
 from trainwright.stages.setup import (
@@ -60,18 +61,18 @@ def prepare_given(
         raise ModelError("model must be a torch.nn.Module", evidence=f"it is a {type(model).__name__}")
     device = choose_device(recipe.train.device)
     model.to(device)
-    splits, task, (inputs, targets) = _splits(recipe, train, validation, device)
+    spec = losses.recognise(loss) if loss is not None else losses.CATALOGUE.get(recipe.loss.name)
+    splits, task, (inputs, targets) = _splits(recipe, train, validation, device, spec)
     reference = splits["train"].take(REFERENCE_SAMPLES)
     if loss is None:
         outputs = output_units(model, reference[0][:2])
         spec = loss_for(recipe, task, 2 if outputs == 1 else max(outputs, 3))
         loss = spec.factory()
-    else:
-        spec = losses.recognise(loss)
     if optimizer is None:
         optimizer, changes = build_optimizer(recipe, model)
         foreign = None
     else:
+        _check_ownership(optimizer, model)
         changes, foreign = {}, type(optimizer).__name__
     schedule, more = build_schedule(recipe)
     resolved = recipe.resolved(
@@ -105,17 +106,18 @@ def prepare_given(
         reference=reference[0],
         target_std=1.0,
         recipe=resolved,
-        recipe_text=_text(resolved, caller),
+        recipe_text=_text(resolved, caller, foreign),
         info=measure(subject, resolved, reference, optimizer=foreign, caller=caller),
         facts={"data": {"splits": {key: {"samples": part.samples} for key, part in splits.items()}}},
     )
 
 
 def _splits(
-    recipe: Recipe, train: Any, validation: Any, device: torch.device
+    recipe: Recipe, train: Any, validation: Any, device: torch.device, spec: LossSpec | None
 ) -> tuple[dict[str, Batches | StreamBatches], Task, tuple[torch.Tensor, torch.Tensor]]:
-    """Return the batches of both splits, the task (floating-point targets are values, whole numbers class ids), and
-    the targets: all of them, or a sample of a stream.
+    """Return the batches of both splits, the task, and inputs and targets: all of them, or a sample of a stream.
+
+    Whole numbers are class ids. Floating-point targets are values, unless the loss knows them as classes.
     """
     seed = recipe.train.seed
     parts: dict[str, Any] = {"train": train, "validation": validation}
@@ -133,20 +135,50 @@ def _splits(
     splits: dict[str, Batches | StreamBatches] = {
         name: batches_of(part, batch_size=batch_size, seed=seed, device=device)
         for name, part in parts.items()
-        if part is not None
+        if part is not None or name == "train"
     }
     if task is None or measured is None:
         measured = splits["train"].take(_STREAM_SAMPLES)
         floating = measured[1].is_floating_point()
         task = recipe.data.task if recipe.data.task != AUTO else "regression" if floating else "classification"
+    if recipe.data.task == AUTO and _names_classes(measured[1], spec):
+        task = "classification"
     return splits, task, measured
 
 
+def _names_classes(targets: torch.Tensor, spec: LossSpec | None) -> bool:
+    """Say whether a loss takes floating-point targets for classes: a column of 0 and 1, or a probability for each."""
+    if spec is None or spec.tasks != ("classification",):
+        return False
+    columns = 1 if targets.dim() == 1 else targets.shape[1]
+    return columns == 1 if spec.target == "binary" else columns > 1
+
+
 def _is_pair(data: Any) -> bool:
-    return isinstance(data, tuple | list) and len(data) == 2
+    """Tell (x, y) from a list of two batches, [(x1, y1), (x2, y2)]."""
+    if not isinstance(data, tuple | list) or len(data) != 2:
+        return False
+    return not any(isinstance(part, tuple | list) and any(map(_is_array, part)) for part in data)
 
 
-def _text(recipe: Recipe, caller: Location) -> str:
-    """Return the recipe without what only Python knows."""
-    head = f"# The model and the data were given in Python, at {caller.file}:{caller.line}.\n\n"
-    return head + recipe.to_toml(sections=("loss", "optimizer", "schedule", "train", "doctor"))
+def _is_array(value: Any) -> bool:
+    return getattr(value, "ndim", 0) > 0
+
+
+def _check_ownership(optimizer: torch.optim.Optimizer, model: nn.Module) -> None:
+    own = {id(parameter) for parameter in model.parameters()}
+    if not any(id(parameter) in own for group in optimizer.param_groups for parameter in group["params"]):
+        raise UsageError(
+            "the optimizer holds no parameter of the model, so nothing would be trained",
+            remedy="make it from model.parameters() of this model, after the last change of its layers",
+        )
+
+
+def _text(recipe: Recipe, caller: Location, optimizer: str | None) -> str:
+    """Return the recipe without what only Python knows. `optimizer` is the class of one that was given."""
+    given = "The model and the data were" if optimizer is None else f"The model, the data and the {optimizer} were"
+    head = f"# {given} given in Python, at {visible(caller.file or '?')}:{caller.line}.\n\n"
+    sections = ["loss", "optimizer", "schedule", "train", "doctor"]
+    if optimizer is not None:
+        sections.remove("optimizer")
+    return head + recipe.to_toml(sections=sections)

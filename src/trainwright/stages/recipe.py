@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -83,8 +82,8 @@ class DoctorSection(_Section):
     level: Literal["off", "light", "full"] = "light"
 
 
-_COUNTS = ("train.epochs", "train.threads")
-"""Settings that are "auto" or a whole number from 1."""
+_COUNTS = {"train.epochs": 1_000_000_000, "train.threads": 1_024}
+"""Settings that are "auto" or a whole number from 1, and the most that they may be."""
 
 CATALOGUES: Mapping[str, tuple[str, Mapping[str, Any]]] = {
     "model": ("model", models.CATALOGUE),
@@ -117,9 +116,10 @@ class Recipe(_Section):
         """
         path = Path(path)
         try:
-            text = path.read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError) as problem:
-            reason = "it is not UTF-8 text" if isinstance(problem, UnicodeDecodeError) else problem.strerror
+            text = path.read_text(encoding="utf-8-sig")
+        except (OSError, ValueError) as problem:  # ValueError: a path with a NUL
+            reason = problem.strerror if isinstance(problem, OSError) else problem
+            reason = "it is not UTF-8 text" if isinstance(problem, UnicodeDecodeError) else reason
             raise DataError(
                 f"the recipe {path} cannot be read",
                 evidence=str(reason),
@@ -127,9 +127,10 @@ class Recipe(_Section):
             ) from None
         try:
             plain = tomllib.loads(text)
-        except (tomllib.TOMLDecodeError, RecursionError) as problem:
-            raise RecipeError([f"it is not valid TOML: {problem or 'nested too deeply'}"], source=str(path)) from None
-        return cls._build(_over(plain, changes or {}), str(path), key_lines(text))
+        except (ValueError, RecursionError) as problem:  # ValueError alone: a number with thousands of digits
+            reason = "nested too deeply" if isinstance(problem, RecursionError) else problem
+            raise RecipeError([f"it is not valid TOML: {reason}"], source=str(path)) from None
+        return cls._build(_over(plain, changes or {}), str(path), _without(key_lines(text), changes or {}))
 
     @classmethod
     def of(cls, plain: Recipe | Mapping[str, Any] | str | Path | None = None, **changes: Any) -> Recipe:
@@ -146,9 +147,8 @@ class Recipe(_Section):
 
     def changed(self, changes: Mapping[str, Any]) -> Recipe:
         """Return the recipe with `{"section.key": value}` put over it; the other keys keep the lines they came from."""
-        lines = {key: line for key, line in self.lines.items() if key not in changes}
         given = self.model_dump(exclude_unset=True)  # a default stays a default: what was not asked for may still adapt
-        return self._build(_over(given, changes), self.path, lines)
+        return self._build(_over(given, changes), self.path, _without(self.lines, changes))
 
     def resolved(self, values: Mapping[str, Any]) -> Recipe:
         """Return the recipe with what was found for its "auto" values and defaults; every key keeps its line."""
@@ -202,16 +202,18 @@ class Recipe(_Section):
 
     def _where(self, name: str) -> Location | None:
         line = self.lines.get(name)
-        return None if line is None else Location(file=self.path, line=line)
+        return Location(file=self.path, line=line) if line else None
 
     @classmethod
     def _build(cls, plain: Mapping[str, Any], path: str | None, lines: Mapping[str, int]) -> Recipe:
-        problems: list[tuple[str, str]] = []
+        problems = [(name, _no_section(name)) for name in plain if name not in _SECTIONS]
         recipe = None
         try:
-            recipe = cls.model_validate({**plain, "path": path, "lines": dict(lines)})
+            known = {name: keys for name, keys in plain.items() if name in _SECTIONS}
+            recipe = cls.model_validate(known).model_copy(update={"path": path, "lines": dict(lines)})
         except ValidationError as error:
-            problems += [_explain(item, plain) for item in error.errors(include_url=False, include_context=True)]
+            found = [_explain(item) for item in error.errors(include_url=False, include_context=True)]
+            problems += {name: (name, text) for name, text in reversed(found)}.values()  # the first of each key
         problems += _catalogue_problems(plain)
         if problems or recipe is None:
             where = Path(path).name if path else ""
@@ -222,14 +224,25 @@ class Recipe(_Section):
         return recipe
 
 
+_SECTIONS = [name for name in Recipe.model_fields if name not in ("path", "lines")]
+
+
 def _located(name: str, text: str, file: str, lines: Mapping[str, int]) -> str:
     line = lines.get(name, lines.get(name.split(".")[0]))
-    return f"{file}:{line}: {text}" if file and line is not None else text
+    return f"{file}:{line}: {text}" if file and line else text
+
+
+def _without(lines: Mapping[str, int], changes: Mapping[str, Any]) -> dict[str, int]:
+    """Return `lines` with line 0, which is none, for what has been changed since: the file does not say it."""
+    return {**lines, **dict.fromkeys(changes, 0)}
 
 
 def _over(plain: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
     """Return `plain` with dotted `changes` put over it."""
-    result = {section: dict(keys) if isinstance(keys, Mapping) else keys for section, keys in plain.items()}
+    result = {
+        str(section): {str(key): _plain(value) for key, value in keys.items()} if isinstance(keys, Mapping) else keys
+        for section, keys in plain.items()
+    }
     for name, value in changes.items():
         section, dot, key = name.partition(".")
         if not dot or not key:
@@ -238,18 +251,24 @@ def _over(plain: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any
             )
         keys = result.setdefault(section, {})
         if isinstance(keys, dict):
-            keys[key] = value
+            keys[key] = _plain(value)
     return result
 
 
-def _explain(item: Any, plain: Mapping[str, Any]) -> tuple[str, str]:
+def _plain(value: Any) -> Any:
+    """Return numbers of numpy and torch as Python's own."""
+    return value.tolist() if hasattr(value, "tolist") else value
+
+
+def _no_section(name: str) -> str:
+    return f"there is no section [{name}]; {did_you_mean(name, _SECTIONS)}"
+
+
+def _explain(item: Any) -> tuple[str, str]:
     """Return the dotted name that a pydantic problem is about, and the problem in our words."""
-    path = [str(part) for part in item["loc"] if str(part) not in ("literal['auto']", "int")]
-    name, value, kind = ".".join(path[:2]), item["input"], item["type"]
+    path = [str(part) for part in item["loc"][:2]]
+    name, value, kind = ".".join(path), item["input"], item["type"]
     if kind == "extra_forbidden":
-        if len(path) == 1:
-            sections = [section for section in Recipe.model_fields if section not in ("path", "lines")]
-            return name, f"there is no section [{path[0]}]; {did_you_mean(path[0], sections)}"
         return name, f"[{path[0]}] has no key '{path[1]}'; {did_you_mean(path[1], Recipe.known_keys(path[0]))}"
     if kind in ("model_type", "model_attributes_type", "dict_type"):
         return name, f"[{name}] must be a section of keys, not {value!r}"
@@ -263,6 +282,7 @@ def _explain(item: Any, plain: Mapping[str, Any]) -> tuple[str, str]:
         "literal_error": "must be a whole number or 'auto'",
         "float_type": "must be a number",
         "list_type": "must be a list, such as ['a', 'b']",
+        "string_unicode": "must be text that UTF-8 can write",
         "finite_number": "must be finite",
     }
     bounds = item.get("ctx", {})
@@ -294,21 +314,21 @@ def _catalogue_problems(plain: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
             continue
         options = _options(section, name)
         for key, value in keys.items():
-            if key == "name" or value == AUTO:
+            if key == "name":
                 continue
             if key not in options:
                 subject = f"[{section}]" if name == AUTO else f"{what} '{name}'"
                 known = did_you_mean(key, ["name", *options])
                 yield f"{section}.{key}", f"{subject} has no key '{key}'; {known}"
-            else:
+            elif value != AUTO:
                 problem = option_problem(f"{section}.{key}", value, options[key])
                 if problem:
                     yield f"{section}.{key}", problem
-    for name in _COUNTS:
+    for name, most in _COUNTS.items():
         section, _, key = name.partition(".")
         count = plain[section].get(key) if isinstance(plain.get(section), Mapping) else None
-        if isinstance(count, int) and not isinstance(count, bool) and count < 1:
-            yield name, f"{name} must be at least 1, not {count}"
+        if isinstance(count, int) and not isinstance(count, bool) and not 1 <= count <= most:
+            yield name, f"{name} must be at least 1 and at most {most}, not {count}"
 
 
 def _toml(value: Any) -> str:
@@ -319,5 +339,13 @@ def _toml(value: Any) -> str:
     if isinstance(value, list | tuple):
         return "[" + ", ".join(_toml(item) for item in value) + "]"
     if isinstance(value, str):
-        return json.dumps(value, ensure_ascii=True).replace("\x7f", "\\u007f")
+        return '"' + "".join(map(_toml_character, value)) + '"'
     return str(value)
+
+
+def _toml_character(character: str) -> str:
+    if character in '"\\':
+        return f"\\{character}"
+    if character.isprintable():
+        return character
+    return f"\\u{ord(character):04x}" if ord(character) < 0x10000 else f"\\U{ord(character):08x}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ from trainwright.doctor.diagnose import examine
 from trainwright.errors import RunError
 from trainwright.records import to_plain
 from trainwright.report.html import render_html
+from trainwright.report.safe import visible
 from trainwright.report.text import render_run
 from trainwright.runs.reader import StoredRun, read_run
 
@@ -54,7 +56,7 @@ def report_run(folder: Path, page: Path | None = None, *, color: bool = False, w
     text = render_run(
         stored.info, stored.outcome, stored.chart, findings, checks=examination.checks(), color=color, width=width
     )
-    notes = "".join(f"note: {note}\n" for note in stored.notes)
+    notes = "".join(f"note: {visible(note)}\n" for note in stored.notes)
     document = {
         "findings": findings,
         "outcome": stored.outcome,
@@ -66,13 +68,24 @@ def report_run(folder: Path, page: Path | None = None, *, color: bool = False, w
         "notes": stored.notes,
         "page": str(target),
     }
-    return Written(text=f"{notes}{text}\npage: {target}", page=target, document=to_plain(document, strict=True))
+    return Written(
+        text=f"{notes}{text}\npage: {visible(str(target))}", page=target, document=to_plain(document, strict=True)
+    )
 
 
 def _facts(stored: StoredRun) -> dict[str, str]:
-    data = stored.head.get("data", {})
-    facts = {name: str(value) for name, value in stored.head.get("versions", {}).items()}
-    facts |= {f"{name} samples": str(split["samples"]) for name, split in data.get("splits", {}).items()}
+    data = _mapping(stored.head.get("data"))
+    facts = {name: str(value) for name, value in _mapping(stored.head.get("versions")).items()}
+    facts |= {
+        f"{name} samples": str(_mapping(split).get("samples")) for name, split in _mapping(data.get("splits")).items()
+    }
     facts |= {"data fingerprint": str(data["fingerprint"])} if data.get("fingerprint") else {}
-    facts |= {"weights digest": stored.digest} if stored.digest else {}
-    return facts | {f"note {place}": note for place, note in enumerate(data.get("notes", []), start=1)}
+    facts |= {"weights digest": str(stored.digest)} if stored.digest else {}
+    notes = data.get("notes")
+    notes = notes if isinstance(notes, list) else []
+    return facts | {f"note {place}": str(note) for place, note in enumerate(notes, start=1)}
+
+
+def _mapping(value: Any) -> Mapping[str, Any]:
+    """Return what should be a mapping, or an empty one: nobody has checked this part of the folder."""
+    return value if isinstance(value, Mapping) else {}

@@ -23,7 +23,7 @@ from trainwright.parts.groups import parameter_groups
 from trainwright.randomness import isolated
 from trainwright.records import LossSpec, RunInfo, Task
 from trainwright.stages.facts import Subject, measure
-from trainwright.stages.recipe import AUTO, CATALOGUES, Recipe
+from trainwright.stages.recipe import AUTO, CATALOGUES, Recipe, TrainSection
 
 Loss = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
 Splits = Mapping[str, Batches | StreamBatches]
@@ -90,6 +90,7 @@ def prepare(recipe: Recipe, dataset: Dataset, data_root: str | None = None) -> S
             **changes,
             **more,
             **_sources(recipe, data_root),
+            "data.task": task,
             "model.name": name,
             **{f"model.{option}": value for option, value in options.items()},
             "loss.name": spec.name,
@@ -173,9 +174,11 @@ def build_schedule(recipe: Recipe) -> tuple[schedules.Schedule, dict[str, Any]]:
 
 
 def batch_size_for(recipe: Recipe, samples: int) -> int:
-    """Return the batch size; the default shrinks to the data, one that was asked for and does not fit is refused."""
+    """Return the batch size; the default, written out or not, shrinks to the data, another that does not fit is
+    refused.
+    """
     wanted = recipe.train.batch_size
-    if wanted > samples and "batch_size" in recipe.train.model_fields_set:
+    if wanted > samples and wanted != TrainSection().batch_size:
         raise recipe.problem(
             "train.batch_size",
             f"train.batch_size = {wanted} is more than the {samples} training samples; use at most {samples}",
@@ -202,7 +205,7 @@ def choose_device(name: str) -> torch.device:
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:
         device = torch.device(name)
-        torch.empty(0, device=device)
+        torch.zeros(1, device=device).item()  # "meta" makes tensors, but nothing can be computed there
     except (RuntimeError, AssertionError, ValueError) as problem:
         raise UsageError(
             f"there is no device '{name}' here",

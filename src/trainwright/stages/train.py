@@ -130,7 +130,7 @@ def fit(
 def _check_objects(objects: Mapping[str, Any], changes: Mapping[str, Any]) -> None:
     """Refuse a loss or an optimizer that is neither a name nor the thing itself."""
     loss, optimizer = objects.get("loss"), objects.get("optimizer")
-    if loss is not None and not callable(loss):
+    if loss is not None and (not callable(loss) or isinstance(loss, type)):
         raise UsageError("loss must be a name or a function loss(output, target)", evidence=f"it is {loss!r}")
     if optimizer is None:
         return
@@ -190,10 +190,8 @@ def carry_out(setup: Setup, folder: Path | None = None, watchers: Sequence[Obser
         keep=None if folder is None else _keeper(folder / CHECKPOINTS),
     )
     history.append(Event(step=0, name="phase", detail={"phase": "train"}))
-    with (
-        isolated(),
-        _threads(int(settings.threads)),
-    ):  # the caller's random state and threads are theirs again afterwards
+    # The caller's random state, threads and grad mode are theirs again afterwards.
+    with isolated(), _threads(int(settings.threads)), torch.enable_grad():
         conclusion = course.run()
     for observer in observers:
         if observer is not writer:
