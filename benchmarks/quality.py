@@ -22,6 +22,7 @@ import torch
 from trainwright import Recipe, TrainwrightError, __version__
 from trainwright.data.embedded import EMBEDDED
 from trainwright.data.files import ROOT_VARIABLE, locate
+from trainwright.records import to_plain
 from trainwright.stages.train import train
 
 HERE = Path(__file__).resolve().parent
@@ -186,7 +187,7 @@ def keep(results: list[dict[str, Any]], seeds: int) -> None:
     path = RESULTS / f"quality-{now:%Y%m%d-%H%M%S}.json"
     try:
         RESULTS.mkdir(exist_ok=True)
-        path.write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
+        path.write_text(json.dumps(to_plain(document, strict=True), indent=2) + "\n", encoding="utf-8")
     except OSError as problem:
         print(f"the results cannot be kept in {RESULTS}: {problem.strerror}", file=sys.stderr)
     else:

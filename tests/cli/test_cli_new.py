@@ -117,9 +117,7 @@ def test_the_recipe_of_images_trains_at_once(ask: Ask, place: Path) -> None:
     assert ask("new", "images/train-images-idx3-ubyte", "-o", "one.toml").status == 0
 
 
-def test_data_beside_the_recipe_are_found_from_anywhere(
-    ask: Ask, place: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_data_beside_the_recipe_are_found_from_anywhere(ask: Ask, place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write_table(place / "project" / "data" / "trees.csv")
     (place / "project" / "recipes").mkdir()
     assert ask("new", "project/data/trees.csv", "-o", "project/recipes/trees.toml").status == 0

@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 
 import pytest
-from cli_answers import QUICK, Ask, Answer, assert_refused, kept_runs, process, strict_json, write, write_table
+from cli_answers import QUICK, Answer, Ask, assert_refused, kept_runs, process, strict_json, write, write_table
 
 EVERY_MISTAKE = """\
 [data]
@@ -77,7 +77,9 @@ def test_a_binary_file_is_no_recipe(ask: Ask, place: Path) -> None:
     ],
 )
 def test_invalid_toml_is_refused_with_its_place(recipe: str, words: str, ask: Ask, place: Path) -> None:
-    assert_refused(train(ask, place, recipe), 2, "recipe.toml has a problem", "it is not valid TOML", words, place=place)
+    assert_refused(
+        train(ask, place, recipe), 2, "recipe.toml has a problem", "it is not valid TOML", words, place=place
+    )
 
 
 def test_all_mistakes_are_told_at_once_in_the_order_of_lines(ask: Ask, place: Path) -> None:
@@ -109,7 +111,7 @@ def test_all_mistakes_are_told_at_once_in_the_order_of_lines(ask: Ask, place: Pa
         ("[model]\nwidht = 3\n", "recipe.toml:2: [model] has no key 'widht'; did you mean 'width'?"),
         ('[model]\nwidht = "auto"\n', "recipe.toml:2: [model] has no key 'widht'; did you mean 'width'?"),
         ("[train]\nepoch = 3\n", "recipe.toml:2: [train] has no key 'epoch'; did you mean 'epochs'?"),
-        ('[train]\n"literal[\'auto\']" = 3\n', "recipe.toml:2: [train] has no key 'literal['auto']'"),
+        ("[train]\n\"literal['auto']\" = 3\n", "recipe.toml:2: [train] has no key 'literal['auto']'"),
         ("train.epoch = 3\n", "recipe.toml:1: [train] has no key 'epoch'; did you mean 'epochs'?"),
         ("path = 'x'\n", "recipe.toml:1: there is no section [path]"),
         ("[lines]\na = 1\n", "recipe.toml:1: there is no section [lines]"),

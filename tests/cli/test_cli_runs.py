@@ -2,12 +2,22 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from cli_answers import QUICK, SICK, SICK_LINE, Ask, assert_plain, assert_refused, kept_runs, process, strict_json, write
+from cli_answers import (
+    QUICK,
+    SICK,
+    SICK_LINE,
+    Ask,
+    assert_plain,
+    assert_refused,
+    kept_runs,
+    process,
+    strict_json,
+    write,
+)
 
 from trainwright.stages.recipe import Recipe
 from trainwright.stages.train import train
@@ -23,7 +33,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def runs(trained: Path, place: Path) -> Iterator[Path]:
+def runs(trained: Path, place: Path) -> Path:
     """A folder with a healthy, a sick, an unfinished and a damaged run, beside what is none."""
     for name in ("well", "sick"):
         shutil.copytree(trained / name, place / "runs" / name)
@@ -33,7 +43,7 @@ def runs(trained: Path, place: Path) -> Iterator[Path]:
     cut(place / "runs" / "torn" / "run.json", 0.5)
     write(place / "runs" / "notes" / "notes.txt", "no run")
     write(place / "runs" / "file.txt", "no folder")
-    yield place / "runs"
+    return place / "runs"
 
 
 def edit(run: Path, change: Any) -> None:

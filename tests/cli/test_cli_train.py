@@ -94,18 +94,17 @@ def test_a_diverging_run_is_status_3_and_blames_the_line_of_the_rate(place: Path
 
 
 @pytest.mark.parametrize(
-    "recipe",
+    ("recipe", "line"),
     [
-        'data.source = "digits"\nmodel = { name = "mlp" }\ntrain.epochs = 5\n\noptimizer.lr = 30.0\n',
-        '[data]\nsource = """\\\n   digits"""\n[optimizer]\n"lr" = 30.0 # """\n[model]\nname="mlp"\n[train]\nepochs=5\n',
-        'train = {epochs = 5}\n[data]\nignore = [ # ]\n]\noptimizer.lr = 9\n[optimizer]\nlr = 30\n[model]\nname="mlp"',
+        ('data.source = "digits"\nmodel = { name = "mlp" }\ntrain.epochs = 5\n\noptimizer.lr = 30.0\n', 5),
+        ('[data]\nsource = """\\\n digits"""\n[optimizer]\n"lr" = 30 # """\n[model]\nname="mlp"\n[train]\nepochs=5', 5),
+        ('train={epochs=5}\n[data]\nignore = [ # ]\n]\n[model]\nname="mlp"\n[optimizer]\nlr = 30', 8),
+        ('train={epochs=5}\nmodel={name="mlp"}\noptimizer={weight_decay=0, lr=30}', 3),
     ],
 )
-def test_the_rate_is_blamed_wherever_the_recipe_holds_it(recipe: str, ask: Ask, place: Path) -> None:
-    recipe = recipe.replace("optimizer.lr = 9\n", "")
+def test_the_rate_is_blamed_wherever_the_recipe_holds_it(recipe: str, line: int, ask: Ask, place: Path) -> None:
     write(place / "odd.toml", recipe)
     blamed = ask("train", "odd.toml", "--json", "-").document["findings"][0]["where"]
-    line = next(number for number, line in enumerate(recipe.splitlines(), start=1) if "30" in line)
     assert blamed == {"file": "odd.toml", "line": line, "module": None, "parameter": None}
 
 
@@ -177,7 +176,9 @@ def test_the_kept_recipe_of_a_relative_file_runs_from_anywhere(
     ask: Ask, place: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     write_table(place / "project" / "data" / "bäume #1.csv")
-    write(place / "project" / "recipe.toml", '[data]\nsource = "data/bäume #1.csv"\ntarget = "kind"\n[train]\nepochs=2\n')
+    write(
+        place / "project" / "recipe.toml", '[data]\nsource = "data/bäume #1.csv"\ntarget = "kind"\n[train]\nepochs=2\n'
+    )
     digest = kept(ask, "project/recipe.toml", "run")
     elsewhere = place / "elsewhere"
     elsewhere.mkdir()

@@ -13,8 +13,7 @@ from doctor_programs import Data, Run, alarms, clouds, curve, fit, kinds, networ
 from torch import nn
 from torch.nn import functional as F
 
-from trainwright import Recipe
-from trainwright.stages.train import train
+import trainwright as tw
 
 SEEDS = (0, 1)
 
@@ -65,16 +64,15 @@ class Fragile(nn.Module):
     def __init__(self, seed: int, operation: str, guard: float) -> None:
         super().__init__()
         torch.manual_seed(seed)
-        self.first = nn.Linear(8, 16)
+        self.first = nn.Linear(8, 16, bias=False)
         self.last = nn.Linear(16, 3)
         self.operation, self.guard = operation, guard
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        hidden = self.first(x).relu()
+        hidden = self.first(x).square()
         if self.operation == "log":
             hidden = torch.log(hidden + self.guard)
         elif self.operation == "division":
-            hidden = hidden * x[:, :1].relu()
             hidden = hidden / (hidden.sum(1, keepdim=True) + self.guard)
         else:
             hidden = torch.sqrt(hidden + self.guard)
@@ -121,8 +119,6 @@ def late_hole(seed: int, *, value: float) -> Run:
         def __len__(self) -> int:
             return 48
 
-    import trainwright as tw
-
     return tw.fit(network(seed), Pieces(), epochs=1, lr=0.003, device="cpu", threads=1)
 
 
@@ -153,15 +149,14 @@ def layered_head(seed: int, *, softmax: bool) -> Run:
 
 def biased(seed: int, *, bias: float) -> Run:
     model = network(seed)
-    nn.init.constant_(next(model[2].parameters()).new_empty(0), bias)
-    for layer in (model[0],):
-        assert isinstance(layer, nn.Linear)
-        nn.init.constant_(layer.bias, bias)
+    nn.init.constant_(model.get_parameter("0.bias"), bias)
     return fit(model, clouds(seed), epochs=8)
 
 
 def fragile(seed: int, *, operation: str, guard: float) -> Run:
-    return fit(Fragile(seed, operation, guard), clouds(seed), epochs=2)
+    x, y = clouds(seed)
+    x[::20] = 0
+    return fit(Fragile(seed, operation, guard), (x, y), epochs=2)
 
 
 def own_loss(seed: int, *, floor: float) -> Run:
@@ -172,9 +167,25 @@ def own_loss(seed: int, *, floor: float) -> Run:
     return fit(network(seed), clouds(seed), epochs=2, loss=likelihood)
 
 
-def memoriser(seed: int, *, samples: int, epochs: int, **settings: Any) -> Run:
-    data = clouds(seed, samples=samples, noise=4.0)
-    return fit(network(seed, width=128), data, epochs=epochs, lr=0.01, schedule="constant", **settings)
+def memoriser(seed: int, *, samples: int, epochs: int, patience: int = 0) -> Run:
+    x, y = clouds(seed, samples=samples + 300, noise=4.0)
+    return tw.fit(
+        network(seed, width=128),
+        (x[:samples], y[:samples]),
+        (x[samples:], y[samples:]),
+        epochs=epochs,
+        patience=patience,
+        batch_size=16,
+        lr=0.01,
+        device="cpu",
+        threads=1,
+    )
+
+
+def decayed(seed: int, *, weight_decay: float) -> Run:
+    torch.manual_seed(seed)
+    model = nn.Sequential(nn.Linear(8, 32), nn.Tanh(), nn.Linear(32, 3))
+    return fit(model, clouds(seed), epochs=14, weight_decay=weight_decay)
 
 
 def hindered(seed: int, *, dropout: float) -> Run:
@@ -411,15 +422,15 @@ PATIENTS = [
         name="a large network and few data",
         kind="overfitting",
         program=memoriser,
-        sick={"samples": 80, "epochs": 60},
+        sick={"samples": 80, "epochs": 50},
         well={"samples": 2000, "epochs": 2},
     ),
     Patient(
         name="a large network and few data, twin with early stopping",
         kind="overfitting",
         program=memoriser,
-        sick={"samples": 80, "epochs": 60, "patience": 0},
-        well={"samples": 80, "epochs": 60, "patience": 2},
+        sick={"samples": 80, "epochs": 50, "patience": 0},
+        well={"samples": 80, "epochs": 50, "patience": 2},
     ),
     Patient(
         name="dropout of 0.95 everywhere",
@@ -431,9 +442,9 @@ PATIENTS = [
     Patient(
         name="weight decay of 100",
         kind="underfitting",
-        program=rate,
-        sick={"weight_decay": 100.0, "epochs": 14},
-        well={"weight_decay": 0.01, "epochs": 14},
+        program=decayed,
+        sick={"weight_decay": 100.0},
+        well={"weight_decay": 0.01},
     ),
     Patient(
         name="labels that have nothing to do with the inputs",

@@ -26,6 +26,8 @@ class Scaled(nn.Module):
         super().__init__()
         self.gain = nn.Parameter(torch.ones(3))
         self.matrix = nn.Parameter(torch.ones(3, 3))
+        self.unbiased = nn.Parameter(torch.ones(3, 3))
+        self.position_bias_table = nn.Parameter(torch.ones(3, 3))
         self.temperature = nn.Parameter(torch.ones(()))
 
 
@@ -56,6 +58,7 @@ DECAYING = {
     "recurrent.weight_ih_l0",
     "recurrent.weight_hh_l0",
     "own.matrix",
+    "own.unbiased",
 }
 
 
@@ -68,6 +71,8 @@ def test_what_decays_is_decided_by_the_module_that_owns_it() -> None:
     assert rows["embed.weight"].reason == "embedding"
     assert rows["head.bias"].reason == "bias"
     assert rows["recurrent.bias_hh_l0"].reason == "bias"
+    assert rows["attention.in_proj_bias"].reason == "bias"
+    assert rows["own.position_bias_table"].reason == "bias"
     assert rows["own.gain"].reason == "1-dimensional"
     assert rows["own.temperature"].reason == "0-dimensional"
     assert rows["conv.weight"] == GroupRow(

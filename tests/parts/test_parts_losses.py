@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Callable
 from typing import Any
@@ -71,10 +72,7 @@ def test_every_loss_is_the_mean_over_samples_however_they_are_split(name: str, c
     loss = CATALOGUE[name].factory()
     output, target = samples(CATALOGUE[name], 50, seed=seed)
     edges = [0, *sorted(cuts), 50]
-    parts = [
-        (high - low) * loss(output[low:high], target[low:high]).item()
-        for low, high in zip(edges, edges[1:], strict=False)
-    ]
+    parts = [(high - low) * loss(output[low:high], target[low:high]).item() for low, high in itertools.pairwise(edges)]
     # Sums of fifty float64 numbers in another order.
     assert math.fsum(parts) / 50 == pytest.approx(loss(output, target).item(), rel=1e-12)
 
@@ -99,10 +97,7 @@ def test_every_loss_starts_where_its_spec_says_when_no_class_is_favoured(name: s
     spec = CATALOGUE[name]
     assert spec.initial is not None
     logits = torch.zeros(2 * classes, spec.output_units(classes), dtype=torch.float64)
-    if spec.target == "binary":
-        target = torch.arange(2 * classes) % 2
-    else:
-        target = torch.arange(2 * classes) % classes
+    target = torch.arange(2 * classes) % (2 if spec.target == "binary" else classes)
     assert spec.factory()(logits, target).item() == pytest.approx(spec.initial(classes), rel=1e-12)
 
 
@@ -255,7 +250,17 @@ def mse_loss(output: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
 
 @pytest.mark.parametrize(
     "loss",
-    [CrossEntropyLoss(), Weighted(), mse_loss, nn.NLLLoss(), nn.L1Loss(), F.nll_loss, lambda output, target: 0, None, 3],
+    [
+        CrossEntropyLoss(),
+        Weighted(),
+        mse_loss,
+        nn.NLLLoss(),
+        nn.L1Loss(),
+        F.nll_loss,
+        lambda output, target: 0,
+        None,
+        3,
+    ],
 )
 def test_what_is_no_loss_of_the_catalogue_is_not_recognised(loss: Any) -> None:
     assert recognise(loss) is None

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from typing import Any
 
 import numpy as np
@@ -35,7 +35,7 @@ def momentum(w: Array, gradient: Gradient, *, lr: float, weight_decay: float, mo
 
 def adam_step(
     gradient: Gradient, w: Array, *, decay: float, lr: float, beta1: float, beta2: float, epsilon: float
-) -> Iterator[Array]:
+) -> Generator[Array, Array, None]:
     """Yield Adam's updates, with `decay` inside the gradient; the weights to take the gradient at are sent in."""
     m, v, t = np.zeros_like(w), np.zeros_like(w), 0
     while True:
@@ -247,11 +247,11 @@ def test_every_optimizer_goes_on_from_its_state_as_if_never_stopped(name: str) -
 def test_every_optimizer_keeps_decay_away_from_biases(name: str) -> None:
     layer = nn.Linear(3, 2)
     nn.init.ones_(layer.bias)
-    before = layer.weight.detach().clone()
+    nn.init.ones_(layer.weight)
     options = defaults_of(name) | {"lr": 0.1, "weight_decay": 0.5}
     optimizer = CATALOGUE[name].factory(parameter_groups(layer, 0.5), **options)
     for parameter in layer.parameters():
         parameter.grad = torch.zeros_like(parameter)
     optimizer.step()
     assert torch.equal(layer.bias, torch.ones(2))
-    assert bool((layer.weight.abs() < before.abs()).all())
+    assert bool((layer.weight < 1).all())

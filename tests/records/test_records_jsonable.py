@@ -45,12 +45,8 @@ def tuples_of(strategy: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
     return st.lists(strategy, max_size=3).map(tuple)
 
 
-locations = st.builds(
-    Location, file=maybe(texts), line=maybe(integers), module=maybe(texts), parameter=maybe(texts)
-)
-evidence = st.builds(
-    Evidence, name=texts, value=scalars, threshold=maybe(scalars), step=maybe(integers), unit=texts
-)
+locations = st.builds(Location, file=maybe(texts), line=maybe(integers), module=maybe(texts), parameter=maybe(texts))
+evidence = st.builds(Evidence, name=texts, value=scalars, threshold=maybe(scalars), step=maybe(integers), unit=texts)
 remedies = st.builds(Remedy, text=texts, change=maybe(st.dictionaries(texts, scalars, max_size=2)))
 findings = st.builds(
     Finding,

@@ -24,9 +24,10 @@ from training_courses import (
 )
 
 import trainwright as tw
+from trainwright.parts import models
 from trainwright.parts.losses import mse
 from trainwright.randomness import isolated
-from trainwright.records import EvalRecord, Event, LayerStats, StepRecord
+from trainwright.records import DataShape, EvalRecord, Event, LayerStats, StepRecord
 from trainwright.tensors import copy_state, digest
 from trainwright.training import checkpoint
 from trainwright.training.course import Conclusion, Course
@@ -101,7 +102,7 @@ def test_keeping_checkpoints_on_disk_changes_nothing(plain_digest: str, tmp_path
     last, manifest = checkpoint.load(tmp_path, "last")
     assert digest(last) == plain_digest
     assert manifest["step"] == conclusion.outcome.steps
-    best, manifest = checkpoint.load(tmp_path, "best")
+    _, manifest = checkpoint.load(tmp_path, "best")
     assert manifest["step"] == conclusion.outcome.best_step
     assert manifest["loss"] == conclusion.outcome.best["validation"]["loss"]
 
@@ -109,7 +110,7 @@ def test_keeping_checkpoints_on_disk_changes_nothing(plain_digest: str, tmp_path
 @pytest.mark.parametrize("level", ["off", "light", "full"])
 def test_a_run_leaves_the_randomness_of_its_caller_alone(level: str) -> None:
     def states() -> tuple[Any, ...]:
-        numpy_state = np.random.get_state()
+        numpy_state: Any = np.random.get_state()
         return random.getstate(), np.asarray(numpy_state[1]).tobytes(), torch.get_rng_state().numpy().tobytes()
 
     before = states()
@@ -312,7 +313,7 @@ def interrupt_at(count: int) -> Watcher:
     return Watcher(action)
 
 
-@pytest.mark.parametrize("count", range(0, 15))
+@pytest.mark.parametrize("count", range(15))
 def test_an_interrupt_at_any_record_is_an_outcome_and_leaves_the_best_model(count: int) -> None:
     course = overfitting_course(level="full", observers=[interrupt_at(count)])
     conclusion = carried_out(course)
@@ -432,3 +433,41 @@ def test_the_evaluator_and_the_step_share_the_model_they_are_given() -> None:
     copied = copy.deepcopy(course.training.model)
     carried_out(course)
     assert digest(copied.state_dict()) != digest(course.training.model.state_dict())
+
+
+@pytest.mark.parametrize("name", ["adamw", "momentum"])
+def test_five_examples_are_learnt_by_heart(name: str) -> None:
+    # G2, chapter 2: "if your network can't memorize 5 examples, something is fundamentally broken".
+    shape = DataShape(input_shape=(5,), outputs=3, task="classification")
+    with isolated(0):
+        model = models.build("mlp", shape, {"width": 32, "depth": 2, "dropout": 0.0})
+    pair = torch.randn(5, 5), torch.tensor([0, 1, 2, 0, 1])
+    conclusion = carried_out(make_course(model, pair, optimizer=name, lr=0.02, epochs=200, every=50))
+    assert conclusion.outcome.best["train"]["loss"] < 0.01
+    assert conclusion.outcome.best["train"]["accuracy"] == 1.0
+
+
+def test_weights_that_begin_alike_stay_alike() -> None:
+    # G3: "initializing all weights to zero breaks symmetry - all neurons compute identical gradients".
+    model: Any = nn.Sequential(nn.Linear(5, 6), nn.Tanh(), nn.Linear(6, 3))
+    for layer in (model[0], model[2]):
+        nn.init.constant_(layer.weight, 0.1)
+        nn.init.zeros_(layer.bias)
+    before = model[0].weight.detach().clone()
+    carried_out(make_course(model, task(50), epochs=5))
+    after = model[0].weight.detach()
+    assert not torch.equal(after, before)
+    # The units are computed by one formula from equal numbers; vectorised code may round their sums apart.
+    torch.testing.assert_close(after, after[:1].expand_as(after), rtol=1e-4, atol=1e-5)
+
+
+def test_three_rates_give_a_slow_a_good_and_a_diverged_run() -> None:
+    # G2, chapter 0: "same network, same data, three different learning rates".
+    def run(rate: float) -> tuple[str, float, float]:
+        course = make_course(net(1), quantities(), kind="regression", loss=mse, optimizer="sgd", lr=rate, epochs=15)
+        outcome = carried_out(course).outcome
+        return outcome.status, course.training.history.evals[0].loss, outcome.best["train"]["loss"]
+
+    (slow, begun, little), (good, _, much), (diverged, _, _) = run(1e-5), run(0.05), run(1e6)
+    assert (slow, good, diverged) == ("finished", "finished", "diverged")
+    assert much < 0.5 * begun < little

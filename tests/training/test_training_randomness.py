@@ -95,10 +95,14 @@ def test_isolated_puts_all_three_generators_back() -> None:
 
 
 def test_isolated_puts_the_generators_back_after_an_error() -> None:
+    def interrupted() -> None:
+        with isolated(3):
+            draw()
+            raise KeyboardInterrupt
+
     before = states()
-    with pytest.raises(KeyboardInterrupt), isolated(3):
-        draw()
-        raise KeyboardInterrupt
+    with pytest.raises(KeyboardInterrupt):
+        interrupted()
     assert states() == before
 
 

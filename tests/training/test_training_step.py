@@ -7,13 +7,12 @@ from typing import Any
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from torch import nn
 from training_courses import net, quantities, task, train_step
 
 from trainwright.parts.losses import mse
-from trainwright.randomness import isolated
 from trainwright.tensors import copy_state, digest, global_norm
 from trainwright.training.step import TrainStep
 
@@ -37,12 +36,6 @@ class Frozen(nn.Module):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         return self.last(self.first(x))
-
-
-@pytest.fixture(autouse=True)
-def _own_randomness() -> Any:
-    with isolated(0):
-        yield
 
 
 def gradients(step: TrainStep) -> list[torch.Tensor]:
@@ -126,6 +119,7 @@ def test_clipping_keeps_the_direction_and_reports_the_norm_before(clip: float, s
     result = step(x, y, 0)
     assert result.gradient_norm is not None
     before = global_norm(plain).item()
+    assume(abs(before - clip) > 1e-5 * clip)  # on the edge, rounding decides
     # float32: each entry, and the norm over some hundred of them, is right to about 1e-7 of its size.
     assert result.gradient_norm.item() == pytest.approx(before, rel=1e-6)
     assert result.clipped == (before > clip)
@@ -205,7 +199,8 @@ def test_a_non_finite_gradient_leaves_weights_and_optimizer_as_they_were(
         gradient.view(-1)[0] = slope
         return gradient
 
-    handle = model[0].weight.register_hook(spoil)
+    first: Any = model[0]
+    handle = first.weight.register_hook(spoil)
     result = step(x, y, 3)
     handle.remove()
     assert result.refused == "gradient"
@@ -257,7 +252,9 @@ def test_groups_keep_the_ratio_of_their_rates() -> None:
     x, y = task(8)
     for number in range(4):
         assert step(x, y, number).rate == pytest.approx(0.01 * 0.5**number)
-        assert [group["lr"] for group in optimizer.param_groups] == pytest.approx([0.01 * 0.5**number, 0.1 * 0.5**number])
+        assert [group["lr"] for group in optimizer.param_groups] == pytest.approx(
+            [0.01 * 0.5**number, 0.1 * 0.5**number]
+        )
 
 
 def _sgd(model: nn.Module) -> torch.optim.Optimizer:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 import pytest
@@ -53,7 +54,7 @@ def test_a_digest_takes_every_type(dtype: torch.dtype) -> None:
 
 
 def test_a_copied_state_is_out_of_reach_of_training() -> None:
-    model = nn.Sequential(nn.Linear(2, 2), nn.BatchNorm1d(2))
+    model: Any = nn.Sequential(nn.Linear(2, 2), nn.BatchNorm1d(2))
     kept = copy_state(model)
     before = digest(kept)
     model(torch.randn(4, 2)).sum().backward()
@@ -89,7 +90,7 @@ def test_normalisations_are_known_by_type_and_foreign_ones_by_name(module: nn.Mo
 
 
 def test_evaluating_gives_each_module_its_own_mode_back() -> None:
-    model = nn.Sequential(nn.Linear(2, 2), nn.BatchNorm1d(2), nn.Sequential(nn.Dropout(), nn.ReLU()))
+    model: Any = nn.Sequential(nn.Linear(2, 2), nn.BatchNorm1d(2), nn.Sequential(nn.Dropout(), nn.ReLU()))
     model[1].eval()
     model[2][0].eval()
     modes = [module.training for module in model.modules()]

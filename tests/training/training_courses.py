@@ -65,8 +65,10 @@ def train_step(
         spec = CATALOGUE[optimizer]
         options = {name: option.default for name, option in spec.options.items()}
         options |= {"lr": lr, "weight_decay": weight_decay}
-        optimizer = spec.factory(parameter_groups(model, weight_decay), **options)
-    return TrainStep(model, loss, optimizer, schedule=schedule, clip_norm=clip_norm, seed=seed)
+        made: torch.optim.Optimizer = spec.factory(parameter_groups(model, weight_decay), **options)
+    else:
+        made = optimizer
+    return TrainStep(model, loss, made, schedule=schedule, clip_norm=clip_norm, seed=seed)
 
 
 def make_course(

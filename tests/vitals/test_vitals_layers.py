@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
@@ -15,9 +17,9 @@ def by_module(model: nn.Module, x: torch.Tensor) -> dict[str, LayerStats]:
     return {layer.module: layer for layer in layer_stats(model, x, 5)}
 
 
-def hand_made(dead: int, units: int = 8) -> nn.Sequential:
+def hand_made(dead: int, units: int = 8) -> Any:
     """Return a net of which `dead` hidden units can never fire and the others always do."""
-    model = nn.Sequential(nn.Linear(4, units), nn.ReLU(), nn.Linear(units, 2))
+    model: Any = nn.Sequential(nn.Linear(4, units), nn.ReLU(), nn.Linear(units, 2))
     with torch.no_grad():
         model[0].weight.fill_(0.1)
         model[0].bias.fill_(1.0)
@@ -35,7 +37,7 @@ def test_the_share_of_dead_units_is_exact(dead: int) -> None:
 
 
 def test_a_unit_that_fires_for_one_sample_is_not_dead() -> None:
-    model = nn.Sequential(nn.Linear(1, 2), nn.ReLU())
+    model: Any = nn.Sequential(nn.Linear(1, 2), nn.ReLU())
     with torch.no_grad():
         model[0].weight.fill_(1.0)
         model[0].bias.copy_(torch.tensor([-5.0, 0.0]))
@@ -46,7 +48,7 @@ def test_a_unit_that_fires_for_one_sample_is_not_dead() -> None:
 
 
 def test_the_units_of_a_convolution_are_its_channels() -> None:
-    model = nn.Sequential(nn.Conv2d(1, 4, 3), nn.ReLU())
+    model: Any = nn.Sequential(nn.Conv2d(1, 4, 3), nn.ReLU())
     with torch.no_grad():
         model[0].weight.zero_()
         model[0].bias.copy_(torch.tensor([-1.0, 1.0, -1.0, -1.0]))

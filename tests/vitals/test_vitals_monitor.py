@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import copy
 import statistics
+from typing import Any
 
 import pytest
 import torch
@@ -44,9 +45,7 @@ def test_a_probe_is_the_batch_s_own_loss_along_the_update(number: int) -> None:
         # Statistics are those after the step: what the probes find in the model when they begin.
         there = copy.deepcopy(new)
         with torch.no_grad(), isolated():
-            for parameter, before, after in zip(
-                there.parameters(), old.parameters(), new.parameters(), strict=True
-            ):
+            for parameter, before, after in zip(there.parameters(), old.parameters(), new.parameters(), strict=True):
                 parameter.copy_(before + multiple * (after - before))
             seed_step(3, number)
             by_hand[multiple] = float(F.cross_entropy(there(x), y))
@@ -96,7 +95,7 @@ def test_on_a_parabola_the_probe_shows_the_curvature() -> None:
 
 
 def test_the_update_ratio_is_the_median_over_weight_matrices() -> None:
-    model = nn.Sequential(nn.Linear(5, 6), nn.Linear(6, 7), nn.Linear(7, 3), nn.LayerNorm(3))
+    model: Any = nn.Sequential(nn.Linear(5, 6), nn.Linear(6, 7), nn.Linear(7, 3), nn.LayerNorm(3))
     monitor = Monitor(model, F.cross_entropy, seed=0)
     x, y = batch()
     start = monitor.before(0)

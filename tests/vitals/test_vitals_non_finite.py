@@ -197,7 +197,7 @@ def test_a_bad_target_is_blamed() -> None:
 
 
 def test_a_bad_weight_is_blamed_by_its_name() -> None:
-    model = nn.Sequential(nn.Linear(5, 4), nn.Linear(4, 3))
+    model: Any = nn.Sequential(nn.Linear(5, 4), nn.Linear(4, 3))
     with torch.no_grad():
         model[1].bias[2] = math.nan
     found = find(model)

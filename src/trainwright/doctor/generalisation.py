@@ -75,14 +75,13 @@ def overfitting(chart: Chart) -> Finding | None:
 def _risen(chart: Chart, record: EvalRecord, best: EvalRecord) -> bool:
     rise = record.loss - best.loss
     noise = STANDARD_ERRORS * record.loss_error if math.isfinite(record.loss_error) else 0.0
-    constant = chart.info.constant_loss or best.loss
-    metric = chart.info.metric
-    if metric == "accuracy":
+    constant, metric = chart.info.constant_loss, chart.info.metric
+    if metric == "accuracy" and (constant is None or record.loss < constant):
         before = best.metrics.get(metric, 0.0)
         chance = math.sqrt(max(before * (1 - before), 0.0) / record.samples)
         if record.metrics.get(metric, 0.0) > before + max(0.01, chance):
             return False  # more of them are right: the loss rises by overconfidence alone
-    return rise > max((RISE - 1) * best.loss, noise, WORTH_NAMING * constant)
+    return rise > max((RISE - 1) * abs(best.loss), noise, WORTH_NAMING * (constant or 0.0))
 
 
 def underfitting(chart: Chart) -> Finding | None:

@@ -40,7 +40,7 @@ LATE = 0.75
 """Share of the planned run before which a rate is not called too low."""
 CARRIES_OVER = 0.5
 """Share of that progress that the validation loss must have made too: longer steps would not help memorising."""
-WALKED, ARRIVED = 0.25, 0.05
+WALKED, ARRIVED = 0.25, 0.15
 """Steps that gained so much of the constant predictor's loss on their own batches are not short; where less than this
 share of it is left in later batches, each batch undoes what the last one taught.
 """
@@ -117,9 +117,11 @@ def learning_rate_too_low(chart: Chart) -> Finding | None:
         return None  # it slows down by itself, or learns what does not carry over: it is arriving
     walked = _walked(steps)
     if walked > WALKED * constant and gaining < ARRIVED * walked:
-        return None  # the steps are long enough: there is nothing to learn, or nothing that these steps can
+        return None  # the steps are long enough: what is left is noise, or cannot be learnt this way
     if not moved and (abs(start - end) > 0.1 * constant or abs(end - constant) > 0.15 * constant):
         return None
+    if _validation_rise(chart) > 0.02 * constant:
+        return None  # something moved the network, and for the worse
     evidence = [
         Evidence(
             name="gain of a step ten times as long, in gains of the step made", value=straight, threshold=STRAIGHT
@@ -147,6 +149,12 @@ def _validation_follows(chart: Chart, gaining: float) -> bool:
     middle = _middle(chart.steps)
     then = min(records, key=lambda record: abs(record.step - middle))
     return then.loss - records[-1].loss >= CARRIES_OVER * gaining
+
+
+def _validation_rise(chart: Chart) -> float:
+    """Return by how much the validation loss rose from the first evaluation to the last."""
+    records = chart.evaluations("validation")
+    return records[-1].loss - records[0].loss if records else 0.0
 
 
 def _walked(steps: Sequence[StepRecord]) -> float:

@@ -45,7 +45,7 @@ def decay_table(model: nn.Module) -> list[GroupRow]:
 def _judge(owner: nn.Module, name: str, dimensions: int) -> tuple[bool, str]:
     if is_normalisation(owner):
         return False, f"normalisation ({type(owner).__name__})"
-    if "bias" in name:
+    if "bias" in name.split("_"):  # `in_proj_bias`, `bias_ih_l0`, but not `unbiased`
         return False, "bias"
     if isinstance(owner, nn.Embedding | nn.EmbeddingBag):
         return False, "embedding"

@@ -212,8 +212,10 @@ class Recipe(_Section):
             known = {name: keys for name, keys in plain.items() if name in _SECTIONS}
             recipe = cls.model_validate(known).model_copy(update={"path": path, "lines": dict(lines)})
         except ValidationError as error:
-            found = [_explain(item) for item in error.errors(include_url=False, include_context=True)]
-            problems += {name: (name, text) for name, text in reversed(found)}.values()  # the first of each key
+            found: dict[str, str] = {}  # the first of each key: of "auto or a number" both are missed at once
+            for item in error.errors(include_url=False, include_context=True):
+                found.setdefault(*_explain(item))
+            problems += found.items()
         problems += _catalogue_problems(plain)
         if problems or recipe is None:
             where = Path(path).name if path else ""
