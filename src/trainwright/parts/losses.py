@@ -127,3 +127,14 @@ def recognise(loss: Any) -> LossSpec | None:
         elif getattr(loss, "__name__", "") in spec.torch_names and getattr(F, loss.__name__, None) is loss:
             return spec
     return None
+
+
+def is_plain(loss: Any) -> bool:
+    """Say whether a recognised loss is the plain mean: no weights, no smoothing, no sum.
+
+    The loss of a constant guess, and the value at initialisation, are known for that alone.
+    """
+    changed = {"reduction": "mean", "weight": None, "pos_weight": None, "label_smoothing": 0.0, "ignore_index": -100}
+    return all(
+        getattr(loss, name, usual) is usual or getattr(loss, name, usual) == usual for name, usual in changed.items()
+    )

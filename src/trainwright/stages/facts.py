@@ -23,8 +23,11 @@ _LINEAR_SAMPLES = 4096
 
 @dataclass(frozen=True, kw_only=True)
 class Subject:
-    """What is going to be trained. `spec` is None for a loss that the catalogue does not know; `inputs` are
-    those of training and `targets` those of all splits, or of a sample where the data are not in memory.
+    """What is going to be trained.
+
+    `spec` is None for a loss that the catalogue does not know; `plain` says that the loss is that entry without weights
+    or smoothing. `inputs` are those of training and `targets` those of all splits, or of a sample where the data are
+    not in memory.
     """
 
     name: str
@@ -36,6 +39,7 @@ class Subject:
     inputs: torch.Tensor
     targets: torch.Tensor
     target_std: float = 1.0
+    plain: bool = True
 
 
 def measure(
@@ -85,7 +89,7 @@ def measure(
     return replace(
         info,
         inputs=input_stats(subject.inputs),
-        targets=target_stats(subject.targets, loss, linear_score=linear),
+        targets=target_stats(subject.targets, loss if subject.plain else "", linear_score=linear),
         output=output_facts(model, x),
     )
 

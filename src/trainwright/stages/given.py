@@ -96,6 +96,7 @@ def prepare_given(
         splits=splits,
         inputs=inputs,
         targets=targets,
+        plain=losses.is_plain(loss),
     )
     return Setup(
         model=model,

@@ -137,6 +137,11 @@ def _check_objects(objects: Mapping[str, Any], changes: Mapping[str, Any]) -> No
     if not isinstance(optimizer, torch.optim.Optimizer):
         evidence = f"it is a {type(optimizer).__name__}"
         raise UsageError("optimizer must be a name or a torch.optim.Optimizer", evidence=evidence)
+    if isinstance(optimizer, torch.optim.LBFGS):
+        raise UsageError(
+            "LBFGS evaluates the loss several times in a step, by a closure, which fit does not give it",
+            remedy="use another optimizer, such as 'adamw'",
+        )
     clash = next((key for key in changes if key.startswith("optimizer.")), None)
     if clash:
         raise UsageError(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
+from typing import Literal
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -13,7 +14,7 @@ class Best:
     `evaluations_since` counts evaluations, not epochs, since the score last improved. A NaN never becomes the best.
     """
 
-    direction: str
+    direction: Literal["min", "max"]
     score: float | None = None
     step: int | None = None
     evaluations_since: int = 0

@@ -12,6 +12,8 @@ from trainwright.randomness import isolated
 from trainwright.records import LayerStats
 from trainwright.tensors import buffers_restored, evaluating, global_norm
 
+_CHANNELS_FIRST = (nn.modules.conv._ConvNd, nn.modules.batchnorm._BatchNorm, nn.modules.instancenorm._InstanceNorm)
+
 
 def layer_stats(model: nn.Module, x: torch.Tensor, step: int) -> tuple[LayerStats, ...]:
     """Pass samples `x` through `model` in evaluation mode and measure every leaf module's output.
@@ -20,11 +22,17 @@ def layer_stats(model: nn.Module, x: torch.Tensor, step: int) -> tuple[LayerStat
     lie in the parameters' `.grad` at the time.
     """
     measured: dict[str, LayerStats] = {}
+    channels_first = True  # of outputs (N, a, b), which a convolution and an attention give with different meanings
 
     def measure(path: str) -> Callable[..., None]:
         def hook(module: nn.Module, inputs: Any, output: Any) -> None:
+            nonlocal channels_first
+            if isinstance(module, _CHANNELS_FIRST):
+                channels_first = True
+            elif any(True for _ in module.parameters(recurse=False)):
+                channels_first = False  # an activation has none of its own, and keeps what came before it
             if isinstance(output, torch.Tensor) and output.is_floating_point() and output.dim() >= 2:
-                measured[path] = _measure(path, module, output.detach(), step)
+                measured[path] = _measure(path, module, output.detach(), step, channels_first)
 
         return hook
 
@@ -39,9 +47,9 @@ def layer_stats(model: nn.Module, x: torch.Tensor, step: int) -> tuple[LayerStat
     return tuple(measured.values())
 
 
-def _measure(path: str, module: nn.Module, output: torch.Tensor, step: int) -> LayerStats:
-    # Units are channels of an image (dimension 1 of more than two, as convolutions have it), else the last dimension.
-    unit_dimension = 1 if output.dim() >= 4 else output.dim() - 1
+def _measure(path: str, module: nn.Module, output: torch.Tensor, step: int, channels_first: bool) -> LayerStats:
+    # Units are the channels of images and of what a convolution gives, else the last dimension.
+    unit_dimension = 1 if output.dim() >= 4 or (output.dim() == 3 and channels_first) else output.dim() - 1
     zero = output == 0
     others = [dimension for dimension in range(output.dim()) if dimension != unit_dimension]
     dead = zero.all(dim=tuple(others))
