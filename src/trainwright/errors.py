@@ -64,8 +64,37 @@ class ModelError(TrainwrightError):
     """The model cannot be built, or does not fit the data."""
 
 
+_OTHER_NAMES = {
+    "learning_rate": "lr",
+    "wd": "weight_decay",
+    "decay": "weight_decay",
+    "scheduler": "schedule",
+    "lr_scheduler": "schedule",
+    "criterion": "loss",
+    "loss_fn": "loss",
+    "optim": "optimizer",
+    "num_epochs": "epochs",
+    "max_epochs": "epochs",
+    "n_epochs": "epochs",
+    "early_stopping": "patience",
+    "grad_clip": "clip_norm",
+    "max_grad_norm": "clip_norm",
+    "random_state": "seed",
+    "hidden": "width",
+    "hidden_size": "width",
+    "layers": "depth",
+    "num_layers": "depth",
+    "normalize": "normalise",
+}
+"""What others call it -> what it is called here: no spelling comes near."""
+
+
 def nearest(name: str, known: Iterable[str]) -> str | None:
     """Return the entry of `known` that `name` was most likely meant to be, or None where nothing is close."""
+    known = list(known)
+    other = _OTHER_NAMES.get(name.lower().replace("-", "_"))
+    if other in known:
+        return other
     candidates = {candidate.lower().replace("-", "_"): candidate for candidate in known}
     matches = difflib.get_close_matches(name.lower().replace("-", "_"), candidates, n=1, cutoff=0.6)
     return candidates[matches[0]] if matches else None

@@ -470,8 +470,8 @@ EACH = pytest.mark.parametrize("patient", PATIENTS, ids=lambda patient: f"{patie
 def test_what_is_planted_is_found_first_and_in_its_place(patient: Patient, seed: int) -> None:
     run = patient.program(seed, **patient.sick)
     assert kinds(run)[:1] == [patient.kind]
-    assert len(run.findings) <= 3
-    finding = run.findings[0]
+    finding, *others = run.findings
+    assert len(others) <= 2
     assert finding.severity in ((patient.severity,) if patient.severity else ("warning", "error"))
     if patient.exact:
         assert (finding.step or 0) <= 2

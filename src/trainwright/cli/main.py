@@ -140,7 +140,7 @@ def explain(
         from trainwright.doctor.kinds import CATALOGUE, find_kind
         from trainwright.doctor.kinds import explain as page
 
-        if code == "all":
+        if code.lower() == "all":
             for kind in CATALOGUE.values():
                 say(console, f"{kind.code}  {kind.severity:<8} {kind.kind}")
             document["kinds"] = [{"code": kind.code, "kind": kind.kind} for kind in CATALOGUE.values()]

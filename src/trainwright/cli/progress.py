@@ -15,6 +15,8 @@ from trainwright.records import EvalRecord, Event, Finding, LayerStats, Outcome,
 from trainwright.report.text import render_finding
 
 _REDRAW_SECONDS = 0.1
+_SPEED_SECONDS = 2.0  # over which the speed is taken: the start of a run is slower than the rest
+_BAR = 16  # columns of the bar
 _LINES = 20  # about as many plain lines as a run prints where the output is no terminal ...
 _LINE_SECONDS = 15.0  # ... but one at least as often as this
 _SMOOTHING = 0.95  # of the shown training loss: each step's own loss jumps too much to be read
@@ -33,6 +35,7 @@ class Progress:
         self._newest = ""
         self._samples = 0
         self._next_line = 0.0
+        self._mark = (time.monotonic(), 0)
         self._started = self._drawn = self._printed = time.monotonic()
 
     def __enter__(self) -> Progress:
@@ -40,7 +43,7 @@ class Progress:
         head += f"{self.info.loss}, {self.info.optimizer}, {self.info.schedule}, {self.info.planned_steps:,} steps"
         say(self.console, head)
         if self.console.is_terminal:
-            columns = (TextColumn("{task.description}", markup=False), BarColumn(bar_width=20))
+            columns = (TextColumn("{task.description}", markup=False), BarColumn(bar_width=_BAR))
             self._bar = Bar(*columns, console=self.console, transient=True, auto_refresh=False)
             self._bar.start()
             self._task = self._bar.add_task("starting", total=self.info.planned_steps)
@@ -86,16 +89,26 @@ class Progress:
     def _line(self, record: StepRecord, now: float) -> str:
         elapsed = max(now - self._started, 1e-9)
         left = elapsed / (record.step + 1) * ((self.info.planned_steps or 0) - record.step - 1)
-        parts = [
-            f"epoch {record.epoch + 1}",
-            f"loss {self._loss:.4g}",
-            self._metric,
-            f"rate {record.rate:.3g}",
-            f"{self._samples / elapsed:,.0f} samples/s",
-            f"{_clock(left)} left",
-            self._newest,
-        ]
-        return "  ".join(part for part in parts if part)
+        parts = {  # what is said, and how soon it may go where the terminal is narrow
+            f"epoch {record.epoch + 1}": 1,
+            f"loss {self._loss:.4g}": 0,
+            self._metric: 2,
+            f"rate {record.rate:.3g}": 4,
+            f"{self._speed(now):,.0f} samples/s": 5,
+            f"{_clock(left)} left": 3,
+            self._newest: 0,
+        }
+        said = {part: rank for part, rank in parts.items() if part}
+        while len("  ".join(said)) > self.console.width - _BAR - 2 and max(said.values()) > 0:
+            del said[max(said, key=lambda part: said[part])]
+        return "  ".join(said)
+
+    def _speed(self, now: float) -> float:
+        """Return the samples a second since the last mark, which moves on every few seconds."""
+        then, seen = self._mark
+        if now - then > _SPEED_SECONDS:
+            self._mark = (now, self._samples)
+        return (self._samples - seen) / max(now - then, 1e-9)
 
     def _evaluation(self, record: EvalRecord) -> None:
         name, score = next(iter(record.metrics.items()), ("", math.nan))
@@ -104,9 +117,8 @@ class Progress:
         due = record.step >= self._next_line or record.step == planned or now - self._printed > _LINE_SECONDS
         if self._bar is None and due:
             self._next_line, self._printed = record.step + planned / _LINES, now
-            elapsed = max(now - self._started, 1e-9)
-            trained = f"  train loss {self._loss:.4g}" if record.step else ""
-            speed = f"  {self._samples / elapsed:,.0f} samples/s" if record.step else ""
+            trained = f"  running loss {self._loss:.4g}" if record.step else ""
+            speed = f"  {self._speed(now):,.0f} samples/s" if record.step else ""
             say(
                 self.console,
                 f"epoch {record.epoch:g}  step {record.step}{trained}  {record.split} loss {record.loss:.4g}  "

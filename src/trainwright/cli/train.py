@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     from trainwright.stages.train import Run
 
 
+_TEXTS = ("data.source", "data.target", "data.test_source")
+"""Settings that are text whatever they look like."""
+
+
 def run(
     console: Console,
     document: dict[str, Any],
@@ -92,6 +96,8 @@ def parse_change(text: str) -> tuple[str, Any]:
         raise UsageError(
             f"--set {text} does not name a setting", remedy="write it as SECTION.KEY=VALUE, such as optimizer.lr=0.01"
         )
+    if name.strip() in _TEXTS and not value.strip().startswith(('"', "'")):
+        return name.strip(), value.strip()  # a column may be called 2020
     try:
         return name.strip(), tomllib.loads(f"value = {value.strip()}")["value"]
     except (ValueError, RecursionError):  # not TOML; or nested too deeply, or a number of thousands of digits

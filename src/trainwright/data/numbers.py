@@ -16,6 +16,7 @@ NUMERIC_SHARE = 0.9
 """Share of numbers from which a column counts as numeric, so that the few other cells are mistakes, not categories."""
 _FEW = 20  # distinct numbers up to which a column with words among its numbers holds codes, not quantities
 _DECIMAL_COMMA = r"^[+-]?(\d+|\d{1,3}(\.\d{3})+)(,\d*)?([eE][+-]?\d+)?$"
+_GROUPED = r"^[+-]?\d{1,3}(,\d{3})+(\.\d*)?$"  # 1,234,567.8: commas that group thousands
 _LARGEST = float(np.finfo(np.float32).max)
 
 
@@ -105,6 +106,9 @@ def _parse(text: pl.Series, form: NumberForm) -> pl.Series:
         plain = text.str.replace_all(".", "", literal=True).str.replace(",", ".", literal=True)
         # Points only as they group thousands: 1.5 among decimal commas is a mistake, not fifteen.
         return plain.cast(pl.Float64, strict=False).set(~text.str.contains(_DECIMAL_COMMA).fill_null(True), None)
+    grouped = text.str.contains(_GROUPED).fill_null(False)
+    if grouped.any():
+        text = text.str.replace_all(",", "", literal=True).zip_with(grouped, text)
     return text.cast(pl.Float64, strict=False)
 
 

@@ -23,9 +23,10 @@ def dead_relu(chart: Chart) -> Finding | None:
         if layer.kind in ("ReLU", "ReLU6") and layer.samples >= FEWEST_SAMPLES:
             by_module.setdefault(layer.module, []).append(layer)
     for measurements in by_module.values():
-        last, before = measurements[-1], measurements[-2] if len(measurements) > 1 else None
-        if before is None or min(last.dead_fraction, before.dead_fraction) < DEAD_WARNING:
+        recent = measurements[-2:]
+        if len(recent) < 2 or not all(layer.dead_fraction >= DEAD_WARNING for layer in recent):
             continue
+        before, last = recent
         if worst is None or last.dead_fraction > worst[1].dead_fraction:
             worst = (before, last)
     if worst is None:

@@ -75,7 +75,9 @@ def _causes_first(found: Sequence[Finding]) -> list[Finding]:
     """Drop what another finding explains, and order the rest by severity, then as the rules stand."""
 
     def explains(cause: Finding, symptom: Finding) -> bool:
-        if symptom.kind not in find_kind(cause.kind).causes:
+        kind = find_kind(cause.kind)
+        symptoms = kind.causes + (kind.causes_as_error if cause.severity == "error" else ())
+        if symptom.kind not in symptoms:
             return False
         # Two kinds may each be able to cause the other; then the one whose rule stands first is the cause.
         mutual = cause.kind in find_kind(symptom.kind).causes

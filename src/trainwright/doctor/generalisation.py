@@ -45,7 +45,8 @@ def overfitting(chart: Chart) -> Finding | None:
     recent = after[-EVALUATIONS_AFTER_BEST:]
     if len(recent) < EVALUATIONS_AFTER_BEST or not all(_risen(chart, record, best) for record in recent):
         return None
-    then = level([record for record in chart.steps if best.step - _epoch(chart) <= record.step < best.step])
+    until = max(best.step, _epoch(chart))  # the best may be the untrained network: then, the first steps
+    then = level([record for record in chart.steps if until - _epoch(chart) <= record.step < until])
     now = level(tail(chart.steps, 0.0, _epoch(chart)))
     if not now < 0.95 * then:
         return None

@@ -25,6 +25,7 @@ class Kind:
     fix: str
     wrong_when: str
     causes: tuple[str, ...] = ()
+    causes_as_error: tuple[str, ...] = ()  # and these, where it is found as an error
 
     def finding(self, **facts: Any) -> Finding:
         """Return a finding of this kind; `facts` override its severity, title and because."""
@@ -112,6 +113,7 @@ DEAD_RELU = Kind(
     "leaky ReLU.",
     wrong_when="Very sparse networks that were pruned on purpose.",
     causes=("plateau", "underfitting"),
+    causes_as_error=("learning-rate-too-low",),
 )
 LEARNING_RATE_TOO_HIGH = Kind(
     code="TW601",

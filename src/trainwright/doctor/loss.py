@@ -15,7 +15,9 @@ ROW_SUM_TOLERANCE = 1e-3
 def softmax_before_cross_entropy(chart: Chart) -> Finding | None:
     """Exact: the graph shows a softmax behind the loss's input. By value where the graph does not tell."""
     output = chart.info.output
-    if output is None or chart.info.loss != "cross_entropy" or len(output.shape) < 2:
+    if output is None or len(output.shape) < 2:
+        return None
+    if chart.info.loss != "cross_entropy" and not output.loss_softmax:
         return None
     seen = output.operation == "Softmax"
     sums_to_one = output.row_sum_error is not None and output.row_sum_error < ROW_SUM_TOLERANCE

@@ -32,7 +32,10 @@ def to_plain(value: Any, *, strict: bool = False) -> Any:
 
 
 def from_plain(record: type[Record], plain: Mapping[str, Any]) -> Record:
-    """Rebuild a `record` from what `to_plain` made of it; fields it does not know (a newer version) are dropped."""
+    """Rebuild a `record` from what `to_plain` made of it; fields it does not know (a newer version) are dropped.
+
+    Raises `TypeError` where a value is not of its field's type.
+    """
     hints = _hints(record)
     return record(**{name: _restore(hints[name], value) for name, value in plain.items() if name in hints})
 
@@ -57,4 +60,11 @@ def _restore(hint: Any, value: Any) -> Any:
         return {key: _restore(arguments[1], item) for key, item in value.items()}
     if isinstance(origin, type) and issubclass(origin, Sequence):
         return [_restore(arguments[0], item) for item in value]
+    wanted = _SCALARS.get(hint)
+    if wanted is not None and (not isinstance(value, wanted) or (isinstance(value, bool) and hint is not bool)):
+        raise TypeError(f"{value!r} is no {wanted[-1].__name__}")
     return value
+
+
+_SCALARS: dict[Any, tuple[type, ...]] = {int: (int,), float: (int, float), str: (str,), bool: (bool,)}
+"""What may stand for a scalar: a file may have been edited by hand, and a wrong type would surface far from here."""

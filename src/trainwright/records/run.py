@@ -65,6 +65,7 @@ class OutputFacts:
     """What the first batches showed of the model's output where it enters the loss.
 
     `shape` is that of the first batch; `operation` the last operation that is not a view (`Softmax`), with its place;
+    `loss_softmax` says that the loss itself applies a log-softmax to it, whatever it is called;
     `row_sum_error` the largest deviation from 1 of a row's sum, where every entry lies in [0, 1], over `batches`
     batches, else None.
     """
@@ -74,6 +75,7 @@ class OutputFacts:
     where: Location = field(default_factory=Location)
     batches: int = 1
     row_sum_error: float | None = None
+    loss_softmax: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

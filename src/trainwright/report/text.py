@@ -58,6 +58,13 @@ def render_checks(checks: Sequence[CheckResult], *, color: bool = False, width: 
     return "\n".join(lines)
 
 
+def _closing(findings: Sequence[Finding], *, healthy: bool, brief: bool, color: bool, width: int) -> str:
+    if not findings and not healthy:
+        return severity_counts([])  # where the run itself did badly, finding nothing is no sign of health
+    render = render_headlines if brief and findings else render_findings
+    return render(findings, color=color, width=width)
+
+
 def render_run(
     info: RunInfo,
     outcome: Outcome | None,
@@ -80,8 +87,7 @@ def render_run(
         head_lines(info, outcome, chart, color=color, width=width),
         best_table(info, outcome, chart, color=color),
         loss_curve(chart, findings, color=color, width=width),
-        # Where the run itself did badly, finding nothing is no sign of health.
-        [render_findings(findings, color=color, width=width) if findings or sign is HEALTHY else severity_counts([])],
+        [_closing(findings, healthy=sign is HEALTHY, brief=brief, color=color, width=width)],
     ]
     if checks:
         judged = [check for check in checks if check.status != "skipped"]

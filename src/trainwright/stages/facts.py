@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
@@ -34,6 +35,7 @@ class Subject:
     task: Task
     model: nn.Module
     model_name: str
+    loss: Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
     spec: LossSpec | None
     splits: Mapping[str, Batches | StreamBatches]
     inputs: torch.Tensor
@@ -54,7 +56,7 @@ def measure(
 
     `optimizer` is the class of one that was given in Python, `caller` the line that asked for the run there.
     """
-    x, _ = reference
+    x, y = reference
     model, train = subject.model, subject.splits["train"]
     outputs = output_units(model, x[:2])  # refuses a model that cannot take its input before anything is measured
     settings = recipe.settings()
@@ -90,7 +92,7 @@ def measure(
         info,
         inputs=input_stats(subject.inputs),
         targets=target_stats(subject.targets, loss if subject.plain else "", linear_score=linear),
-        output=output_facts(model, x),
+        output=output_facts(model, x, subject.loss, y),
     )
 
 
@@ -120,8 +122,10 @@ def check_loss(
 ) -> None:
     """Raise `ModelError` where the loss cannot be computed on samples `(x, y)`, or is no single number."""
     try:
-        with isolated(), evaluating(model), torch.no_grad():
-            value = loss(model(x), y)
+        with isolated(), evaluating(model), torch.no_grad(), warnings.catch_warnings(record=True) as said:
+            warnings.simplefilter("always")
+            output = model(x)
+            value = loss(output, y)
     except ModelError:
         raise
     except Exception as problem:  # whatever the user's loss raises
@@ -131,6 +135,13 @@ def check_loss(
             evidence=f"{type(problem).__name__}: {words[0] if words else ''}",
             remedy="check the target's shape and type against what the loss expects",
         ) from problem
+    if any("target size" in str(warning.message) for warning in said):
+        # torch only warns, and then compares every output with every target: a loss of the wrong thing.
+        raise ModelError(
+            "the loss compares an output and a target of different shapes, every row with every other",
+            evidence=f"the model's output has shape {tuple(output.shape)}, the target {tuple(y.shape)}",
+            remedy="give both the same shape, such as (N,): output.squeeze(-1), or target.unsqueeze(-1)",
+        )
     if not isinstance(value, torch.Tensor) or value.numel() != 1:
         shape = tuple(value.shape) if isinstance(value, torch.Tensor) else type(value).__name__
         raise ModelError(

@@ -62,7 +62,7 @@ def prepare_given(
     device = choose_device(recipe.train.device)
     model.to(device)
     spec = losses.recognise(loss) if loss is not None else losses.CATALOGUE.get(recipe.loss.name)
-    splits, task, (inputs, targets) = _splits(recipe, train, validation, device, spec)
+    splits, task, (inputs, targets) = _splits(recipe, train, validation, device, spec, own_loss=loss is not None)
     reference = splits["train"].take(REFERENCE_SAMPLES)
     if loss is None:
         outputs = output_units(model, reference[0][:2])
@@ -92,6 +92,7 @@ def prepare_given(
         task=task,
         model=model,
         model_name=name,
+        loss=loss,
         spec=spec,
         splits=splits,
         inputs=inputs,
@@ -114,11 +115,18 @@ def prepare_given(
 
 
 def _splits(
-    recipe: Recipe, train: Any, validation: Any, device: torch.device, spec: LossSpec | None
+    recipe: Recipe,
+    train: Any,
+    validation: Any,
+    device: torch.device,
+    spec: LossSpec | None,
+    *,
+    own_loss: bool,
 ) -> tuple[dict[str, Batches | StreamBatches], Task, tuple[torch.Tensor, torch.Tensor]]:
     """Return the batches of both splits, the task, and inputs and targets: all of them, or a sample of a stream.
 
-    Whole numbers are class ids. Floating-point targets are values, unless the loss knows them as classes.
+    Whole numbers are class ids. Floating-point targets are values, unless the loss knows them as classes. A loss of the
+    user's own (`own_loss`) sees the targets in their own shape; it was written for that.
     """
     seed = recipe.train.seed
     parts: dict[str, Any] = {"train": train, "validation": validation}
@@ -127,8 +135,9 @@ def _splits(
     measured: tuple[torch.Tensor, torch.Tensor] | None = None
     if _is_pair(train):
         dataset = from_arrays(train, validation if _is_pair(validation) else None, task=recipe.data.task)
-        parts["train"] = dataset.train
-        parts["validation"] = dataset.validation if _is_pair(validation) else validation
+        if not own_loss:
+            parts["train"] = dataset.train
+            parts["validation"] = dataset.validation if _is_pair(validation) else validation
         batch_size = batch_size_for(recipe, len(dataset.train))
         task = dataset.shape.task
         known = [split.y for split in (dataset.train, dataset.validation) if split is not None]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Any
 
 from trainwright import defaults
 from trainwright.data.inspect import DataSummary, inspect
+from trainwright.data.load import load
 from trainwright.errors import RunError
 from trainwright.parts import losses, models, optimizers, schedules
 from trainwright.records import to_plain
@@ -60,7 +62,10 @@ def write_recipe(source: str, path: Path, *, target: str | None = None, data_roo
     """
     if path.exists():
         raise RunError(f"{path} exists already", remedy="choose another place with --output, or remove it first")
-    summary = inspect(source, target=target, data_root=data_root)
+    here = os.getcwd()  # where the user stands comes before the data root, as a recipe's own folder does
+    summary = inspect(source, target=target, data_root=data_root, folder=here)
+    # A recipe for data that cannot be trained on would only put the refusal off.
+    load(source, target=summary.target, task=summary.task, data_root=data_root, folder=here)
     recipe = propose(summary, _source(source, Path(summary.source), path))
     try:
         path.write_text(recipe, encoding="utf-8")
@@ -130,7 +135,7 @@ def propose(summary: DataSummary, source: str) -> str:
     }
     named = ", ".join(f"{name} ({count:,})" for name, count in summary.classes[:_MOST_NAMED])
     rest = f" and {len(summary.classes) - _MOST_NAMED} more" if len(summary.classes) > _MOST_NAMED else ""
-    head = f"# A recipe for {_one_line(source)}. Every value below is a default and may be left out.\n"
+    head = f"# A recipe for {_one_line(source)}. All but source and target are defaults and may be left out.\n"
     if named:
         head += f"# Classes: {_one_line(named)}{rest}.\n"
     safe = {name: _one_line(text) for name, text in comments.items()}

@@ -129,7 +129,8 @@ class Recipe(_Section):
             plain = tomllib.loads(text)
         except (ValueError, RecursionError) as problem:  # ValueError alone: a number with thousands of digits
             reason = "nested too deeply" if isinstance(problem, RecursionError) else problem
-            raise RecipeError([f"it is not valid TOML: {reason}"], source=str(path)) from None
+            hint = "; text must be in quotes" if "Invalid value" in str(reason) else ""
+            raise RecipeError([f"it is not valid TOML: {reason}{hint}"], source=str(path)) from None
         return cls._build(_over(plain, changes or {}), str(path), _without(key_lines(text), changes or {}))
 
     @classmethod

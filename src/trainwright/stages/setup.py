@@ -106,6 +106,7 @@ def prepare(recipe: Recipe, dataset: Dataset, data_root: str | None = None) -> S
         task=task,
         model=model,
         model_name=name,
+        loss=loss,
         spec=spec,
         splits=splits,
         inputs=dataset.train.x,
@@ -209,7 +210,7 @@ def choose_device(name: str) -> torch.device:
     except (RuntimeError, AssertionError, ValueError) as problem:
         raise UsageError(
             f"there is no device '{name}' here",
-            evidence=str(problem).splitlines()[0],
+            evidence=str(problem).splitlines()[0].split(":")[0],
             remedy="train.device = 'auto' takes what there is",
         ) from None
     return device

@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 from torch import nn
+from torch.overrides import TorchFunctionMode
 
 from trainwright.randomness import isolated
 from trainwright.records import LayerStats
@@ -38,13 +39,52 @@ def layer_stats(model: nn.Module, x: torch.Tensor, step: int) -> tuple[LayerStat
 
     leaves = [(path, module) for path, module in model.named_modules() if path and not list(module.children())]
     hooks = [module.register_forward_hook(measure(path)) for path, module in leaves]
+
+    def keep(place: str, output: torch.Tensor) -> None:
+        measured[place] = _measure(place, nn.ReLU(), output.detach(), step, channels_first)
+
+    functions = _FunctionalRelus(model, keep)
     try:
-        with isolated(), evaluating(model), buffers_restored(model), torch.no_grad():
+        with isolated(), evaluating(model), buffers_restored(model), torch.no_grad(), functions:
             model(x.clone())  # a model that works in place must not change the samples
     finally:
-        for hook in hooks:
+        for hook in [*hooks, *functions.hooks]:
             hook.remove()
     return tuple(measured.values())
+
+
+class _FunctionalRelus(TorchFunctionMode):
+    """Shows the result of every ReLU that a `forward` calls as a function: no module, and so no hook, sees those.
+
+    Named by the module that called it and its place among that module's calls: "encoder.relu(1)".
+    """
+
+    def __init__(self, model: nn.Module, show: Callable[[str, torch.Tensor], None]) -> None:
+        super().__init__()
+        self._show = show
+        self._paths = {id(module): path for path, module in model.named_modules()}
+        self._inside: list[nn.Module] = []
+        self._calls: dict[str, int] = {}
+        self.hooks = [module.register_forward_pre_hook(self._enter) for module in model.modules()]
+        self.hooks += [module.register_forward_hook(self._leave, always_call=True) for module in model.modules()]
+
+    def _enter(self, module: nn.Module, inputs: Any) -> None:
+        self._inside.append(module)
+
+    def _leave(self, module: nn.Module, inputs: Any, output: Any) -> None:
+        self._inside.pop()
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        result = func(*args, **(kwargs or {}))
+        own = self._inside and not isinstance(self._inside[-1], nn.ReLU | nn.ReLU6)
+        if own and func in _RELUS and isinstance(result, torch.Tensor) and result.dim() >= 2:
+            path = self._paths.get(id(self._inside[-1]), "")
+            self._calls[path] = self._calls.get(path, 0) + 1
+            self._show(f"{path}.relu({self._calls[path]})".lstrip("."), result)
+        return result
+
+
+_RELUS = (torch.relu, torch.relu_, torch.Tensor.relu, torch.Tensor.relu_, nn.functional.relu)
 
 
 def _measure(path: str, module: nn.Module, output: torch.Tensor, step: int, channels_first: bool) -> LayerStats:

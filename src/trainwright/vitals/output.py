@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import traceback
+import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -21,27 +22,37 @@ _VIEWS = re.compile(
 _BATCHES = 5
 
 
-def output_facts(model: nn.Module, x: torch.Tensor) -> OutputFacts:
+Loss = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
+
+
+def output_facts(
+    model: nn.Module, x: torch.Tensor, loss: Loss | None = None, y: torch.Tensor | None = None
+) -> OutputFacts:
     """Look at the model's output for samples `x` without leaving a footprint: modes, buffers, gradients, randomness.
+
+    With a `loss` and targets `y`, also at what the loss does first with the output.
 
     Where the output is no single tensor, the operation is "" and the shape is empty.
     """
     with isolated(), buffers_restored(model):
         # Two samples at least: in training mode batch normalisation refuses a single one.
-        node, where, shape = _trace(model, x[: max(2, len(x) // _BATCHES)].clone())
+        count = max(2, len(x) // _BATCHES)
+        output, node, where = _trace(model, x[:count].clone())
+        softmax = loss is not None and y is not None and _applies_log_softmax(loss, output, y[:count])
         with evaluating(model), torch.no_grad():
             error = _row_sum_error(model, x)
     return OutputFacts(
-        shape=shape,
+        shape=tuple(output.shape) if isinstance(output, torch.Tensor) else (),
         operation=re.sub(r"Backward\d*$", "", node.name()) if node is not None else "",
         where=where,
         batches=len(x.chunk(_BATCHES)),
         row_sum_error=error,
+        loss_softmax=softmax,
     )
 
 
-def _trace(model: nn.Module, x: torch.Tensor) -> tuple[Any, Location, tuple[int, ...]]:
-    """Run the model once; return the last node of the graph that is not a view, its place, and the output's shape."""
+def _trace(model: nn.Module, x: torch.Tensor) -> tuple[Any, Any, Location]:
+    """Run the model once; return the output, the last node of its graph that is not a view, and that node's place."""
     makers: dict[int, str] = {}  # id of a graph node -> the module whose output it made
     kept: list[Any] = []  # keeps the nodes alive, so that no id is used twice
 
@@ -62,14 +73,36 @@ def _trace(model: nn.Module, x: torch.Tensor) -> tuple[Any, Location, tuple[int,
         for hook in hooks:
             hook.remove()
     if not isinstance(output, torch.Tensor):
-        return None, Location(), ()
+        return output, None, Location()
     node = output.grad_fn
     while node is not None and _VIEWS.match(node.name()) and node.next_functions:
         node = node.next_functions[0][0]
     if node is None:
-        return None, Location(), tuple(output.shape)
+        return output, None, Location()
     file, line = node_frame(node, depth)
-    return node, Location(file=file, line=line, module=makers.get(id(node))), tuple(output.shape)
+    return output, node, Location(file=file, line=line, module=makers.get(id(node)))
+
+
+def _applies_log_softmax(loss: Loss, output: Any, y: torch.Tensor) -> bool:
+    """Say whether a log-softmax lies between the output and the value of the loss."""
+    if not isinstance(output, torch.Tensor) or output.grad_fn is None:
+        return False
+    try:
+        with torch.enable_grad(), warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            value = loss(output, y)
+    except Exception:  # a loss that cannot take this is refused with its reason before training starts
+        return False
+    queue, seen = [getattr(value, "grad_fn", None)], {output.grad_fn}
+    while queue:
+        node = queue.pop()
+        if node is None or node in seen:
+            continue
+        if node.name().startswith("LogSoftmax"):
+            return True
+        seen.add(node)
+        queue += [before for before, _ in node.next_functions]
+    return False
 
 
 def _row_sum_error(model: nn.Module, x: torch.Tensor) -> float | None:

@@ -1,0 +1,387 @@
+"""What holds for every rule and every kind, whatever the chart."""
+
+from __future__ import annotations
+
+import copy
+import json
+import math
+import re
+from dataclasses import fields, replace
+from typing import Any
+
+import pytest
+from doctor_charts import evals, healthy, info, inputs, output, overshooting, relu, settings, steps, straight, targets
+from hypothesis import HealthCheck, given
+from hypothesis import settings as profile
+from hypothesis import strategies as st
+
+from trainwright.doctor.diagnose import RULES, diagnose, examine
+from trainwright.doctor.kinds import CATALOGUE, Kind, explain, find_kind
+from trainwright.doctor.rule import NEEDS, Rule
+from trainwright.errors import UsageError
+from trainwright.records import (
+    Chart,
+    EvalRecord,
+    Event,
+    Finding,
+    InputStats,
+    LayerStats,
+    Location,
+    OutputFacts,
+    RunInfo,
+    Setting,
+    StepProbe,
+    StepRecord,
+    TargetStats,
+    from_plain,
+    to_plain,
+)
+from trainwright.records.findings import SEVERITIES
+
+PROMISED = {
+    "TW101": ("non-finite-input", "error"),
+    "TW102": ("inputs-not-normalised", "warning"),
+    "TW201": ("labels-out-of-range", "error"),
+    "TW301": ("softmax-before-cross-entropy", "error"),
+    "TW402": ("dead-relu", "warning"),
+    "TW601": ("learning-rate-too-high", "warning"),
+    "TW602": ("learning-rate-too-low", "warning"),
+    "TW607": ("plateau", "note"),
+    "TW803": ("non-finite-loss", "error"),
+    "TW901": ("overfitting", "warning"),
+    "TW902": ("underfitting", "warning"),
+}
+"""What codes, kinds and severities others rely on; new ones may be added, none may change."""
+
+KINDS = pytest.mark.parametrize("kind", CATALOGUE.values(), ids=lambda kind: kind.kind)
+EACH_RULE = pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.kind.kind)
+
+
+@pytest.mark.parametrize("code", PROMISED)
+def test_a_promised_code_keeps_its_kind_and_severity(code: str) -> None:
+    kind = CATALOGUE[code]
+    assert (kind.code, kind.kind, kind.severity) == (code, *PROMISED[code])
+
+
+def test_the_catalogue_is_in_order_of_code_and_names_each_kind_once() -> None:
+    assert list(CATALOGUE) == sorted(CATALOGUE)
+    assert len({kind.kind for kind in CATALOGUE.values()}) == len(CATALOGUE)
+
+
+def test_every_kind_is_judged_by_exactly_one_rule() -> None:
+    assert sorted(rule.kind.code for rule in RULES) == list(CATALOGUE)
+
+
+@KINDS
+def test_a_kind_is_well_formed(kind: Kind) -> None:
+    assert re.fullmatch(r"TW[1-9]\d\d", kind.code)
+    assert re.fullmatch(r"[a-z]+(-[a-z]+)*", kind.kind)
+    assert kind.severity in SEVERITIES
+    assert kind.title[0].islower()
+    assert not kind.title.endswith(".")
+    assert all(text.endswith(".") for text in (kind.what, kind.hurts, kind.fix, kind.wrong_when))
+
+
+@KINDS
+def test_what_a_kind_explains_exists_and_is_not_itself(kind: Kind) -> None:
+    known = {other.kind for other in CATALOGUE.values()}
+    assert set(kind.causes) <= known - {kind.kind}
+
+
+@KINDS
+def test_an_explanation_has_all_its_paragraphs(kind: Kind) -> None:
+    for name in (kind.code, kind.kind, kind.code.lower(), kind.kind.upper()):
+        paragraphs = explain(name).split("\n\n")
+        assert paragraphs[0] == f"{kind.code}  {kind.kind}  ({kind.severity})\n{kind.title}"
+        assert paragraphs[1] == kind.what
+        assert paragraphs[2:] == [
+            f"Why it hurts\n{kind.hurts}",
+            f"How to fix it\n{kind.fix}",
+            f"When the doctor is wrong\n{kind.wrong_when}",
+        ]
+
+
+def test_a_diagnosis_that_does_not_exist_brings_up_the_nearest() -> None:
+    with pytest.raises(UsageError, match="overfitting"):
+        find_kind("overfiting")
+
+
+@EACH_RULE
+def test_a_rule_asks_only_for_needs_that_exist(rule: Rule) -> None:
+    assert set(rule.needs) <= set(NEEDS)
+
+
+def test_each_need_says_why_it_is_not_met() -> None:
+    nothing = Chart(info=RunInfo())
+    assert all(not met(nothing) and why for met, why in NEEDS.values())
+    assert all(met(healthy()) for met, _ in NEEDS.values())
+
+
+def assert_well_formed(finding: Finding) -> None:
+    kind = find_kind(finding.kind)
+    assert finding.code == kind.code
+    assert finding.severity in SEVERITIES
+    assert finding.title
+    assert finding.because
+    assert finding.evidence
+    assert finding.remedies
+    assert 0 < finding.confidence <= 1
+    assert finding.step is None or finding.step >= 0
+    assert all(item.name and isinstance(item.value, float | int | str | bool) for item in finding.evidence)
+    for remedy in finding.remedies:
+        assert remedy.text
+        assert all(re.fullmatch(r"[a-z]+\.[a-z_]+", name) for name in remedy.change or {})
+
+
+def assert_sound(chart: Chart) -> None:
+    """Every rule copes with the chart, says something well-formed or nothing, and the parts add up."""
+    examination = examine(chart)
+    for finding in examination.findings:
+        assert_well_formed(finding)
+    found = [finding.kind for finding in examination.findings]
+    assert len(set(found)) == len(found)
+    assert not set(found) & set(examination.healthy)
+    assert not set(examination.not_judged) & {*found, *examination.healthy}
+    order = [SEVERITIES.index(finding.severity) for finding in examination.findings]
+    assert order == sorted(order)
+    assert [row.check for row in examination.checks()] == [rule.kind.kind for rule in RULES]
+    for rule in RULES:  # also where its needs are met but another finding would have silenced it
+        if rule.missing(chart) is None:
+            finding = rule.judge(chart)
+            assert finding is None or finding.kind == rule.kind.kind
+
+
+NAN = math.nan
+NAN_STEP = StepRecord(
+    step=0,
+    epoch=0,
+    loss=NAN,
+    rate=NAN,
+    samples=1,
+    gradient_norm=NAN,
+    update_ratio=NAN,
+    probe=StepProbe(before=NAN, tenth=NAN, same=NAN, tenfold=NAN),
+)
+NAN_CHART = Chart(
+    info=info(
+        inputs=inputs(mean=NAN, std=NAN, minimum=NAN, maximum=NAN, spread=NAN, offset=NAN),
+        targets=targets(minimum=NAN, maximum=NAN, constant_loss=NAN, linear_score=NAN),
+        output=output(row_sum_error=NAN),
+        recommended_rate=NAN,
+        settings=settings(optimizer__lr=NAN, model__dropout=NAN),
+    ),
+    steps=[replace(NAN_STEP, step=step) for step in range(400)],
+    evals=evals([NAN] * 21, error=NAN, accuracy=[NAN] * 21),
+    layers=[relu(step, NAN, mean=NAN, std=NAN) for step in (20, 70)],
+)
+NOTHING: dict[str, Any] = {field.name: None for field in fields(RunInfo) if "None" in str(field.type)}
+STRANGE = {
+    "nothing at all": Chart(info=RunInfo()),
+    "a head alone": Chart(info=info()),
+    "one step": Chart(info=info(), steps=steps([1.0])),
+    "one step without a head": Chart(info=RunInfo(), steps=steps([1.0])),
+    "one evaluation": Chart(info=info(), evals=evals([1.0], accuracy=[0.5])),
+    "all NaN": NAN_CHART,
+    "all NaN, head healthy": replace(NAN_CHART, info=info()),
+    "None wherever it may be": replace(healthy(), info=RunInfo(**NOTHING)),
+    "None in every step": replace(
+        healthy(),
+        steps=[replace(record, gradient_norm=None, probe=None, update_ratio=None) for record in healthy().steps],
+    ),
+    "no metrics": replace(healthy(), evals=evals([2.0, 1.0, 0.5, 1.5, 1.6, 1.7])),
+    "infinite": Chart(info=info(), steps=steps([math.inf, -math.inf] * 200)),
+    "huge": Chart(info=info(), steps=steps([1e308, 1.0, -1e308, 1.0] * 100), evals=evals([1e308] * 9)),
+    "zero": Chart(info=info(targets=targets(constant_loss=0.0)), steps=steps([0.0] * 400), evals=evals([0.0] * 9)),
+    "negative": Chart(
+        info=info(targets=targets(constant_loss=-1.0)), steps=steps([-5.0] * 400), evals=evals([-1.0] * 9)
+    ),
+    "no rate": Chart(info=info(), steps=steps(lambda share: 2.0, rate=lambda share: 0.0, probe=straight(10))),
+    "an event without detail": Chart(info=info(), events=[Event(step=0, name="non-finite")]),
+}
+
+
+@pytest.mark.parametrize("chart", STRANGE.values(), ids=STRANGE)
+def test_no_rule_stumbles_over_a_strange_chart(chart: Chart) -> None:
+    assert_sound(chart)
+
+
+def test_nothing_to_look_at_gives_no_finding_and_says_so_for_every_kind_that_needs_something() -> None:
+    examination = examine(Chart(info=RunInfo()))
+    assert examination.findings == ()
+    needy = {rule.kind.kind for rule in RULES if rule.needs}
+    assert set(examination.not_judged) == needy
+    assert all(examination.not_judged.values())
+
+
+def test_nothing_but_nan_is_one_finding_about_nan() -> None:
+    assert [finding.kind for finding in diagnose(replace(NAN_CHART, info=info()))] == ["non-finite-loss"]
+
+
+finite = st.floats(allow_nan=False, allow_infinity=False)
+numbers = st.one_of(st.floats(0.001, 10), st.floats(), finite)
+fractions = st.one_of(st.floats(0, 1), st.just(math.nan))
+counts = st.integers(1, 1000)
+places = st.builds(
+    Location,
+    file=st.none() | st.just("model.py"),
+    line=st.none() | counts,
+    module=st.none() | st.just("body.0"),
+)
+probes = st.builds(StepProbe, before=numbers, tenth=numbers, same=numbers, tenfold=numbers)
+values = st.one_of(st.none(), st.booleans(), numbers, st.sampled_from(["none", "standard", "constant"]))
+heads = st.builds(
+    RunInfo,
+    loss=st.sampled_from(["", "cross_entropy", "bce_with_logits", "mse"]),
+    schedule=st.sampled_from(["", "constant", "cosine"]),
+    planned_steps=st.none() | st.integers(0, 500),
+    steps_per_epoch=st.none() | st.integers(0, 50),
+    metric=st.sampled_from([None, "accuracy", "rmse"]),
+    settings=st.dictionaries(
+        st.sampled_from(["optimizer.lr", "model.dropout", "data.normalise", "data.source"]),
+        st.builds(Setting, value=values, where=st.none() | places),
+    ),
+    recommended_rate=st.none() | numbers,
+    has_input_norm=st.booleans(),
+    inputs=st.none()
+    | st.builds(
+        InputStats,
+        samples=counts,
+        features=counts,
+        mean=numbers,
+        std=numbers,
+        minimum=numbers,
+        maximum=numbers,
+        spread=numbers,
+        offset=numbers,
+        integral=st.booleans(),
+        non_finite=st.sampled_from([0, 0, 3]),
+        constant_features=st.just(0),
+    ),
+    targets=st.none()
+    | st.builds(
+        TargetStats,
+        samples=counts,
+        minimum=numbers,
+        maximum=numbers,
+        integral=st.booleans(),
+        distinct=counts,
+        constant_loss=st.none() | numbers,
+        linear_score=st.none() | numbers,
+    ),
+    output=st.none()
+    | st.builds(
+        OutputFacts,
+        shape=st.sampled_from([(), (64,), (64, 1), (64, 2), (64, 10), (64, 10, 5)]),
+        operation=st.sampled_from(["", "Softmax", "Addmm"]),
+        where=places,
+        row_sum_error=st.none() | numbers,
+    ),
+)
+events = st.builds(
+    Event,
+    step=st.integers(0, 300),
+    name=st.sampled_from(["non-finite", "phase"]),
+    detail=st.dictionaries(
+        st.sampled_from(["phase", "operation", "file", "module"]),
+        st.sampled_from(["input", "forward", "target", "torch.log"]),
+    ),
+)
+
+
+@st.composite
+def charts(draw: st.DrawFn) -> Chart:
+    """Return a chart of up to 300 steps: few different numbers, repeated, so that it is made quickly."""
+    losses = draw(st.lists(numbers, min_size=1, max_size=12))
+    measured = draw(st.lists(st.none() | probes, min_size=1, max_size=6))
+    norms = draw(st.lists(st.none() | numbers, min_size=1, max_size=3))
+    rates = draw(st.lists(st.floats(0, 10), min_size=1, max_size=3))
+    count = draw(st.sampled_from([0, 1, 2, 50, 99, 150, 300]))
+    scores = draw(st.lists(numbers, min_size=1, max_size=4))
+    return Chart(
+        info=draw(heads),
+        steps=[
+            StepRecord(
+                step=step,
+                epoch=step // 20,
+                loss=losses[step * len(losses) // count],
+                rate=rates[step % len(rates)],
+                samples=8,
+                gradient_norm=norms[step % len(norms)],
+                probe=measured[step % len(measured)],
+            )
+            for step in range(count)
+        ],
+        evals=[
+            EvalRecord(
+                step=30 * index,
+                epoch=index,
+                split=draw(st.sampled_from(["train", "validation"])),
+                loss=loss,
+                loss_error=draw(numbers),
+                metrics=draw(
+                    st.dictionaries(st.sampled_from(["accuracy", "rmse"]), st.sampled_from(scores), max_size=2)
+                ),
+                samples=draw(counts),
+            )
+            for index, loss in enumerate(draw(st.lists(numbers, max_size=8)))
+        ],
+        layers=[
+            LayerStats(
+                step=30 * index,
+                module=draw(st.sampled_from(["1", "3"])),
+                kind=draw(st.sampled_from(["ReLU", "Linear"])),
+                units=8,
+                samples=draw(st.sampled_from([10, 100])),
+                mean=0.0,
+                std=1.0,
+                zero_fraction=dead,
+                dead_fraction=dead,
+            )
+            for index, dead in enumerate(draw(st.lists(fractions, max_size=5)))
+        ],
+        events=draw(st.lists(events, max_size=2)),
+    )
+
+
+@given(chart=charts())
+@profile(max_examples=6000, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+def test_no_chart_makes_a_rule_raise_or_say_something_malformed(chart: Chart) -> None:
+    assert_sound(chart)
+
+
+def ill() -> list[Chart]:
+    """Return charts that each have a finding of another kind, with NaN and infinities among them."""
+    return [
+        healthy(),
+        Chart(info=info(inputs=inputs(std=1e3, non_finite=2))),
+        Chart(info=info(targets=targets(minimum=1, maximum=10), output=output(operation="Softmax"))),
+        healthy(steps=steps(lambda share: 2.0, probe=overshooting(0.5))),
+        healthy(steps=steps(lambda share: 2.0, probe=straight(10)), evals=()),
+        healthy(steps=steps([1.0, 5.0, 50.0, math.inf])),
+        healthy(steps=steps([1.0, math.nan]), events=[Event(step=1, name="non-finite", detail={"phase": "forward"})]),
+        healthy(layers=[relu(20, 1.0), relu(70, 1.0)]),
+    ]
+
+
+@pytest.mark.parametrize("place", range(8))
+def test_the_same_chart_gets_the_same_findings_and_stays_as_it_was(place: int) -> None:
+    chart, untouched = ill()[place], copy.deepcopy(ill()[place])
+    first, second = examine(chart), examine(chart)
+    assert str(first) == str(second)  # as text: NaN does not equal itself
+    assert str(to_plain(chart)) == str(to_plain(untouched))
+
+
+@pytest.mark.parametrize("place", range(8))
+@pytest.mark.parametrize("text", [False, True], ids=["plain values", "through JSON"])
+def test_a_chart_that_was_stored_gets_the_findings_of_the_live_one(place: int, text: bool) -> None:
+    chart = ill()[place]
+    plain: dict[str, Any] = to_plain(chart)
+    stored = from_plain(Chart, json.loads(json.dumps(plain)) if text else plain)
+    assert str(diagnose(stored)) == str(diagnose(chart))
+    assert (diagnose(chart) == []) == (place == 0)
+
+
+@given(chart=charts())
+@profile(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+def test_storing_any_chart_changes_no_finding(chart: Chart) -> None:
+    assert str(diagnose(from_plain(Chart, to_plain(chart)))) == str(diagnose(chart))
