@@ -173,3 +173,19 @@ def test_no_name_can_break_out_of_its_string_or_comment(
     assert list(plain) == ["data", "model", "loss", "optimizer", "schedule", "train", "doctor"]
     assert plain["optimizer"]["lr"] == Recipe.of(plain).optimizer.options["lr"]
     assert_plain(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("a,y\n1,yes\n2,no\n", "too few rows"),
+        ("y\n" + "yes\nno\n" * 30, "no column"),
+    ],
+    ids=["two rows", "a target alone"],
+)
+def test_data_that_cannot_be_trained_on_get_no_recipe(ask: Ask, place: Path, text: str, reason: str) -> None:
+    write(place / "data.csv", text)
+    answer = ask("new", "data.csv")
+    assert answer.status == 1
+    assert reason in answer.err
+    assert not (place / "recipe.toml").exists()

@@ -159,7 +159,6 @@ def test_a_mistake_in_a_recipe_is_told_with_file_line_and_the_nearest_name(
         ("optimizer.lr=-1", "optimizer.lr must be above 0, not -1"),
         ("optimizer.lr=" + "9" * 5000, "optimizer.lr must be a number"),
         ("data.ignore=" + "[" * 3000, "data.ignore must be a list"),
-        ("data.target=2020", "data.target must be text in quotes, not 2020"),
         ("path.x=1", "there is no section [path]"),
     ],
 )

@@ -83,7 +83,7 @@ def test_a_terminal_gets_a_live_line_and_colours_and_is_restored(place: Path) ->
     # The finding is printed when it is certain, above the line that goes on.
     found = re.search(r"\x1b\[[0-9;]*merror\[TW601\]", written)
     assert found
-    assert found.start() < written.rfind("samples/s") < written.rfind("\x1b[?25h")
+    assert found.start() < written.rfind("loss ", 0, written.rfind("\x1b[?25h"))
     assert f"sick.toml:{SICK_LINE}, at step" in written
 
 
@@ -134,7 +134,7 @@ def test_where_the_output_is_no_terminal_there_are_plain_lines(ask: Ask, place: 
     assert 10 < len(lines) < 50
     assert lines[0].startswith("epoch 0  step 0  validation loss ")
     assert re.fullmatch(
-        r"epoch 200  step 400  train loss \S+  validation loss \S+  accuracy \S+  \S+ samples/s", lines[-1]
+        r"epoch 200  step 400  running loss \S+  validation loss \S+  accuracy \S+  \S+ samples/s", lines[-1]
     )
 
 

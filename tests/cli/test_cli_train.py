@@ -256,3 +256,12 @@ def test_the_json_of_a_run_that_is_not_finite_is_strict(ask: Ask, place: Path) -
     assert document["outcome"]["status"] == "diverged"
     assert ask("runs", "show", "run", "--json", "-").document["outcome"] == document["outcome"]
     assert ask("report", "run", "--json", "-").document["findings"] == document["findings"]
+
+
+def test_a_column_may_be_called_by_a_number(ask: Ask, place: Path) -> None:
+    rows = "".join(f"{row % 7},{'yes' if row % 2 else 'no'}\n" for row in range(60))
+    (place / "years.csv").write_text("amount,2020\n" + rows)
+    recipe = write(place / "recipe.toml", "[data]\nsource = 'years.csv'\n[train]\nepochs = 1\n")
+    answer = ask("train", recipe, "--set", "data.target=2020", "--json", "-")
+    assert answer.status == 0, answer.err
+    assert "accuracy" in answer.document["best"]["test"]

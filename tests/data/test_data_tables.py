@@ -283,3 +283,11 @@ def test_one_row_is_no_data_set(tmp_path: Path) -> None:
 def test_senseless_settings_are_refused(tmp_path: Path, setting: dict[str, object], message: str) -> None:
     with pytest.raises(UsageError, match=message):
         load_text(tmp_path, csv_text(housing()), target="value", **setting)
+
+
+def test_commas_that_group_thousands_are_read_as_numbers(tmp_path: Path) -> None:
+    rows = "".join(f'"{1_000_000 + 7_919 * row:,}",{"yes" if row % 2 else "no"}\n' for row in range(60))
+    (tmp_path / "t.csv").write_text("amount,y\n" + rows)
+    dataset = load(str(tmp_path / "t.csv"), target="y", normalise="none")
+    assert dataset.features == ("amount",)
+    assert dataset.train.x.min() >= 1_000_000

@@ -201,6 +201,31 @@ def healthy(**changes: Any) -> Chart:
     return replace(chart, **changes)
 
 
+def slowly(share: float) -> float:
+    """Return the loss of a run that has come an eighth of its way, evenly."""
+    return CONSTANT * (1 - share / 8)
+
+
+def followed(losses: Callable[[float], float], carried_over: float = 1.0) -> Chart:
+    """Return a run with straight probes whose validation loss makes `carried_over` of the training loss's progress."""
+    start = losses(0.0)
+    values = [start - carried_over * (start - losses(index / 20)) for index in range(21)]
+    return healthy(steps=steps(losses, probe=straight(9.5)), evals=evals(values))
+
+
+def memorised(
+    last: float = 0.9, *, best: float = 0.8, count: int = 4, error: float = 0.01, accuracy: float = 0.7
+) -> Chart:
+    """Return a run whose validation loss was `best` at step 100 and `last` in the `count` evaluations after it."""
+    losses = [1.6, 1.2, 1.0, 0.9, 0.85, best, *[last] * count]
+    scores = [0.7] * 6 + [accuracy] * count
+    return healthy(
+        info=info(planned_steps=20 * (len(losses) - 1)),
+        steps=steps(falling, 20 * (len(losses) - 1)),
+        evals=evals(losses, error=error, accuracy=scores),
+    )
+
+
 def judge(kind: str, chart: Chart) -> Finding | None:
     """Return what the one rule for `kind` says of a chart; it must not lack anything."""
     rule = next(rule for rule in RULES if rule.kind.kind == kind)

@@ -10,7 +10,21 @@ from dataclasses import fields, replace
 from typing import Any
 
 import pytest
-from doctor_charts import evals, healthy, info, inputs, output, overshooting, relu, settings, steps, straight, targets
+from doctor_charts import (
+    evals,
+    followed,
+    healthy,
+    info,
+    inputs,
+    memorised,
+    output,
+    relu,
+    settings,
+    slowly,
+    steps,
+    straight,
+    targets,
+)
 from hypothesis import HealthCheck, given
 from hypothesis import settings as profile
 from hypothesis import strategies as st
@@ -68,8 +82,10 @@ def test_the_catalogue_is_in_order_of_code_and_names_each_kind_once() -> None:
     assert len({kind.kind for kind in CATALOGUE.values()}) == len(CATALOGUE)
 
 
-def test_every_kind_is_judged_by_exactly_one_rule() -> None:
-    assert sorted(rule.kind.code for rule in RULES) == list(CATALOGUE)
+def test_every_rule_judges_a_kind_of_the_catalogue_that_no_other_judges() -> None:
+    codes = [rule.kind.code for rule in RULES]
+    assert len(set(codes)) == len(codes)
+    assert all(CATALOGUE[rule.kind.code] is rule.kind for rule in RULES)
 
 
 @KINDS
@@ -217,9 +233,27 @@ def test_nothing_but_nan_is_one_finding_about_nan() -> None:
     assert [finding.kind for finding in diagnose(replace(NAN_CHART, info=info()))] == ["non-finite-loss"]
 
 
+ILL = {
+    "": healthy(),
+    "non-finite-input": Chart(info=info(inputs=inputs(std=1e3, non_finite=2))),
+    "inputs-not-normalised": Chart(info=info(inputs=inputs(std=1e3))),
+    "labels-out-of-range": Chart(info=info(targets=targets(minimum=1, maximum=10))),
+    "softmax-before-cross-entropy": Chart(info=info(output=output(operation="Softmax"))),
+    "dead-relu": healthy(layers=[relu(20, 1.0), relu(70, 1.0)]),
+    "learning-rate-too-high": healthy(steps=steps([1.0, 5.0, 50.0, math.inf])),
+    "learning-rate-too-low": followed(slowly),
+    "plateau": healthy(steps=steps(lambda share: 1.0)),
+    "non-finite-loss": healthy(
+        steps=steps([1.0, math.nan]), events=[Event(step=1, name="non-finite", detail={"phase": "forward"})]
+    ),
+    "overfitting": memorised(),
+    "underfitting": healthy(steps=steps(lambda share: 2.0)),
+}
+"""Kind -> a chart that has it and nothing else, with NaN and infinities among them; and a healthy one."""
+
 finite = st.floats(allow_nan=False, allow_infinity=False)
 numbers = st.one_of(st.floats(0.001, 10), st.floats(), finite)
-fractions = st.one_of(st.floats(0, 1), st.just(math.nan))
+fractions = st.sampled_from([0.0, 0.5, 1.0, math.nan])
 counts = st.integers(1, 1000)
 places = st.builds(
     Location,
@@ -290,16 +324,20 @@ events = st.builds(
 
 @st.composite
 def charts(draw: st.DrawFn) -> Chart:
-    """Return a chart of up to 300 steps: few different numbers, repeated, so that it is made quickly."""
+    """Return a chart that has a finding, or none, with some of its parts put in at random.
+
+    Up to 300 steps: few different numbers, repeated, so that it is made quickly.
+    """
+    base = draw(st.sampled_from(list(ILL.values())))
     losses = draw(st.lists(numbers, min_size=1, max_size=12))
     measured = draw(st.lists(st.none() | probes, min_size=1, max_size=6))
     norms = draw(st.lists(st.none() | numbers, min_size=1, max_size=3))
     rates = draw(st.lists(st.floats(0, 10), min_size=1, max_size=3))
     count = draw(st.sampled_from([0, 1, 2, 50, 99, 150, 300]))
     scores = draw(st.lists(numbers, min_size=1, max_size=4))
-    return Chart(
-        info=draw(heads),
-        steps=[
+    parts: dict[str, Any] = {
+        "info": draw(heads),
+        "steps": [
             StepRecord(
                 step=step,
                 epoch=step // 20,
@@ -311,7 +349,7 @@ def charts(draw: st.DrawFn) -> Chart:
             )
             for step in range(count)
         ],
-        evals=[
+        "evals": [
             EvalRecord(
                 step=30 * index,
                 epoch=index,
@@ -325,7 +363,7 @@ def charts(draw: st.DrawFn) -> Chart:
             )
             for index, loss in enumerate(draw(st.lists(numbers, max_size=8)))
         ],
-        layers=[
+        "layers": [
             LayerStats(
                 step=30 * index,
                 module=draw(st.sampled_from(["1", "3"])),
@@ -339,49 +377,37 @@ def charts(draw: st.DrawFn) -> Chart:
             )
             for index, dead in enumerate(draw(st.lists(fractions, max_size=5)))
         ],
-        events=draw(st.lists(events, max_size=2)),
-    )
+        "events": draw(st.lists(events, max_size=2)),
+    }
+    chosen = draw(st.sets(st.sampled_from(sorted(parts)), min_size=1))
+    return replace(base, **{name: parts[name] for name in chosen})
 
 
 @given(chart=charts())
-@profile(max_examples=6000, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@profile(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_no_chart_makes_a_rule_raise_or_say_something_malformed(chart: Chart) -> None:
     assert_sound(chart)
 
 
-def ill() -> list[Chart]:
-    """Return charts that each have a finding of another kind, with NaN and infinities among them."""
-    return [
-        healthy(),
-        Chart(info=info(inputs=inputs(std=1e3, non_finite=2))),
-        Chart(info=info(targets=targets(minimum=1, maximum=10), output=output(operation="Softmax"))),
-        healthy(steps=steps(lambda share: 2.0, probe=overshooting(0.5))),
-        healthy(steps=steps(lambda share: 2.0, probe=straight(10)), evals=()),
-        healthy(steps=steps([1.0, 5.0, 50.0, math.inf])),
-        healthy(steps=steps([1.0, math.nan]), events=[Event(step=1, name="non-finite", detail={"phase": "forward"})]),
-        healthy(layers=[relu(20, 1.0), relu(70, 1.0)]),
-    ]
-
-
-@pytest.mark.parametrize("place", range(8))
-def test_the_same_chart_gets_the_same_findings_and_stays_as_it_was(place: int) -> None:
-    chart, untouched = ill()[place], copy.deepcopy(ill()[place])
+@pytest.mark.parametrize("kind", ILL)
+def test_the_same_chart_gets_the_same_findings_and_stays_as_it_was(kind: str) -> None:
+    chart, untouched = ILL[kind], copy.deepcopy(ILL[kind])
     first, second = examine(chart), examine(chart)
     assert str(first) == str(second)  # as text: NaN does not equal itself
     assert str(to_plain(chart)) == str(to_plain(untouched))
 
 
-@pytest.mark.parametrize("place", range(8))
+@pytest.mark.parametrize("kind", ILL)
 @pytest.mark.parametrize("text", [False, True], ids=["plain values", "through JSON"])
-def test_a_chart_that_was_stored_gets_the_findings_of_the_live_one(place: int, text: bool) -> None:
-    chart = ill()[place]
+def test_a_chart_that_was_stored_gets_the_findings_of_the_live_one(kind: str, text: bool) -> None:
+    chart = ILL[kind]
     plain: dict[str, Any] = to_plain(chart)
     stored = from_plain(Chart, json.loads(json.dumps(plain)) if text else plain)
     assert str(diagnose(stored)) == str(diagnose(chart))
-    assert (diagnose(chart) == []) == (place == 0)
+    assert [finding.kind for finding in diagnose(stored)] == ([kind] if kind else [])
 
 
 @given(chart=charts())
-@profile(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@profile(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_storing_any_chart_changes_no_finding(chart: Chart) -> None:
     assert str(diagnose(from_plain(Chart, to_plain(chart)))) == str(diagnose(chart))

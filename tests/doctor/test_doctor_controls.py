@@ -133,24 +133,15 @@ def layer_norm_first(seed: int) -> Run:
 
 
 def negative_loss(seed: int) -> Run:
+    def log_density(output: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
+        mean, log_std = output[:, 0], output[:, 1].clamp(-5, 5)
+        return (log_std + 0.5 * ((target[:, 0] - mean) / log_std.exp()).square()).mean()
+
     torch.manual_seed(seed)
-
-    def density(output: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
-        mean, log_std = output[:, :1], output[:, 1:].clamp(-5, 5)
-        return (log_std + 0.5 * ((target - mean) / log_std.exp()).square()).mean()
-
-    class Density(nn.Module):
-        """Puts out a mean and a spread, of which the metric sees the mean."""
-
-        def __init__(self) -> None:
-            super().__init__()
-            self.body = nn.Sequential(nn.Linear(4, 32), nn.Tanh(), nn.Linear(32, 2))
-
-        def forward(self, x: torch.Tensor) -> torch.Tensor:
-            return self.body(x)
-
+    model = nn.Sequential(nn.Linear(4, 32), nn.Tanh(), nn.Linear(32, 2))
     x, y = curve(seed, noise=0.01)
-    run = fit(Density(), (x, torch.stack([y, y], 1)), loss=lambda output, target: density(output, target[:, :1]))
+    run = fit(model, (x, torch.stack([y, y], 1)), loss=log_density, lr=0.03, epochs=20)
+    assert run.outcome.best["validation"]["loss"] < 0
     return run
 
 
@@ -165,7 +156,7 @@ def log_softmax_layer(seed: int) -> Run:
     return fit(nn.Sequential(*network(seed), nn.LogSoftmax(dim=1)), clouds(seed))
 
 
-def two_hundred_classes_few_steps(seed: int) -> Run:
+def twenty_classes(seed: int) -> Run:
     return fit(network(seed, outputs=20, width=64), clouds(seed, classes=20, samples=1200), epochs=5)
 
 
@@ -202,13 +193,13 @@ CONTROLS: list[Callable[[int], Run]] = [
     negative_loss,
     frozen_backbone,
     log_softmax_layer,
-    two_hundred_classes_few_steps,
+    twenty_classes,
     ends_early_by_plan,
     dropout_net,
 ]
 
 
 @pytest.mark.parametrize("program", CONTROLS, ids=lambda program: program.__name__)
-@pytest.mark.parametrize("seed", [0, 1])
+@pytest.mark.parametrize("seed", [0, 1, 2])
 def test_a_healthy_program_is_left_alone(program: Callable[[int], Run], seed: int) -> None:
     assert alarms(program(seed)) == []

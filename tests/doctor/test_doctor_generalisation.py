@@ -16,6 +16,7 @@ from doctor_charts import (
     healthy,
     info,
     judge,
+    memorised,
     not_judged,
     settings,
     steps,
@@ -26,19 +27,6 @@ from doctor_charts import (
 from trainwright.records import Chart, Location
 
 OVER, UNDER, FLAT = "overfitting", "underfitting", "plateau"
-
-
-def memorised(
-    last: float = 0.9, *, best: float = 0.8, count: int = 4, error: float = 0.01, accuracy: float = 0.7
-) -> Chart:
-    """Return a run whose validation loss was `best` at step 100 and `last` in the `count` evaluations after it."""
-    losses = [1.6, 1.2, 1.0, 0.9, 0.85, best, *[last] * count]
-    scores = [0.7] * 6 + [accuracy] * count
-    return healthy(
-        info=info(planned_steps=20 * (len(losses) - 1)),
-        steps=steps(falling, 20 * (len(losses) - 1)),
-        evals=evals(losses, error=error, accuracy=scores),
-    )
 
 
 class TestOverfitting:

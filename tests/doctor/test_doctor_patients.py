@@ -14,6 +14,7 @@ from torch import nn
 from torch.nn import functional as F
 
 import trainwright as tw
+from trainwright.stages.train import train
 
 SEEDS = (0, 1)
 
@@ -498,3 +499,44 @@ def test_the_healthy_twin_is_left_alone(patient: Patient, seed: int) -> None:
 def test_a_twin_differs_in_three_settings_at_most(patient: Patient) -> None:
     names = patient.sick.keys() | patient.well.keys()
     assert 1 <= sum(patient.sick.get(name) is not patient.well.get(name) for name in names) <= 3
+
+
+RECIPE = """\
+[data]
+source = "wine"
+normalise = "standard"
+
+[optimizer]
+name = "adamw"
+lr = 0.001
+
+[train]
+batch_size = 32
+epochs = 60
+device = "cpu"
+threads = 1
+"""
+
+
+@pytest.mark.parametrize(
+    ("kind", "line", "sick"),
+    [
+        ("inputs-not-normalised", 3, 'normalise = "none"'),
+        ("learning-rate-too-high", 7, "lr = 30.0"),
+        ("learning-rate-too-low", 7, "lr = 1e-7"),
+    ],
+)
+def test_a_recipe_is_told_the_line_and_its_first_remedy_cures_it(
+    kind: str, line: int, sick: str, tmp_path: Path
+) -> None:
+    lines: list[str] = [*RECIPE.splitlines()]
+    lines[line - 1] = sick
+    path = tmp_path / "recipe.toml"
+    path.write_text("\n".join(lines))
+    recipe = tw.Recipe.read(path)
+    run = train(recipe)
+    assert kinds(run)[:1] == [kind]
+    assert (run.findings[0].where.file, run.findings[0].where.line) == (str(path), line)
+    change = run.findings[0].remedies[0].change
+    assert change is not None
+    assert alarms(train(recipe.changed(change))) == []

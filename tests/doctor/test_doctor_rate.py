@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
@@ -13,6 +12,7 @@ from doctor_charts import (
     LINES,
     evals,
     evidence,
+    followed,
     healthy,
     info,
     judge,
@@ -20,6 +20,7 @@ from doctor_charts import (
     overshooting,
     probe,
     settings,
+    slowly,
     steps,
     straight,
     targets,
@@ -164,18 +165,6 @@ class TestTooHighIsSilent:
 
     def test_without_a_step_it_is_not_judged(self) -> None:
         assert not_judged(HIGH, Chart(info=info())) == "no training step was recorded"
-
-
-def slowly(share: float) -> float:
-    """Return the loss of a run that has come an eighth of its way, evenly."""
-    return CONSTANT * (1 - share / 8)
-
-
-def followed(losses: Callable[[float], float], carried_over: float = 1.0) -> Chart:
-    """Return a run with straight probes whose validation loss makes `carried_over` of the training loss's progress."""
-    start = losses(0.0)
-    values = [start - carried_over * (start - losses(index / 20)) for index in range(21)]
-    return healthy(steps=steps(losses, probe=straight(9.5)), evals=evals(values))
 
 
 class TestTooLow:

@@ -35,8 +35,9 @@ def dead_relu(chart: Chart) -> Finding | None:
     first = next(layer for layer in by_module[last.module] if layer.dead_fraction >= DEAD_WARNING)
     if first.step == 0:
         text = "the units were dead before training began: initialise by He with zero biases, normalise the inputs"
-        remedy = Remedy(text=text)
+        remedy, cause = Remedy(text=text), chart.info.where("model.name", "model")
     else:
+        cause = chart.info.where("optimizer.lr")
         remedy = change_rate(
             chart.info,
             "the units died in training: lower the learning rate, warm up, or use a leaky ReLU",
@@ -45,7 +46,7 @@ def dead_relu(chart: Chart) -> Finding | None:
     return DEAD_RELU.finding(
         severity="error" if min(before.dead_fraction, last.dead_fraction) >= DEAD_ERROR else "warning",
         title=f"{last.dead_fraction:.0%} of the units of a ReLU layer are dead",
-        where=replace(chart.info.where("optimizer.lr"), module=last.module),
+        where=replace(cause, module=last.module),
         step=first.step,
         evidence=(
             Evidence(
