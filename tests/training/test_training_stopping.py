@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import math
+from typing import Literal
 
 import pytest
 from hypothesis import given
@@ -10,7 +11,9 @@ from trainwright.training.stopping import Best
 
 
 @given(scores=st.lists(st.floats(allow_nan=True), max_size=30), direction=st.sampled_from(["min", "max"]))
-def test_the_best_is_the_extreme_of_all_scores_and_never_nan(scores: list[float], direction: str) -> None:
+def test_the_best_is_the_extreme_of_all_scores_and_never_nan(
+    scores: list[float], direction: Literal["min", "max"]
+) -> None:
     best = Best(direction=direction)
     for step, score in enumerate(scores):
         best = best.update(score, step)
