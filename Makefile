@@ -21,6 +21,7 @@ lint: $(VENV)/.installed-lint
 	$(BIN)/ruff format --check src tests benchmarks docs examples
 	$(BIN)/lint-imports
 	$(BIN)/pyright
+	$(BIN)/python docs/build.py --check
 
 # The data sets that do not come with the package; see README, "Benchmarks".
 bench: $(VENV)/.installed

@@ -28,6 +28,10 @@ def test_half_a_layer_dead_twice_in_a_row_is_a_warning_from_when_it_was_first_se
     assert "55%" in finding.title
 
 
+def test_sixty_four_samples_are_enough_to_tell() -> None:
+    assert judge(KIND, of([relu(20, 1.0, samples=64), relu(70, 1.0, samples=64)])) is not None
+
+
 @pytest.mark.parametrize(("before", "last", "severity"), [(0.9, 0.9, "error"), (0.89, 1.0, "warning")])
 def test_nine_tenths_in_both_measurements_are_an_error(before: float, last: float, severity: str) -> None:
     finding = judge(KIND, of([relu(20, before), relu(70, last)]))

@@ -101,7 +101,7 @@ def test_a_kind_is_well_formed(kind: Kind) -> None:
 @KINDS
 def test_what_a_kind_explains_exists_and_is_not_itself(kind: Kind) -> None:
     known = {other.kind for other in CATALOGUE.values()}
-    assert set(kind.causes) <= known - {kind.kind}
+    assert {*kind.causes, *kind.causes_as_error} <= known - {kind.kind}
 
 
 @KINDS
@@ -309,6 +309,7 @@ heads = st.builds(
         operation=st.sampled_from(["", "Softmax", "Addmm"]),
         where=places,
         row_sum_error=st.none() | numbers,
+        loss_softmax=st.booleans(),
     ),
 )
 events = st.builds(

@@ -156,6 +156,10 @@ def log_softmax_layer(seed: int) -> Run:
     return fit(nn.Sequential(*network(seed), nn.LogSoftmax(dim=1)), clouds(seed))
 
 
+def log_probabilities_for_nll_loss(seed: int) -> Run:
+    return fit(nn.Sequential(*network(seed), nn.LogSoftmax(dim=1)), clouds(seed), loss=nn.NLLLoss())
+
+
 def twenty_classes(seed: int) -> Run:
     return fit(network(seed, outputs=20, width=64), clouds(seed, classes=20, samples=1200), epochs=5)
 
@@ -193,6 +197,7 @@ CONTROLS: list[Callable[[int], Run]] = [
     negative_loss,
     frozen_backbone,
     log_softmax_layer,
+    log_probabilities_for_nll_loss,
     twenty_classes,
     ends_early_by_plan,
     dropout_net,

@@ -7,12 +7,14 @@ from dataclasses import replace
 
 from doctor_charts import (
     CONSTANT,
+    followed,
     healthy,
     info,
     inputs,
     output,
     overshooting,
     relu,
+    slowly,
     steps,
     targets,
 )
@@ -110,3 +112,11 @@ def test_a_network_that_does_not_learn_is_one_finding_not_also_a_plateau() -> No
 def test_labels_without_a_unit_explain_everything_but_bad_inputs() -> None:
     chart = healthy(info=info(targets=targets(minimum=1, maximum=10), output=output(operation="Softmax")))
     assert kinds(chart) == ["labels-out-of-range"]
+
+
+def test_a_layer_that_is_dead_explains_slow_progress_one_that_is_half_dead_does_not() -> None:
+    crawling = followed(slowly)
+    dead = replace(crawling, layers=[relu(20, 1.0), relu(70, 1.0)])
+    assert kinds(dead) == ["dead-relu"]
+    half = replace(crawling, layers=[relu(20, 0.6), relu(70, 0.6)])
+    assert kinds(half) == ["dead-relu", "learning-rate-too-low"]

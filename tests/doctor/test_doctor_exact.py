@@ -194,8 +194,9 @@ class TestSoftmaxBeforeCrossEntropy:
     def test_anything_else_is_fine(self, facts: OutputFacts) -> None:
         assert self.found(facts) is None
 
-    def test_another_loss_may_have_its_softmax(self) -> None:
+    def test_another_loss_may_have_its_softmax_unless_it_applies_one_of_its_own(self) -> None:
         assert self.found(output(operation="Softmax"), loss="") is None
+        assert self.found(output(operation="Softmax", loss_softmax=True), loss="") is not None
 
     def test_without_a_look_at_the_output_it_is_not_judged(self) -> None:
         assert not_judged(SOFTMAX, before(output=None)) == "the model's output was not measured"

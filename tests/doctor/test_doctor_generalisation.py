@@ -41,6 +41,13 @@ class TestOverfitting:
         assert value(finding, "training loss now") < value(finding, "training loss around the best")
         assert finding.remedies[0].change == {"model.dropout": 0.3}
 
+    def test_the_best_may_be_the_untrained_network(self) -> None:
+        chart = memorised()
+        worse = [replace(record, loss=0.5 + 0.1 * index) for index, record in enumerate(chart.evals)]
+        finding = judge(OVER, replace(chart, evals=worse))
+        assert finding is not None
+        assert evidence(finding, "at its best").step == 0
+
     def test_a_model_without_dropout_to_raise_is_told_to_stop_earlier(self) -> None:
         for changed in ({}, settings(model__dropout=0.5)):
             chart = memorised()
@@ -54,12 +61,20 @@ class TestOverfitting:
             memorised(0.879),
             memorised(count=2),
             memorised(0.9, error=0.034),
-            memorised(0.05, best=0.02),
+            memorised(0.059, best=0.02),
         ],
         ids=["a small rise", "two evaluations", "within the noise", "a rise that harms nobody"],
     )
     def test_less_than_that_is_no_finding(self, chart: Chart) -> None:
         assert judge(OVER, chart) is None
+
+    @pytest.mark.parametrize(
+        "chart",
+        [memorised(0.881), memorised(count=3), memorised(0.9, error=0.033), memorised(0.061, best=0.02)],
+        ids=["a tenth", "three evaluations", "three standard errors", "a fiftieth of a guess"],
+    )
+    def test_just_that_much_is_a_finding(self, chart: Chart) -> None:
+        assert judge(OVER, chart) is not None
 
     def test_a_rise_of_the_loss_alone_is_calibration(self) -> None:
         assert judge(OVER, memorised(accuracy=0.75)) is None
@@ -186,6 +201,7 @@ class TestPlateau:
         chart = self.at(0.5)
         assert judge(FLAT, replace(chart, steps=chart.steps[-200:])) is not None
         assert judge(FLAT, replace(chart, steps=chart.steps[-199:])) is None
+        assert judge(FLAT, replace(chart, info=info(planned_steps=1000))) is not None
         assert judge(FLAT, replace(chart, info=info(planned_steps=1010))) is None
 
     def test_without_targets_it_is_not_judged(self) -> None:

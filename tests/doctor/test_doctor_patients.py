@@ -337,6 +337,7 @@ PATIENTS = [
             ("softmax", "F.softmax(", "log_softmax", "loss='cross_entropy'", "cross_entropy"),
             ("softmax, then view", "torch.softmax(", "", "nn.CrossEntropyLoss()", nn.CrossEntropyLoss()),
             ("softmax, then squeeze", ".softmax(1)", "log_softmax", "F.cross_entropy", F.cross_entropy),
+            ("softmax", "F.softmax(", "", "a loss of one's own", lambda output, y: F.cross_entropy(output, y)),
         )
     ),
     # --- numbers

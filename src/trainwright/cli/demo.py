@@ -27,7 +27,7 @@ def run(console: Console, document: dict[str, Any], folder: Path | None) -> None
     mistake = ", ".join(f"{name} = {value}" for name, value in PLANTED.items())
 
     recipe = written(home / "well.toml", WELL)
-    _heading(console, f"1. A recipe of two lines, {recipe.path}; all else is a default.")
+    _heading(console, f"1. A recipe of three settings, {recipe.path}; all else is a default.")
     good = _train(console, recipe, home / "1-well")
     _heading(console, f"2. The same recipe with one mistake planted: {mistake}.")
     sick = _train(console, written(home / "sick.toml", WELL, PLANTED), home / "2-sick")

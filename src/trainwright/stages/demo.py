@@ -10,10 +10,12 @@ from trainwright.errors import RunError
 from trainwright.records import Finding
 from trainwright.stages.recipe import Recipe
 
-WELL: Mapping[str, Any] = {"data.source": "digits", "model.name": "mlp"}
-"""Everything else is a default. An mlp has no batch normalisation, which would hide the mistake for a while."""
+WELL: Mapping[str, Any] = {"data.source": "digits", "model.name": "mlp", "train.threads": 1}
+"""Everything else is a default. An mlp has no batch normalisation, which would hide the mistake for a while, and is so
+small that a second thread would only wait for the first.
+"""
 
-PLANTED: Mapping[str, Any] = {"optimizer.lr": 1.0}
+PLANTED: Mapping[str, Any] = {"optimizer.lr": 10.0}
 """The mistake: a rate that would suit plain SGD on another problem, given to AdamW."""
 
 
