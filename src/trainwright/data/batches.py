@@ -15,7 +15,7 @@ from trainwright.errors import DataError, UsageError
 from trainwright.randomness import generator, permutation
 from trainwright.tensors import digest
 
-__all__ = ["Batches", "StreamBatches", "batches_of"]
+__all__ = ["Batches", "StreamBatches", "batches_of", "is_pair"]
 
 _GATHER_BYTES = 256 * 2**20  # an epoch up to this size is put in order once, a larger one batch by batch
 _RESIDENT_BYTES = 4 * 2**30  # data up to this size are moved to an accelerator as a whole
@@ -101,19 +101,20 @@ def batches_of(data: Any, *, batch_size: int, seed: int, device: torch.device | 
     """
     if isinstance(data, Split):
         return Batches(data, batch_size=batch_size, seed=seed, device=device)
-    if _is_pair(data):
+    if is_pair(data):
         x, y = pair_tensors([_single(values) for values in data], "the data")
         split = Split(x=x, y=y, name="train", digest=digest({"x": x, "y": y}))
         return Batches(split, batch_size=batch_size, seed=seed, device=device)
     return StreamBatches(data, seed=seed, device=device)
 
 
-def _is_pair(data: Any) -> bool:
-    """Tell (x, y) from two batches [(x1, y1), (x2, y2)]: those are pairs of tensors themselves."""
+def is_pair(data: Any) -> bool:
+    """Tell (x, y) from two batches [(x1, y1), (x2, y2)]: those are pairs of arrays themselves."""
     if not isinstance(data, tuple | list) or len(data) != 2:
         return False
-    arrays = (torch.Tensor, np.ndarray)
-    return not any(isinstance(part, tuple | list) and any(isinstance(item, arrays) for item in part) for part in data)
+    return not any(
+        isinstance(part, tuple | list) and any(getattr(item, "ndim", 0) > 0 for item in part) for part in data
+    )
 
 
 def _single(values: Any) -> Any:

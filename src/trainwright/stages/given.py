@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from trainwright.data.arrays import from_arrays
-from trainwright.data.batches import Batches, StreamBatches, batches_of
+from trainwright.data.batches import Batches, StreamBatches, batches_of, is_pair
 from trainwright.errors import ModelError, UsageError, did_you_mean
 from trainwright.parts import losses
 from trainwright.records import Location, LossSpec, Task
@@ -133,11 +133,11 @@ def _splits(
     batch_size = recipe.train.batch_size
     task: Task | None = None
     measured: tuple[torch.Tensor, torch.Tensor] | None = None
-    if _is_pair(train):
-        dataset = from_arrays(train, validation if _is_pair(validation) else None, task=recipe.data.task)
+    if is_pair(train):
+        dataset = from_arrays(train, validation if is_pair(validation) else None, task=recipe.data.task)
         if not own_loss:
             parts["train"] = dataset.train
-            parts["validation"] = dataset.validation if _is_pair(validation) else validation
+            parts["validation"] = dataset.validation if is_pair(validation) else validation
         batch_size = batch_size_for(recipe, len(dataset.train))
         task = dataset.shape.task
         known = [split.y for split in (dataset.train, dataset.validation) if split is not None]
@@ -162,17 +162,6 @@ def _names_classes(targets: torch.Tensor, spec: LossSpec | None) -> bool:
         return False
     columns = 1 if targets.dim() == 1 else targets.shape[1]
     return columns == 1 if spec.target == "binary" else columns > 1
-
-
-def _is_pair(data: Any) -> bool:
-    """Tell (x, y) from a list of two batches, [(x1, y1), (x2, y2)]."""
-    if not isinstance(data, tuple | list) or len(data) != 2:
-        return False
-    return not any(isinstance(part, tuple | list) and any(map(_is_array, part)) for part in data)
-
-
-def _is_array(value: Any) -> bool:
-    return getattr(value, "ndim", 0) > 0
 
 
 def _check_ownership(optimizer: torch.optim.Optimizer, model: nn.Module) -> None:
