@@ -82,7 +82,7 @@ def _losses() -> str:
             ", ".join(spec.tasks),
             spec.expects,
             f"`{spec.formula}`",
-            f"{spec.floor:g}",
+            f"{spec.floor(2):g}",
             f"`{spec.torch_names[0]}`",
             spec.reference,
         )

@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 import sys
 from collections.abc import Mapping
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from trainwright.errors import UsageError, did_you_mean
-from trainwright.records import Option
+from trainwright.records import Option, Value
 
 Spec = TypeVar("Spec")
 
@@ -20,8 +20,31 @@ def find(catalogue: Mapping[str, Spec], name: str, what: str) -> Spec:
     return catalogue[name]
 
 
-def option_problem(name: str, value: float, option: Option) -> str | None:
+def option_problem(name: str, value: Any, option: Option) -> str | None:
     """Return why `value` is not legal for `option`, or None where it is."""
+    if isinstance(value, str):
+        if value in option.choices:
+            return None
+        if isinstance(option.default, str):
+            return f"{name} cannot be '{value}'; {did_you_mean(value, option.choices)}"
+        if option.choices:
+            return f"{name} must be {_kind(option)}, or one of: {', '.join(option.choices)}; not '{value}'"
+    if isinstance(option.default, tuple) and isinstance(value, list | tuple):
+        return next(filter(None, (_number_problem(f"each number of {name}", item, option) for item in value)), None)
+    if isinstance(option.default, bool) == isinstance(value, bool) and isinstance(option.default, bool | int | float):
+        return None if isinstance(value, bool) else _number_problem(name, value, option)
+    return f"{name} must be {_kind(option)}, not {value!r}"
+
+
+def _kind(option: Option) -> str:
+    if isinstance(option.default, str):
+        return f"one of: {', '.join(option.choices)}"
+    if isinstance(option.default, tuple):
+        return "a list of numbers"
+    return "true or false" if isinstance(option.default, bool) else "a number"
+
+
+def _number_problem(name: str, value: Any, option: Option) -> str | None:
     if isinstance(value, bool) or not isinstance(value, int | float):
         return f"{name} must be a number, not {value!r}"
     if not -sys.float_info.max <= value <= sys.float_info.max:  # NaN compares false
@@ -36,7 +59,7 @@ def option_problem(name: str, value: float, option: Option) -> str | None:
     return None
 
 
-def resolve_options(options: Mapping[str, Option], given: Mapping[str, float], what: str) -> dict[str, float]:
+def resolve_options(options: Mapping[str, Option], given: Mapping[str, Any], what: str) -> dict[str, Any]:
     """Return every option's value: the given one where there is one, else its default.
 
     Raises `UsageError` on an option that `what` ("optimizer sgd") does not take, or a value out of its range.
@@ -50,5 +73,13 @@ def resolve_options(options: Mapping[str, Option], given: Mapping[str, float], w
             raise UsageError(
                 f"{what}: {problem}", evidence=f"{options[name].meaning}", remedy="change it in the recipe"
             )
-    values = {name: given.get(name, option.default) for name, option in options.items()}
-    return {name: int(value) if isinstance(options[name].default, int) else value for name, value in values.items()}
+    return {name: _typed(given.get(name, option.default), option) for name, option in options.items()}
+
+
+def _typed(value: Any, option: Option) -> Value:
+    """Return a whole number as int and a list as tuple, where the option's own default is such."""
+    if isinstance(value, list):
+        return tuple(value)
+    if isinstance(option.default, int) and not isinstance(option.default, bool) and isinstance(value, float):
+        return int(value)
+    return value

@@ -72,8 +72,8 @@ CATALOGUE: Mapping[str, LossSpec] = MappingProxyType(
                 factory=lambda: cross_entropy,
                 torch_names=("CrossEntropyLoss", "cross_entropy"),
                 output_units=lambda classes: classes,
-                initial=math.log,
-                floor=0.0,
+                initial=lambda outputs: math.log(outputs),
+                floor=lambda outputs: 0.0,
                 reference="G3; G2, chapter 2",
             ),
             LossSpec(
@@ -87,7 +87,7 @@ CATALOGUE: Mapping[str, LossSpec] = MappingProxyType(
                 torch_names=("BCEWithLogitsLoss", "binary_cross_entropy_with_logits"),
                 output_units=lambda classes: 1,
                 initial=lambda classes: math.log(2),
-                floor=0.0,
+                floor=lambda outputs: 0.0,
                 reference="G3, G4",
             ),
             LossSpec(
@@ -101,7 +101,7 @@ CATALOGUE: Mapping[str, LossSpec] = MappingProxyType(
                 torch_names=("MSELoss", "mse_loss"),
                 output_units=lambda columns: columns,
                 initial=None,  # the variance of the targets, which no count of columns tells
-                floor=0.0,
+                floor=lambda outputs: 0.0,
                 reference="G4",
             ),
         )

@@ -20,16 +20,21 @@ from trainwright.records.history import (
 from trainwright.records.jsonable import from_plain, to_plain
 from trainwright.records.run import InputStats, Outcome, OutputFacts, RunInfo, Setting, Status, TargetStats
 from trainwright.records.specs import (
+    AugmentSpec,
     DataShape,
+    InitializerSpec,
     LossSpec,
     ModelSpec,
+    NormSpec,
     OptimizerSpec,
     Option,
     ScheduleSpec,
     Task,
+    Value,
 )
 
 __all__ = [
+    "AugmentSpec",
     "Chart",
     "CheckResult",
     "CheckStatus",
@@ -38,11 +43,13 @@ __all__ = [
     "Event",
     "Evidence",
     "Finding",
+    "InitializerSpec",
     "InputStats",
     "LayerStats",
     "Location",
     "LossSpec",
     "ModelSpec",
+    "NormSpec",
     "OptimizerSpec",
     "Option",
     "Outcome",
@@ -57,6 +64,7 @@ __all__ = [
     "StepRecord",
     "TargetStats",
     "Task",
+    "Value",
     "from_plain",
     "to_plain",
 ]

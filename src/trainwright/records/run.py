@@ -9,7 +9,7 @@ from typing import Any, Literal
 from trainwright.records.findings import Location
 
 Status = Literal["finished", "stopped", "diverged", "interrupted"]
-Task = Literal["classification", "regression"]
+Task = Literal["classification", "multi-label", "regression"]
 
 
 @dataclass(frozen=True, kw_only=True)

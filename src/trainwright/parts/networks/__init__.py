@@ -1,0 +1,1 @@
+"""The built-in networks, one file for each kind; each file ends with the record that the catalogue lists."""
