@@ -38,9 +38,29 @@ def permutation(seed: int, epoch: int, count: int) -> torch.Tensor:
     return torch.randperm(count, generator=generator(seed, "order", epoch))
 
 
-def sample_generator(seed: int, epoch: int, index: int) -> torch.Generator:
-    """Return the generator for the augmentation of sample `index` in `epoch`, whichever worker reads it."""
-    return generator(seed, "sample", epoch, index)
+def sample_uniforms(seed: int, epoch: int, indices: torch.Tensor, count: int, purpose: str) -> torch.Tensor:
+    """Return `count` numbers for each sample of `indices`, int64 `(n,)`: float64 `(n, count)` on the CPU, in [0, 1).
+
+    A row is a function of (seed, epoch, the sample's index, purpose) alone: neither the batch that the sample comes in
+    nor the worker that reads it changes it, and its first numbers do not depend on `count`. The generator is SplitMix64
+    (Steele, Lea and Flood 2014), a hash of a counter, started for each sample at a hash of its place.
+    """
+    key = np.uint64(derive(seed, "sample", purpose, epoch))
+    places = indices.detach().cpu().numpy().astype(np.uint64)  # syncs an accelerator
+    starts = _scrambled(places * _GAMMA + key)
+    counters = starts[:, None] + np.arange(1, count + 1, dtype=np.uint64) * _GAMMA
+    # The upper 53 bits fill a float64's mantissa: every value is exact, and 1.0 cannot come up.
+    return torch.from_numpy((_scrambled(counters) >> np.uint64(11)) * 2.0**-53)
+
+
+_GAMMA = np.uint64(0x9E3779B97F4A7C15)  # 2**64 over the golden ratio, odd: a counter that visits every state
+
+
+def _scrambled(state: np.ndarray) -> np.ndarray:
+    """Return SplitMix64's output for each state: arrays of uint64, in which multiplication wraps around on purpose."""
+    state = (state ^ (state >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    state = (state ^ (state >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return state ^ (state >> np.uint64(31))
 
 
 def seed_step(seed: int, step: int) -> None:

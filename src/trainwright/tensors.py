@@ -101,6 +101,12 @@ def buffers_restored(module: nn.Module) -> Iterator[None]:
 
 
 def global_norm(tensors: Iterable[torch.Tensor]) -> torch.Tensor:
-    """Return the Euclidean norm over all `tensors` as one: a scalar tensor on their device, zero for none."""
+    """Return the Euclidean norm over all `tensors` as one: a scalar tensor on their device, zero for none.
+
+    Half precision is summed in float32: the square of a norm above 256 does not fit float16.
+    """
     gathered = list(tensors)
-    return torch.linalg.vector_norm(torch.stack(torch._foreach_norm(gathered))) if gathered else torch.zeros(())
+    if not gathered:
+        return torch.zeros(())
+    wide = torch.float64 if gathered[0].dtype == torch.float64 else torch.float32
+    return torch.linalg.vector_norm(torch.stack(torch._foreach_norm(gathered, dtype=wide)))

@@ -28,7 +28,9 @@ def test_arrays_are_used_as_given() -> None:
     assert data.shape.input_shape == (8, 8)
     assert data.validation is not None
     assert data.test is None
-    assert (data.target_mean, data.target_std) == (0.0, 1.0)
+    assert (data.target_mean, data.target_std) == ((), ())
+    values = from_arrays((x, torch.rand(5, 2)))
+    assert (values.target_mean, values.target_std) == ((0.0, 0.0), (1.0, 1.0))
 
 
 def test_the_task_can_be_given() -> None:
@@ -55,6 +57,35 @@ def test_a_column_of_class_ids_is_flattened() -> None:
     assert from_arrays((torch.zeros(3, 1), torch.tensor([[0], [1], [2]]))).train.y.shape == (3,)
     with pytest.raises(DataError, match="argmax"):
         from_arrays((torch.zeros(3, 1), torch.eye(3, dtype=torch.int64)))
+
+
+def test_whole_columns_of_zero_and_one_are_labels() -> None:
+    x, labels = torch.zeros(3, 1), torch.tensor([[0, 1, 1], [1, 0, 0], [0, 0, 0]])
+    data = from_arrays((x, labels))
+    assert (data.shape.task, data.shape.outputs, data.classes) == ("multi-label", 3, ("0", "1", "2"))
+    assert torch.equal(data.train.y, labels.float())
+    assert from_arrays((x, labels.bool())).shape.task == "multi-label"
+    assert from_arrays((x, labels.float())).shape.task == "regression"
+    assert from_arrays((x, labels.float()), task="multi-label").train.y.dtype == torch.float32
+    assert from_arrays((x, [1, 0, 1]), task="multi-label").train.y.shape == (3, 1)
+    assert from_arrays((x, labels * 7), task="regression").shape.outputs == 3
+
+
+def test_one_hot_rows_may_be_classes_or_labels_so_the_user_is_asked() -> None:
+    x, one_hot = torch.zeros(3, 1), torch.eye(3, dtype=torch.int64)
+    with pytest.raises(DataError, match=r"one 1 in every row(.|\n)*argmax(.|\n)*multi-label"):
+        from_arrays((x, one_hot))
+    with pytest.raises(DataError, match="values up to 7"):
+        from_arrays((x, one_hot * 7))
+    assert from_arrays((x, one_hot), task="multi-label").shape.task == "multi-label"
+
+
+def test_labels_other_than_zero_and_one_are_refused() -> None:
+    x = torch.zeros(2, 1)
+    with pytest.raises(DataError, match=r"at \[1, 0\] 0\.5"):
+        from_arrays((x, torch.tensor([[0.0, 1.0], [0.5, 1.0]])), task="multi-label")
+    with pytest.raises(DataError, match="y of test does not hold 0 or 1"):
+        from_arrays((x, torch.tensor([[0, 0], [1, 1]])), test=(x, torch.tensor([[0, 0], [1, 2]])))
 
 
 def test_read_only_reversed_and_framed_arrays_are_taken() -> None:

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from trainwright.data import batches as module
-from trainwright.data.batches import Batches, batches_of
+from trainwright.data.batches import Batches, batches_of, is_pair
 from trainwright.data.dataset import Split
 from trainwright.errors import DataError, UsageError
 
@@ -135,6 +135,15 @@ def test_two_batches_in_a_list_are_not_taken_for_a_pair() -> None:
     two = [(torch.zeros(3, 2), torch.zeros(3)), (torch.ones(2, 2), torch.ones(2))]
     stream = batches_of(two, batch_size=8, seed=0)
     assert (stream.samples, stream.steps_per_epoch) == (5, 2)
+
+
+def test_lists_of_single_numbers_are_a_pair_not_two_batches() -> None:
+    numbers = [torch.tensor(1.0), torch.tensor(2.0)]
+    assert is_pair((numbers, numbers))
+    assert is_pair(([np.float32(1), np.float32(2)], [0, 1]))
+    x, y = batches_of((numbers, [torch.tensor(0), torch.tensor(1)]), batch_size=2, seed=0).take(2)
+    assert sorted(zip(x.tolist(), y.tolist(), strict=True)) == [(1.0, 0), (2.0, 1)]
+    assert not is_pair([(torch.zeros(1), torch.zeros(1))] * 2)
 
 
 @pytest.mark.parametrize(

@@ -51,6 +51,12 @@ def test_marks_for_missing_values_are_recognised(tmp_path: Path) -> None:
     assert table.frame["a"].to_list() == [None] * 6 + ["none"]
 
 
+def test_what_is_taken_as_missing_although_something_is_written_is_said(tmp_path: Path) -> None:
+    table = read(tmp_path, "a,b,c\n?,1,\n ? ,NA,\nx,2,\ny,3,z\n")
+    assert table.notes == ("t.csv: cells taken as missing: '?' in 'a' (2); 'NA' in 'b' (1)",)
+    assert read(tmp_path, "a,b\n1,\n,2\n").notes == ()
+
+
 def test_quotes_separators_and_newlines_within_cells_are_kept(tmp_path: Path) -> None:
     table = read(tmp_path, 'a,b\n"x, ""y""","1\n2"\n\n5" pipe,3\n')
     assert table.frame.rows() == [('x, "y"', "1\n2"), ('5" pipe', "3")]

@@ -99,7 +99,7 @@ def test_one_logit_is_a_yes_above_zero(column: bool, flat: bool) -> None:
 def test_rmse_is_in_the_units_of_the_user(target_std: float) -> None:
     x, y = quantities(77)
     model = net(1)
-    record = evaluate(Evaluator(model, mse, task="regression", target_std=target_std), (x, y))
+    record = evaluate(Evaluator(model, mse, task="regression", target_std=(target_std,)), (x, y))
     with torch.no_grad():
         errors = (model.eval()(x) - y).double().numpy()
     assert record.metrics == {"rmse": pytest.approx(target_std * np.sqrt(np.mean(errors**2)), rel=1e-6)}

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 
-from trainwright.randomness import derive, generator, isolated, permutation, sample_generator, seed_step
+from trainwright.randomness import derive, generator, isolated, permutation, sample_uniforms, seed_step
 
 
 @given(seed=st.integers(0, 2**40), epoch=st.integers(0, 10**6), count=st.integers(1, 300))
@@ -65,14 +65,108 @@ def test_streams_of_neighbouring_places_are_uncorrelated() -> None:
     assert off_diagonal.abs().max() < 5 / 4000**0.5
 
 
-def test_the_randomness_of_a_sample_is_its_own() -> None:
-    draws = {
-        float(torch.rand((), generator=sample_generator(seed, epoch, index)))
-        for seed, epoch, index in itertools.product(range(3), range(3), range(20))
+MASK = 2**64 - 1
+
+
+def splitmix64(state: int) -> int:
+    """SplitMix64's output function, in Python's unbounded integers."""
+    state = ((state ^ (state >> 30)) * 0xBF58476D1CE4E5B9) & MASK
+    state = ((state ^ (state >> 27)) * 0x94D049BB133111EB) & MASK
+    return state ^ (state >> 31)
+
+
+def test_the_twin_is_splitmix64() -> None:
+    # The first outputs from seed 1234567, as published with the generator's reference implementation.
+    outputs = [splitmix64((1234567 + place * 0x9E3779B97F4A7C15) & MASK) for place in (1, 2, 3)]
+    assert outputs == [6457827717110365317, 3203168211198807973, 9817491932198370423]
+
+
+@given(
+    seed=st.integers(0, 2**40),
+    epoch=st.integers(0, 10**6),
+    indices=st.lists(st.integers(0, 2**62), min_size=1, max_size=4),
+    count=st.integers(1, 5),
+)
+def test_sample_uniforms_are_splitmix64_started_at_a_hash_of_the_place(
+    seed: int, epoch: int, indices: list[int], count: int
+) -> None:
+    key = derive(seed, "sample", "noise", epoch)
+    gamma = 0x9E3779B97F4A7C15
+    starts = [splitmix64((key + index * gamma) & MASK) for index in indices]
+    expected = [[(splitmix64((s + j * gamma) & MASK) >> 11) / 2**53 for j in range(1, count + 1)] for s in starts]
+    uniforms = sample_uniforms(seed, epoch, torch.tensor(indices), count, "noise")
+    assert uniforms.dtype == torch.float64
+    assert uniforms.tolist() == expected
+
+
+def kolmogorov(uniforms: torch.Tensor) -> float:
+    """The Kolmogorov-Smirnov distance from U(0, 1), times the root of the sample size: 1.95 has probability 0.001."""
+    ordered = uniforms.flatten().sort().values
+    grid = torch.arange(len(ordered) + 1, dtype=torch.float64) / len(ordered)
+    distance = torch.maximum((ordered - grid[:-1]).abs().max(), (ordered - grid[1:]).abs().max())
+    return float(distance) * len(ordered) ** 0.5
+
+
+def test_sample_uniforms_are_uniform_over_samples_over_columns_and_over_epochs() -> None:
+    block = sample_uniforms(3, 5, torch.arange(50_000), 4, "shift")
+    assert float(block.min()) >= 0.0
+    assert float(block.max()) < 1.0
+    assert all(kolmogorov(column) < 1.95 for column in block.unbind(1))
+    assert kolmogorov(sample_uniforms(3, 5, torch.tensor([17]), 50_000, "shift")) < 1.95
+    one = torch.tensor([17])
+    assert kolmogorov(torch.cat([sample_uniforms(3, epoch, one, 2, "shift") for epoch in range(5_000)])) < 1.95
+    # The low bits as well as the high ones: what is left of u * 2**20 after its whole part is uniform, too.
+    assert kolmogorov((block * 2**20) % 1) < 1.95
+
+
+def test_sample_uniforms_of_different_places_are_uncorrelated() -> None:
+    indices = torch.arange(40_000)
+    base = sample_uniforms(0, 0, indices, 4, "shift")
+    others = {
+        "column": base[:, 1],
+        "neighbour": base[:, 0].roll(1),
+        "epoch": sample_uniforms(0, 1, indices, 1, "shift")[:, 0],
+        "seed": sample_uniforms(1, 0, indices, 1, "shift")[:, 0],
+        "purpose": sample_uniforms(0, 0, indices, 1, "scale")[:, 0],
+        "far column": base[:, 3],
+        "shifted column": base[:, 1].roll(-1),
     }
-    assert len(draws) == 180
-    again = [float(torch.rand((), generator=sample_generator(1, 2, 3))) for _ in range(2)]
-    assert again[0] == again[1]
+    for name, other in others.items():
+        for left, right in ((base[:, 0], other), ((base[:, 0] - 0.5).abs(), (other - 0.5).abs())):
+            correlation = float(torch.corrcoef(torch.stack([left, right]))[0, 1])
+            assert abs(correlation) < 4.5 / 40_000**0.5, name  # of standard deviation 1 / sqrt(n) where there is none
+
+
+def test_no_two_samples_epochs_seeds_or_purposes_share_a_number() -> None:
+    drawn = [
+        sample_uniforms(seed, epoch, torch.arange(100), 3, purpose)
+        for seed, epoch, purpose in itertools.product(range(4), range(4), ("flip", "shift"))
+    ]
+    assert len(torch.cat(drawn).unique()) == 4 * 4 * 2 * 100 * 3
+
+
+@given(
+    order=st.permutations(range(12)), parts=st.lists(st.integers(0, 12), max_size=3), first=st.integers(-(2**40), 2**40)
+)
+def test_the_numbers_of_a_sample_do_not_depend_on_its_batch(order: list[int], parts: list[int], first: int) -> None:
+    indices = torch.arange(first, first + 12)
+    whole = sample_uniforms(7, 3, indices, 4, "erase")
+    shuffled = indices[list(order)]
+    cuts = [0, *sorted(parts), 12]
+    batches = [shuffled[start:stop] for start, stop in itertools.pairwise(cuts)]
+    parted = torch.cat([sample_uniforms(7, 3, batch, 4, "erase") for batch in batches])
+    assert torch.equal(parted, whole[list(order)])
+
+
+def test_asking_for_more_numbers_keeps_the_first_ones() -> None:
+    indices = torch.tensor([4, 0, 9])
+    assert torch.equal(sample_uniforms(1, 2, indices, 9, "mix")[:, :5], sample_uniforms(1, 2, indices, 5, "mix"))
+
+
+def test_sample_uniforms_leave_the_global_generators_alone() -> None:
+    before = states()
+    sample_uniforms(0, 0, torch.arange(5), 2, "flip")
+    assert states() == before
 
 
 def states() -> tuple[Any, ...]:

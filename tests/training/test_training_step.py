@@ -45,15 +45,9 @@ def gradients(step: TrainStep) -> list[torch.Tensor]:
 def direct_gradients(step: TrainStep, x: torch.Tensor, y: torch.Tensor, number: int) -> list[torch.Tensor]:
     """Return the gradient of the batch's loss under the masks of step `number`, by a copy of the model."""
     model = copy.deepcopy(step.model)
-    plain = TrainStep(
-        model,
-        step.loss,
-        torch.optim.SGD([parameter for parameter in model.parameters() if parameter.requires_grad], lr=0.0),
-        schedule=lambda number: 0.0,
-        clip_norm=None,
-        seed=step.seed,
-    )
-    plain(x, y, number)
+    still = torch.optim.SGD([parameter for parameter in model.parameters() if parameter.requires_grad], lr=0.0)
+    plain = train_step(model, loss=step.loss, optimizer=still, seed=step.seed)
+    plain([(x, y)], number)
     return gradients(plain)
 
 
@@ -64,7 +58,7 @@ def test_scalar_descent_takes_the_steps_of_the_guide() -> None:
     x, y = torch.zeros(1, 1), torch.full((1, 1), 3.0)
     path, losses = [model.w.item()], []
     for number in range(40):
-        losses.append(step(x, y, number).loss.item())
+        losses.append(step([(x, y)], number).loss.item())
         path.append(model.w.item())
     assert path[:3] == pytest.approx([0.0, 0.6, 1.08], rel=1e-15)
     assert losses[:3] == pytest.approx([9.0, 2.4**2, 1.92**2], rel=1e-14)
@@ -74,7 +68,7 @@ def test_scalar_descent_takes_the_steps_of_the_guide() -> None:
 
 def test_the_reported_loss_and_norm_are_those_before_the_update() -> None:
     step = train_step(Scalar(1.0), loss=mse, optimizer="sgd", lr=0.1)
-    result = step(torch.zeros(4, 1), torch.full((4, 1), 3.0), 0)
+    result = step([(torch.zeros(4, 1), torch.full((4, 1), 3.0))], 0)
     assert result.loss.item() == 4.0
     assert result.gradient_norm is not None
     assert result.gradient_norm.item() == 4.0
@@ -87,10 +81,10 @@ def test_gradients_of_an_earlier_step_are_cleared() -> None:
     step = train_step(model, optimizer="sgd")
     x, y = task(16)
     buffers = copy_state(model)
-    step(x, y, 0)
+    step([(x, y)], 0)
     first = gradients(step)
     model.load_state_dict(buffers)
-    step(x, y, 0)
+    step([(x, y)], 0)
     assert all(torch.equal(a, b) for a, b in zip(first, gradients(step), strict=True))
 
 
@@ -101,7 +95,7 @@ def test_gradients_that_the_caller_left_behind_do_not_count() -> None:
     step = train_step(model)
     x, y = task(16)
     expected = direct_gradients(step, x, y, 0)
-    step(x, y, 0)
+    step([(x, y)], 0)
     assert all(torch.equal(a, b) for a, b in zip(gradients(step), expected, strict=True))
 
 
@@ -116,7 +110,7 @@ def test_clipping_keeps_the_direction_and_reports_the_norm_before(clip: float, s
 
     step = train_step(model, loss=loss, optimizer="sgd", lr=1e-3, clip_norm=clip)
     plain = direct_gradients(step, x, y, 0)
-    result = step(x, y, 0)
+    result = step([(x, y)], 0)
     assert result.gradient_norm is not None
     before = global_norm(plain).item()
     assume(abs(before - clip) > 1e-5 * clip)  # on the edge, rounding decides
@@ -149,7 +143,7 @@ def test_the_norm_is_global_and_not_one_for_each_group_or_tensor() -> None:
         optimizer=torch.optim.SGD(groups, lr=0.1),
         clip_norm=1.0,
     )
-    result = step(torch.zeros(1, 1), torch.zeros(1, 2), 0)
+    result = step([(torch.zeros(1, 1), torch.zeros(1, 2))], 0)
     assert result.gradient_norm is not None
     assert result.gradient_norm.item() == pytest.approx(5.0)
     assert [gradient.item() for gradient in gradients(step)] == pytest.approx([0.6, 0.8])
@@ -171,10 +165,10 @@ def test_a_non_finite_loss_leaves_weights_and_optimizer_as_they_were(
     step = train_step(model, loss=loss, optimizer=optimizer, weight_decay=0.1, clip_norm=clip_norm)
     x, y = task(16)
     for number in range(3):
-        step(x, y, number)
+        step([(x, y)], number)
     weights, state = _weights(model), copy.deepcopy(step.optimizer.state_dict()["state"])
     failing = True
-    result = step(x, y, 3)
+    result = step([(x, y)], 3)
     assert result.refused == "loss"
     assert not math.isfinite(result.loss.item())
     assert _weights(model) == weights
@@ -191,7 +185,7 @@ def test_a_non_finite_gradient_leaves_weights_and_optimizer_as_they_were(
     x, y = task(16)
     step = train_step(model, optimizer=optimizer, weight_decay=0.1, clip_norm=clip_norm)
     for number in range(3):
-        step(x, y, number)
+        step([(x, y)], number)
     weights, state = _weights(model), copy.deepcopy(step.optimizer.state_dict()["state"])
 
     def spoil(gradient: torch.Tensor) -> torch.Tensor:
@@ -201,7 +195,7 @@ def test_a_non_finite_gradient_leaves_weights_and_optimizer_as_they_were(
 
     first: Any = model[0]
     handle = first.weight.register_hook(spoil)
-    result = step(x, y, 3)
+    result = step([(x, y)], 3)
     handle.remove()
     assert result.refused == "gradient"
     assert math.isfinite(result.loss.item())
@@ -210,7 +204,7 @@ def test_a_non_finite_gradient_leaves_weights_and_optimizer_as_they_were(
     assert _weights(model) == weights
     assert _same(step.optimizer.state_dict()["state"], state)
     # Nothing of the refused step is left to harm the next one.
-    assert step(x, y, 4).refused is None
+    assert step([(x, y)], 4).refused is None
     assert all(bool(parameter.isfinite().all()) for parameter in model.parameters())
 
 
@@ -232,7 +226,7 @@ def test_the_rate_is_set_before_the_step_that_it_belongs_to() -> None:
     x, y = torch.zeros(1, 1), torch.full((1, 1), 3.0)
     for number, multiple in enumerate(rates):
         before = model.w.item()
-        result = step(x, y, number)
+        result = step([(x, y)], number)
         assert result.rate == pytest.approx(0.1 * multiple)
         assert model.w.item() == pytest.approx(before - 0.1 * multiple * 2 * (before - 3), rel=1e-14)
 
@@ -240,7 +234,7 @@ def test_the_rate_is_set_before_the_step_that_it_belongs_to() -> None:
 def test_a_rate_depends_on_its_step_alone() -> None:
     step = train_step(Scalar(), loss=mse, lr=0.1, schedule=lambda number: 1 / (1 + number))
     x, y = torch.zeros(1, 1), torch.ones(1, 1)
-    assert [step(x, y, number).rate for number in (3, 0, 3, 1)] == pytest.approx([0.025, 0.1, 0.025, 0.05])
+    assert [step([(x, y)], number).rate for number in (3, 0, 3, 1)] == pytest.approx([0.025, 0.1, 0.025, 0.05])
 
 
 def test_groups_keep_the_ratio_of_their_rates() -> None:
@@ -251,7 +245,7 @@ def test_groups_keep_the_ratio_of_their_rates() -> None:
     step = train_step(model, optimizer=optimizer, schedule=lambda number: 0.5**number)
     x, y = task(8)
     for number in range(4):
-        assert step(x, y, number).rate == pytest.approx(0.01 * 0.5**number)
+        assert step([(x, y)], number).rate == pytest.approx(0.01 * 0.5**number)
         assert [group["lr"] for group in optimizer.param_groups] == pytest.approx(
             [0.01 * 0.5**number, 0.1 * 0.5**number]
         )
@@ -278,12 +272,12 @@ def test_frozen_weights_do_not_move_under_momentum_and_decay(
     step = train_step(model, optimizer=make(model))
     x, y = task(16)
     for number in range(3):
-        step(x, y, number)
+        step([(x, y)], number)
     model.first.requires_grad_(False)
     kept = {name: value.clone() for name, value in model.first.state_dict().items()}
     moving = model.last.weight.detach().clone()
     for number in range(3, 8):
-        step(x, y, number)
+        step([(x, y)], number)
     assert all(torch.equal(value, kept[name]) for name, value in model.first.state_dict().items())
     assert not torch.equal(model.last.weight, moving)
 
@@ -294,7 +288,7 @@ def test_a_parameter_that_the_loss_does_not_reach_does_not_move() -> None:
     step = train_step(model, optimizer=_sgd(model))
     x, y = task(16)
     for number in range(3):
-        step(x, y, number)
+        step([(x, y)], number)
     assert torch.equal(dict(model.named_parameters())["idle"], torch.ones(3, 3))
 
 
@@ -307,14 +301,14 @@ def test_a_step_is_a_function_of_its_number_and_not_of_what_ran_before() -> None
         for number in range(4):
             if disturb:
                 torch.rand(17)
-            step(x, y, number)
+            step([(x, y)], number)
         results.append(digest(model.state_dict()))
     assert results[0] == results[1]
 
 
 def test_another_seed_gives_other_dropout_masks() -> None:
     x, y = task(16)
-    losses = [train_step(net(), seed=seed)(x, y, 0).loss.item() for seed in (0, 0, 1)]
+    losses = [train_step(net(), seed=seed)([(x, y)], 0).loss.item() for seed in (0, 0, 1)]
     assert losses[0] == losses[1] != losses[2]
 
 

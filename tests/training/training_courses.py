@@ -12,12 +12,15 @@ from trainwright.data.batches import Batches, StreamBatches, batches_of
 from trainwright.parts.groups import parameter_groups
 from trainwright.parts.losses import cross_entropy
 from trainwright.parts.optimizers import CATALOGUE
+from trainwright.parts.schedules import Schedule
 from trainwright.randomness import isolated
 from trainwright.records import EvalRecord, Event, LayerStats, Outcome, RunInfo, StepRecord, Task
+from trainwright.training.clipping import Clip
 from trainwright.training.course import Conclusion, Course, Keeper
 from trainwright.training.evaluate import Evaluator
 from trainwright.training.history import History, Observer
 from trainwright.training.loop import Training
+from trainwright.training.rates import Rates
 from trainwright.training.step import TrainStep
 from trainwright.vitals.monitor import Monitor
 
@@ -60,15 +63,25 @@ def train_step(
     schedule: Callable[[int], float] = lambda step: 1.0,
     clip_norm: float | None = None,
     seed: int = 0,
+    **more: Any,
 ) -> TrainStep:
     if isinstance(optimizer, str):
         spec = CATALOGUE[optimizer]
         options = {name: option.default for name, option in spec.options.items()}
         options |= {"lr": lr, "weight_decay": weight_decay}
-        made: torch.optim.Optimizer = spec.factory(parameter_groups(model, weight_decay), **options)
+        made: torch.optim.Optimizer = spec.factory(parameter_groups(model, weight_decay, lr=lr), **options)
     else:
         made = optimizer
-    return TrainStep(model, loss, made, schedule=schedule, clip_norm=clip_norm, seed=seed)
+    rates = Rates(made, by_step(schedule), planned_steps=PLANNED)
+    return TrainStep(model, loss, made, rates=rates, clip=Clip(norm=clip_norm), seed=seed, **more)
+
+
+PLANNED = 1000
+
+
+def by_step(multiple: Callable[[int], float]) -> Schedule:
+    """Return the schedule that gives `multiple(step)` in a run of `PLANNED` steps."""
+    return Schedule(body=lambda fraction: multiple(int(fraction * PLANNED)))
 
 
 def make_course(
@@ -86,6 +99,7 @@ def make_course(
     observers: Sequence[Observer] = (),
     evaluator: Evaluator | None = None,
     splits: Mapping[str, Any] | None = None,
+    accumulate: int = 1,
     **step: Any,
 ) -> Course:
     """Return a course as the verb `train` puts it together."""
@@ -96,15 +110,17 @@ def make_course(
         if data is not None
     }
     made = train_step(model, **step)
-    monitor = Monitor(model, made.loss, seed=made.seed, level=level, reference=batches["train"].take(32)[0])
+    monitor = Monitor(model, made.objective, level=level, reference=batches["train"].take(32)[0])
     history = History(observers)
-    training = Training(model, batches["train"], made, epochs=epochs, monitor=monitor, history=history)
+    training = Training(
+        model, batches["train"], made, epochs=epochs, monitor=monitor, history=history, accumulate=accumulate
+    )
     return Course(
         training,
         evaluator or Evaluator(model, made.loss, task=kind),
         batches,
         info=RunInfo(task=kind, planned_steps=training.planned_steps),
-        evaluate_every_steps=every or training.batches.steps_per_epoch,
+        evaluate_every_steps=every or training.steps_per_epoch,
         patience=patience,
         keep=keep,
     )

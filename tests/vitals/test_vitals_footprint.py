@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import nn
 from torch.nn import functional as F
-from vitals_nets import Centred, Drawing, account, batch, delicate
+from vitals_nets import Centred, Drawing, account, batch, delicate, objective_of
 
 from trainwright.data.batches import batches_of
 from trainwright.randomness import isolated
@@ -21,16 +21,16 @@ Look = Callable[[nn.Module, torch.Tensor, torch.Tensor], object]
 
 
 def look_at_update(model: nn.Module, x: torch.Tensor, y: torch.Tensor) -> object:
-    monitor = Monitor(model, F.cross_entropy, seed=0, level="full")
-    return monitor.after(monitor.before(0), 0, x.clone(), y, 1.0)
+    monitor = Monitor(model, objective_of(model), level="full")
+    return monitor.after(monitor.before(0), 0, [(x.clone(), y)], 1.0)
 
 
 def look_before_update(model: nn.Module, x: torch.Tensor, y: torch.Tensor) -> object:
-    return Monitor(model, F.cross_entropy, seed=0, level="full").before(0)
+    return Monitor(model, objective_of(model), level="full").before(0)
 
 
 def look_at_layers(model: nn.Module, x: torch.Tensor, y: torch.Tensor) -> object:
-    return Monitor(model, F.cross_entropy, seed=0, reference=x).layers(0)
+    return Monitor(model, objective_of(model), reference=x).layers(0)
 
 
 def measure_layers(model: nn.Module, x: torch.Tensor, y: torch.Tensor) -> object:
@@ -106,14 +106,14 @@ def test_an_update_whose_tenfold_overflows_is_put_back() -> None:
     model = delicate()
     x, y = batch()
     with isolated(0):
-        monitor = Monitor(model, F.cross_entropy, seed=0)
+        monitor = Monitor(model, objective_of(model))
         start = monitor.before(0)
         with torch.no_grad():
             for parameter in model.parameters():
                 if parameter.requires_grad:
                     parameter.add_(3e38)
         before = account(model, x, y)
-        measured = monitor.after(start, 0, x, y, 1.0)
+        measured = monitor.after(start, 0, [(x, y)], 1.0)
         assert account(model, x, y) == before
     assert measured.probe is not None
     assert not math.isfinite(measured.probe.tenfold)

@@ -8,9 +8,12 @@ import pytest
 import torch
 from torch import nn
 from torch.nn import functional as F
-from vitals_nets import batch, delicate
+from vitals_nets import batch, delicate, objective_of
 
+from trainwright.parts.schedules import Schedule
 from trainwright.randomness import isolated, seed_step
+from trainwright.training.clipping import Clip
+from trainwright.training.rates import Rates
 from trainwright.training.step import TrainStep
 from trainwright.vitals.monitor import LEVELS, Measured, Monitor
 
@@ -19,21 +22,16 @@ def measured_step(model: nn.Module, number: int, *, lr: float = 0.1) -> tuple[Me
     """Make one watched step; return what was measured, its loss, and the model before and after it."""
     x, y = batch()
     trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
-    step = TrainStep(
-        model,
-        F.cross_entropy,
-        torch.optim.SGD(trained, lr=lr),
-        schedule=lambda number: 1.0,
-        clip_norm=None,
-        seed=3,
-    )
-    monitor = Monitor(model, F.cross_entropy, seed=3)
+    optimizer = torch.optim.SGD(trained, lr=lr)
+    rates = Rates(optimizer, Schedule(body=lambda fraction: 1.0), planned_steps=100)
+    step = TrainStep(model, F.cross_entropy, optimizer, rates=rates, clip=Clip(), seed=3)
+    monitor = Monitor(model, step.objective)
     old = copy.deepcopy(model)
     with isolated():
         start = monitor.before(number)
-        loss = float(step(x, y, number).loss)
+        loss = float(step([(x, y)], number).loss)
         new = copy.deepcopy(model)
-        return monitor.after(start, number, x, y, loss), loss, old, new
+        return monitor.after(start, number, [(x, y)], loss), loss, old, new
 
 
 @pytest.mark.parametrize("number", [0, 3, 20])
@@ -81,12 +79,12 @@ def test_on_a_parabola_the_probe_shows_the_curvature() -> None:
     def loss(output: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
         return output.square().mean()
 
-    monitor = Monitor(model, loss, seed=0)
+    monitor = Monitor(model, objective_of(model, loss))
     x, y = torch.zeros(4, 1), torch.zeros(4, 1)
     start = monitor.before(0)
     with torch.no_grad():
         model.w.mul_(1 - 2 * 0.3)
-    measured = monitor.after(start, 0, x, y, 1.0)
+    measured = monitor.after(start, 0, [(x, y)], 1.0)
     assert measured.probe is not None
     expected = [(1 - 0.6 * multiple) ** 2 for multiple in (0.1, 1.0, 10.0)]
     assert [measured.probe.tenth, measured.probe.same, measured.probe.tenfold] == pytest.approx(expected, rel=1e-12)
@@ -96,14 +94,14 @@ def test_on_a_parabola_the_probe_shows_the_curvature() -> None:
 
 def test_the_update_ratio_is_the_median_over_weight_matrices() -> None:
     model: Any = nn.Sequential(nn.Linear(5, 6), nn.Linear(6, 7), nn.Linear(7, 3), nn.LayerNorm(3))
-    monitor = Monitor(model, F.cross_entropy, seed=0)
+    monitor = Monitor(model, objective_of(model))
     x, y = batch()
     start = monitor.before(0)
     with torch.no_grad():
         for layer, share in zip(model, (0.01, 0.02, 0.4), strict=False):
             layer.weight.mul_(1 + share)
             layer.bias.add_(1e6)  # biases and gains do not count
-    ratio = monitor.after(start, 0, x, y, 1.0).update_ratio
+    ratio = monitor.after(start, 0, [(x, y)], 1.0).update_ratio
     # float32 weights that differ by a share are right to 1e-7 over that share.
     assert ratio == pytest.approx(statistics.median([0.01, 0.02, 0.4]), rel=1e-4)
 
@@ -111,12 +109,12 @@ def test_the_update_ratio_is_the_median_over_weight_matrices() -> None:
 def test_matrices_that_were_all_zero_have_no_ratio() -> None:
     model = nn.Linear(5, 3)
     nn.init.zeros_(model.weight)
-    monitor = Monitor(model, F.cross_entropy, seed=0)
+    monitor = Monitor(model, objective_of(model))
     x, y = batch()
     start = monitor.before(0)
     with torch.no_grad():
         model.weight.add_(1)
-    measured = monitor.after(start, 0, x, y, 1.0)
+    measured = monitor.after(start, 0, [(x, y)], 1.0)
     assert measured.update_ratio is None
     assert measured.probe is not None
 
@@ -127,10 +125,10 @@ def test_a_step_that_is_not_sampled_costs_nothing_and_says_nothing() -> None:
             raise AssertionError("nobody may run the model")
 
     x, y = batch()
-    monitor = Monitor(Untouchable(5, 3), F.cross_entropy, seed=0, level="off", reference=x)
+    monitor = Monitor(Untouchable(5, 3), objective_of(nn.Identity()), level="off", reference=x)
     assert monitor.before(0) is None
-    assert monitor.after(None, 0, x, y, 1.0) == Measured()
-    light = Monitor(Untouchable(5, 3), F.cross_entropy, seed=0)
+    assert monitor.after(None, 0, [(x, y)], 1.0) == Measured()
+    light = Monitor(Untouchable(5, 3), objective_of(nn.Identity()))
     assert light.before(7) is None
     assert light.layers(0) == ()  # without a reference there is nothing to measure on
 
@@ -138,7 +136,7 @@ def test_a_step_that_is_not_sampled_costs_nothing_and_says_nothing() -> None:
 @pytest.mark.parametrize("level", LEVELS)
 def test_every_level_samples_what_it_promises(level: str) -> None:
     x, _ = batch()
-    monitor = Monitor(delicate(), F.cross_entropy, seed=0, level=level, reference=x)
+    monitor = Monitor(delicate(), objective_of(nn.Identity()), level=level, reference=x)
     steps = [step for step in range(10_000) if monitor.samples_step(step)]
     layers = [step for step in range(10_000) if monitor.samples_layers(step)]
     if level == "off":
@@ -146,7 +144,7 @@ def test_every_level_samples_what_it_promises(level: str) -> None:
         return
     assert steps[:6] == [0, 1, 2, 3, 10, 20]
     assert layers[0] == 0
-    lower = Monitor(delicate(), F.cross_entropy, seed=0, level="light", reference=x)
+    lower = Monitor(delicate(), objective_of(nn.Identity()), level="light", reference=x)
     assert {step for step in range(10_000) if lower.samples_step(step)} <= set(steps)
     assert {step for step in range(10_000) if lower.samples_layers(step)} <= set(layers)
     if level == "full":
@@ -158,5 +156,5 @@ def test_every_level_samples_what_it_promises(level: str) -> None:
 
 
 def test_without_reference_samples_no_layers_are_due() -> None:
-    monitor = Monitor(delicate(), F.cross_entropy, seed=0, level="full")
+    monitor = Monitor(delicate(), objective_of(nn.Identity()), level="full")
     assert not any(monitor.samples_layers(step) for step in range(1000))

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 import torch
 from torch import nn
+from torch.nn import functional as F
 
-from trainwright.randomness import isolated
+from trainwright.randomness import isolated, seed_step
 from trainwright.tensors import digest
 
 
@@ -84,3 +86,16 @@ def account(model: nn.Module, *tensors: torch.Tensor) -> dict[str, Any]:
         "anomaly": torch.is_anomaly_enabled(),
         "gradients on": torch.is_grad_enabled(),
     }
+
+
+def objective_of(
+    model: nn.Module, loss: Callable[[torch.Tensor, torch.Tensor], torch.Tensor] = F.cross_entropy, seed: int = 0
+) -> Callable[[Sequence[tuple[torch.Tensor, torch.Tensor]], int], float]:
+    """Return what a step of one batch minimises, under the step's own masks."""
+
+    def objective(batches: Sequence[tuple[torch.Tensor, torch.Tensor]], step: int) -> float:
+        ((x, y),) = batches
+        seed_step(seed, step)
+        return float(loss(model(x), y))
+
+    return objective

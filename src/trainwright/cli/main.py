@@ -31,6 +31,10 @@ RecipeFile = Annotated[Path, typer.Argument(metavar="RECIPE", help="A recipe (TO
 DataRoot = Annotated[
     str | None, typer.Option("--data-root", metavar="DIR", help="Where data files lie; else $TRAINWRIGHT_DATA.")
 ]
+Changes = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="SECTION.KEY=VALUE", help="Put a setting over the recipe's; may be repeated."),
+]
 RunFolder = Annotated[Path, typer.Argument(metavar="FOLDER", help="The folder of a run.")]
 
 
@@ -82,19 +86,39 @@ def new(
         document.update(summary.document)
 
 
+@app.command(rich_help_panel="Start")
+def choose(
+    data: Annotated[str, typer.Argument(metavar="DATA", help="What `new` takes: a file, a folder, or a built-in set.")],
+    target: Annotated[str | None, typer.Option("--target", metavar="COLUMN", help="The column to predict.")] = None,
+    model: Annotated[str | None, typer.Option("--model", metavar="NAME", help="A network that is settled.")] = None,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", metavar="FILE", help="Write the choices as a recipe.")
+    ] = None,
+    data_root: DataRoot = None,
+    json: JsonFile = None,
+) -> None:
+    """Recommend loss, network, optimizer, schedule, initialisation and normalisation, each with its reason."""
+    with answering(json) as (console, document):
+        from trainwright.stages.new import recommend
+
+        advised = recommend(data, target=target, model=model, output=output, data_root=data_root)
+        say(console, advised.text)
+        document.update(advised.document)
+
+
 @app.command(rich_help_panel="Work")
 def train(
     recipe: RecipeFile,
-    changes: Annotated[
-        list[str] | None,
-        typer.Option("--set", metavar="SECTION.KEY=VALUE", help="Put a setting over the recipe's; may be repeated."),
-    ] = None,
+    changes: Changes = None,
     folder: Annotated[
         Path | None, typer.Option("--folder", metavar="DIR", help="Where to keep the run; else runs/RECIPE-001, ...")
     ] = None,
     data_root: DataRoot = None,
     explain_groups: Annotated[
-        bool, typer.Option("--explain-groups", help="Print which parameters decay, and why, then train.")
+        bool, typer.Option("--explain-groups", help="Print which parameters decay and at what rate, then train.")
+    ] = False,
+    profile: Annotated[
+        bool, typer.Option("--profile", help="Time the phases of the step, and print where time and memory went.")
     ] = False,
     json: JsonFile = None,
 ) -> None:
@@ -110,7 +134,39 @@ def train(
             folder=folder,
             data_root=data_root,
             explain_groups=explain_groups,
+            profile=profile,
         )
+
+
+@app.command(rich_help_panel="Work")
+def schedule(
+    recipe: RecipeFile,
+    changes: Changes = None,
+    data_root: DataRoot = None,
+    json: JsonFile = None,
+) -> None:
+    """Show the learning rate over the whole run, before it: a plot and a table."""
+    from trainwright.cli import look
+
+    with answering(json) as (console, document):
+        look.schedule(console, document, recipe, changes or [], data_root)
+
+
+@app.command(rich_help_panel="Work")
+def summary(
+    recipe: RecipeFile,
+    changes: Changes = None,
+    data_root: DataRoot = None,
+    measure: Annotated[
+        bool, typer.Option("--measure", help="Make two real steps on a copy, and compare their memory to the forecast.")
+    ] = False,
+    json: JsonFile = None,
+) -> None:
+    """Show the network layer by layer: shapes, parameters, what is frozen, and the memory that training it will take."""
+    from trainwright.cli import look
+
+    with answering(json) as (console, document):
+        look.summary(console, document, recipe, changes or [], data_root, measure=measure)
 
 
 @app.command(rich_help_panel="Look")

@@ -11,6 +11,7 @@ from rich.console import Console
 
 from trainwright.cli.answer import EXIT_INTERRUPTED, say
 from trainwright.errors import EXIT_FAILED, UsageError
+from trainwright.records import to_plain
 
 if TYPE_CHECKING:
     from trainwright.stages.recipe import Recipe
@@ -30,6 +31,7 @@ def run(
     folder: Path | None,
     data_root: str | None,
     explain_groups: bool,
+    profile: bool,
 ) -> None:
     """Train the recipe in `recipe_file`; fill `document`."""
     parsed = dict(parse_change(change) for change in changes)  # before torch is loaded: a slip is told at once
@@ -38,7 +40,9 @@ def run(
 
     recipe = Recipe.read(recipe_file, parsed)
     target = folder if folder is not None else next_folder(Path("runs"), recipe_file.stem)
-    train_and_show(console, document, recipe, target, data_root=data_root, explain_groups=explain_groups)
+    train_and_show(
+        console, document, recipe, target, data_root=data_root, explain_groups=explain_groups, profile=profile
+    )
 
 
 def train_and_show(
@@ -49,21 +53,30 @@ def train_and_show(
     *,
     data_root: str | None = None,
     explain_groups: bool = False,
+    profile: bool = False,
 ) -> Run:
     """Train `recipe` into `folder` with live progress, print how it ended, and fill `document`."""
     from trainwright.cli.progress import Progress
     from trainwright.parts.groups import decay_table, render_table
+    from trainwright.report.profile_text import render_profile
     from trainwright.stages.train import carry_out, plan
+    from trainwright.training.clock import Clock
+    from trainwright.training.profile import profile_of
 
     setup = plan(recipe, folder, data_root)
     for note in setup.facts["data"]["notes"]:
         say(console, f"note: {note}")
     if explain_groups:
         say(console, render_table(decay_table(setup.model)))
+    clock = Clock(on=profile)
     with Progress(console, setup.info) as progress:
-        finished = carry_out(setup, folder, [progress])
+        finished = carry_out(setup, folder, [progress], clock=clock)
     show_end(console, finished)
     document.update(finished.to_json())
+    if profile:
+        measured = profile_of(clock, finished.history)
+        say(console, render_profile(measured))
+        document["profile"] = to_plain(measured, strict=True) | {"samples_per_second": measured.samples_per_second}
     if finished.folder is None:
         document["status"] = EXIT_FAILED
     if finished.outcome.status == "interrupted":

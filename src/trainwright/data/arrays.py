@@ -22,9 +22,11 @@ def from_arrays(
     """Return a data set of `(x, y)` pairs of tensors, arrays or lists, used as given: nothing scaled, nothing divided.
 
     x is `(n, ...)` and becomes float32. Whole or boolean y, `(n,)` or `(n, 1)`, are class ids: int64 `(n,)`, with one
-    output for each id up to the largest in training; they may be any numbers, and are not checked. Other y are
-    regression targets: float32, `(n,)` becoming `(n, 1)`. `task` "classification" or "regression" overrides. Raises
-    `DataError` for data that are empty, of unequal lengths or shapes, without features, or no numbers.
+    output for each id up to the largest in training; they may be any numbers, and are not checked. Whole or boolean y
+    of several columns, `(n, labels)`, are labels of 0 and 1: float32. Other y are regression targets: float32, `(n,)`
+    becoming `(n, 1)`. `task` "classification", "multi-label" or "regression" overrides. Raises `DataError` for data
+    that are empty, of unequal lengths or shapes, without features, or no numbers; and for whole y with exactly one 1 in
+    every row, unless `task` says whether these are classes in one-hot form or labels.
     """
     check_choice("task", task, TASKS)
     pairs = {"train": train, "validation": validation, "test": test}
@@ -34,17 +36,18 @@ def from_arrays(
     _check_shapes(splits)
     y = splits["train"].y
     outputs = max(1, int(y.max()) + 1) if kind == "classification" else y.shape[1]
-    classes = (
-        tuple(str(label) for label in range(outputs)) if kind == "classification" and outputs <= _MOST_NAMES else ()
-    )
+    named = kind != "regression" and outputs <= _MOST_NAMES
+    scaled = outputs if kind == "regression" else 0
     return Dataset(
         name=name,
         shape=DataShape(input_shape=tuple(splits["train"].x.shape[1:]), outputs=outputs, task=kind),
         train=splits["train"],
         validation=splits.get("validation"),
         test=splits.get("test"),
-        classes=classes,
+        classes=tuple(str(label) for label in range(outputs)) if named else (),
         features=(),
+        target_mean=(0.0,) * scaled,
+        target_std=(1.0,) * scaled,
         fingerprint=digest(
             {
                 f"{part}.{axis}": tensor
@@ -100,9 +103,20 @@ def _owned(values: Any) -> Any:
 
 
 def _task(y: torch.Tensor, task: str) -> Task:
-    if task == "classification" or (task == "auto" and not y.is_floating_point()):
+    if task in ("classification", "multi-label", "regression"):
+        return task
+    if y.is_floating_point():
+        return "regression"
+    if y.ndim != 2 or y.shape[1] == 1:
         return "classification"
-    return "regression"
+    binary = bool(((y == 0) | (y == 1)).all())
+    if binary and not bool((y.sum(1) == 1).all()):
+        return "multi-label"
+    raise DataError(
+        "y of train holds whole numbers in several columns, which may mean several things",
+        evidence=f"shape {tuple(y.shape)}, " + ("one 1 in every row" if binary else f"values up to {int(y.max())}"),
+        remedy='pass y.argmax(1) for one-hot rows; or task="multi-label" for labels, task="regression" for quantities',
+    )
 
 
 def _split(part: str, x: torch.Tensor, y: torch.Tensor, task: Task) -> Split:
@@ -114,8 +128,10 @@ def _split(part: str, x: torch.Tensor, y: torch.Tensor, task: Task) -> Split:
         )
     x = x.to(torch.float32)
     y = _class_ids(part, y) if task == "classification" else y.to(torch.float32)
-    if y.ndim == 1 and task == "regression":
+    if y.ndim == 1 and task != "classification":
         y = y.unsqueeze(1)
+    if task == "multi-label":
+        _check_labels(part, y)
     return Split(x=x, y=y, name=part, digest=digest({"x": x, "y": y}))
 
 
@@ -139,6 +155,17 @@ def _class_ids(part: str, y: torch.Tensor) -> torch.Tensor:
                 remedy='pass whole numbers, or task="regression"',
             )
     return y.to(torch.int64)
+
+
+def _check_labels(part: str, y: torch.Tensor) -> None:
+    wrong = ~((y == 0) | (y == 1))
+    if y.ndim != 2 or wrong.any():
+        place = wrong.nonzero()[0].tolist() if y.ndim == 2 else []
+        raise DataError(
+            f"y of {part} does not hold 0 or 1 for each label of each sample",
+            evidence=f"shape {tuple(y.shape)}" + (f", at {place} {y[tuple(place)]:g}" if place else ""),
+            remedy="pass zeros and ones of the shape (n, labels)",
+        )
 
 
 def _check_shapes(splits: Mapping[str, Split]) -> None:

@@ -9,20 +9,20 @@ import numpy as np
 import torch
 
 from trainwright.data.arrays import pair_tensors
+from trainwright.data.augmented import Augment, Batch, augmented
 from trainwright.data.dataset import Split
+from trainwright.data.samplers import cumulative_weights, epoch_order, occurrences
 from trainwright.data.streams import StreamBatches
 from trainwright.errors import DataError, UsageError
-from trainwright.randomness import generator, permutation
+from trainwright.randomness import generator
 from trainwright.tensors import digest
 
-__all__ = ["Batches", "StreamBatches", "batches_of", "is_pair"]
+__all__ = ["Augment", "Batch", "Batches", "StreamBatches", "batches_of", "is_pair"]
 
 _GATHER_BYTES = 256 * 2**20  # an epoch up to this size is put in order once, a larger one batch by batch
 _RESIDENT_BYTES = 4 * 2**30  # data up to this size are moved to an accelerator as a whole
 _EVALUATION_BATCH = 512
 _EVALUATION_BYTES = 64 * 2**20  # of inputs in one evaluation batch: their activations are a multiple of it
-
-Batch = tuple[torch.Tensor, torch.Tensor]
 
 
 class Batches:
@@ -31,9 +31,23 @@ class Batches:
     `samples` counts them, `steps_per_epoch` the batches. The last batch may be short, but is never a single sample,
     which batch normalisation cannot train on: that one joins the batch before it. Nothing is drawn from torch's global
     generator, and no batch shares memory with the split.
+
+    With `sample_weights` `(n,)`, an epoch draws as many samples as there are, with replacement, in proportion to them.
+    `augment` changes the batches of `epoch`, and of nothing else. It gets x and y on `device`, and may change them in
+    place; `indices`, on the CPU, are the samples' rows in the split. A sample that is drawn again in the same epoch
+    comes with a number of its own: its row, plus `samples` for each time before, so that no two copies need be alike.
     """
 
-    def __init__(self, split: Split, *, batch_size: int, seed: int, device: torch.device | str = "cpu") -> None:
+    def __init__(
+        self,
+        split: Split,
+        *,
+        batch_size: int,
+        seed: int,
+        device: torch.device | str = "cpu",
+        sample_weights: torch.Tensor | None = None,
+        augment: Augment | None = None,
+    ) -> None:
         if batch_size < 1:
             raise UsageError(
                 "a batch must hold at least one sample",
@@ -53,12 +67,25 @@ class Batches:
         self._gathers = size <= _GATHER_BYTES
         self._sizes = _sizes(self.samples, batch_size)
         self.steps_per_epoch = len(self._sizes)
+        self.augment = augment
+        self._weights = None if sample_weights is None else cumulative_weights(sample_weights, self.samples)
 
     def epoch(self, epoch: int) -> Iterator[Batch]:
-        """Yield the batches of one epoch: every sample once, in the order of (seed, epoch)."""
-        order = permutation(self.seed, epoch, self.samples).to(self._x.device)
+        """Yield the batches of one epoch: every sample once, or the draws by weight, in the order of (seed, epoch)."""
+        order = epoch_order(self.seed, epoch, self.samples, self._weights)
+        batches = self._ordered(order)
+        if self.augment is None:
+            yield from batches
+            return
+        indices = order if self._weights is None else order + self.samples * occurrences(order)
+        for batch, place in zip(batches, indices.split(self._sizes), strict=True):
+            yield augmented(self.augment, batch, epoch, place)
+
+    def _ordered(self, order: torch.Tensor) -> Iterator[Batch]:
+        order = order.to(self._x.device)
         if self._gathers:
             x, y = self._x.index_select(0, order), self._y.index_select(0, order)
+            x, y = x.to(self.device), y.to(self.device)
             yield from zip(x.split(self._sizes), y.split(self._sizes), strict=True)
         else:
             yield from map(self._pick, order.split(self._sizes))
@@ -93,19 +120,35 @@ def _sizes(samples: int, batch_size: int) -> list[int]:
     return [batch_size] * whole + [rest] * (rest > 0)
 
 
-def batches_of(data: Any, *, batch_size: int, seed: int, device: torch.device | str = "cpu") -> Batches | StreamBatches:
+def batches_of(
+    data: Any,
+    *,
+    batch_size: int,
+    seed: int,
+    device: torch.device | str = "cpu",
+    sample_weights: torch.Tensor | None = None,
+    augment: Augment | None = None,
+) -> Batches | StreamBatches:
     """Return mini-batches of `data`: a `Split`, an `(x, y)` pair of tensors, arrays or lists, or an iterable of pairs.
 
     Pairs are used as given, types and shapes included, but for numpy's float64, which become float32. An iterable, such
-    as a DataLoader, makes its own batches: `batch_size` is then not used. Raises `DataError` for anything else.
+    as a DataLoader, makes its own batches: `batch_size` is then not used, and `sample_weights` raise `UsageError`.
+    Raises `DataError` for anything else.
     """
-    if isinstance(data, Split):
-        return Batches(data, batch_size=batch_size, seed=seed, device=device)
-    if is_pair(data):
+    if not isinstance(data, Split) and is_pair(data):
         x, y = pair_tensors([_single(values) for values in data], "the data")
-        split = Split(x=x, y=y, name="train", digest=digest({"x": x, "y": y}))
-        return Batches(split, batch_size=batch_size, seed=seed, device=device)
-    return StreamBatches(data, seed=seed, device=device)
+        data = Split(x=x, y=y, name="train", digest=digest({"x": x, "y": y}))
+    if isinstance(data, Split):
+        return Batches(
+            data, batch_size=batch_size, seed=seed, device=device, sample_weights=sample_weights, augment=augment
+        )
+    if sample_weights is not None:
+        raise UsageError(
+            "sample_weights cannot reach into data that make their own batches",
+            evidence=type(data).__name__,
+            remedy="give the DataLoader a WeightedRandomSampler, or pass (x, y)",
+        )
+    return StreamBatches(data, seed=seed, device=device, augment=augment)
 
 
 def is_pair(data: Any) -> bool:

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from trainwright.data.csvfile import RawTable
-from trainwright.data.numbers import Cells, NumberForm, number_form, read_numbers
+from trainwright.data.numbers import Cells, NumberForm, all_numbers, number_form, number_name, read_numbers
+from trainwright.data.rawtable import RawTable
 
 if TYPE_CHECKING:
     import polars as pl
@@ -54,7 +54,15 @@ def survey(table: RawTable, *, without: Collection[str] = ()) -> tuple[Column, .
 def cells_of(table: RawTable, name: str) -> Cells:
     """Return one column of a table with the place it stands in."""
     text = table.frame.get_column(name)
-    return Cells(name=name, text=text, path=table.path, lines=table.lines, separator=table.separator)
+    return Cells(
+        name=name,
+        text=text,
+        path=table.path,
+        lines=table.lines,
+        separator=table.separator,
+        typed=table.typed,
+        unit=table.unit,
+    )
 
 
 def number_column(name: str, numbers: np.ndarray) -> Column:
@@ -74,12 +82,14 @@ def _survey(cells: Cells) -> Column:
     numbers = read_numbers(cells, form) if form is not None else None
     if distinct == 0 or (distinct == 1 and missing == 0):
         kind: Kind = "constant"
-        note = "holds no value at all" if distinct == 0 else f"holds '{present[0]}' in every row"
+        note = "holds no value at all" if distinct == 0 else f"holds '{_word(present[0])}' in every row"
         note = f"column '{cells.name}' {note}; left out"
     elif numbers is not None:
         kind, note = _number_kind(cells.name, numbers, distinct)
     else:
         kind, note = _word_kind(cells.name, present, distinct)
+        if note and cells.typed and all_numbers(present):
+            note = f"column '{cells.name}' holds numbers, but stored as text; left out (store them as numbers)"
     if form is not None and form.missing_word is not None:
         count = int((cells.text == form.missing_word).sum())
         note = f"column '{cells.name}': '{form.missing_word}' in {count} cells was taken as a missing value"
@@ -90,11 +100,15 @@ def _survey(cells: Cells) -> Column:
         kind=kind,
         missing=missing,
         distinct=distinct,
-        examples=tuple(present.unique(maintain_order=True).head(_EXAMPLES).to_list()),
+        examples=tuple(map(_word, present.unique(maintain_order=True).head(_EXAMPLES).to_list())),
         note=note,
         form=form,
         values=cells.text if numbers is None else numbers,
     )
+
+
+def _word(value: str | float) -> str:
+    return value if isinstance(value, str) else number_name(value)
 
 
 def _number_kind(name: str, numbers: np.ndarray, distinct: int) -> tuple[Kind, str]:

@@ -8,7 +8,6 @@ import io
 import re
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,39 +16,29 @@ import numpy as np
 
 from trainwright.data.files import read_all
 from trainwright.data.header import first_record_is_header, header_names
+from trainwright.data.rawtable import MISSING, RawTable, missing_note, without_marks
 from trainwright.errors import DataError
+
+__all__ = ["RawTable", "read_table"]
 
 if TYPE_CHECKING:
     import polars as pl
 
-MISSING = ("", "?", "na", "n/a", "nan", "null")
-"""Cells that say that there is no value, in lower case."""
 SEPARATORS = {"\t": "tab", ";": "semicolon", ",": "comma"}
 _COMMENT = ("#", "%", "|", "sep=")
 _SAMPLE = 200  # records looked at to find the separator and the header
 _CHUNK = 50_000  # records turned into columns at a time, so that few Python strings live at once
 _CONTROL = re.compile(rb"[\x00-\x08\x0e-\x19\x1b-\x1f]")
-_MAGIC = {b"PK": "a zip archive or an Excel workbook", b"PAR1": "Parquet", b"\x89PNG": "a PNG image", b"%PDF": "a PDF"}
+_MAGIC = {
+    b"PK": "a zip archive or an Excel workbook",
+    b"PAR1": "Parquet",
+    b"\x89PNG": "a PNG image",
+    b"%PDF": "a PDF",
+    b"\x93NUMPY": "a single NumPy array; np.savez(file, x=..., y=...) keeps inputs and targets together",
+}
 
 Record = tuple[int, list[str]]
 """The line at which a record begins, counted from 1, and its cells."""
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class RawTable:
-    """A table as it was written: `frame` has String columns, stripped of blanks, null where a cell is missing.
-
-    `lines` holds, int64 `(rows,)`, the line of the file at which each row begins, counted from 1. `fingerprint` is the
-    SHA-256 of the file's content, decompressed.
-    """
-
-    path: str
-    frame: pl.DataFrame
-    lines: np.ndarray
-    separator: str
-    has_header: bool
-    fingerprint: str
-    notes: tuple[str, ...]
 
 
 def read_table(path: Path) -> RawTable:
@@ -88,7 +77,9 @@ def read_table(path: Path) -> RawTable:
             evidence=f"line {sample[0][0]}: {', '.join(names[:8])}",
             remedy="check the export that wrote it",
         )
-    frame, lines = _columns(sample[has_header:], records, names, path)
+    frame, lines, marks = _columns(sample[has_header:], records, names, path)
+    if marks:
+        notes.append(missing_note(path.name, marks))
     return RawTable(
         path=str(path),
         frame=frame,
@@ -174,12 +165,14 @@ def _is_void(cells: list[str]) -> bool:
 
 def _columns(
     sample: list[Record], records: Iterator[Record], names: list[str], path: Path
-) -> tuple[pl.DataFrame, np.ndarray]:
+) -> tuple[pl.DataFrame, np.ndarray, Counter[tuple[str, str]]]:
+    """Return the columns, the line of each row, and how many cells of which column held which mark for "missing"."""
     import polars as pl
 
     schema = dict.fromkeys(names, pl.String)
     frames: list[pl.DataFrame] = []
     lines: list[int] = []
+    marks: Counter[tuple[str, str]] = Counter()
     chunk = sample
     while chunk:
         for line, cells in chunk:
@@ -187,11 +180,9 @@ def _columns(
                 raise _ragged(path, line, cells, names)
         lines += [line for line, _ in chunk]
         frame = pl.DataFrame([cells for _, cells in chunk], schema=schema, orient="row")
-        stripped = pl.all().str.strip_chars()
-        missing = stripped.str.to_lowercase().is_in(list(MISSING))
-        frames.append(frame.select(pl.when(missing).then(None).otherwise(stripped).name.keep()))
+        frames.append(without_marks(frame, marks))
         chunk = list(islice(records, _CHUNK))
-    return pl.concat(frames, rechunk=True), np.asarray(lines, dtype=np.int64)
+    return pl.concat(frames, rechunk=True), np.asarray(lines, dtype=np.int64), marks
 
 
 def _ragged(path: Path, line: int, cells: list[str], names: list[str]) -> DataError:

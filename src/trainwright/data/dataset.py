@@ -13,7 +13,7 @@ import torch
 from trainwright.errors import UsageError, did_you_mean
 from trainwright.records import DataShape
 
-TASKS = ("auto", "classification", "regression")
+TASKS = ("auto", "classification", "multi-label", "regression")
 """What `task` may be; "auto" lets the target decide."""
 
 
@@ -21,9 +21,9 @@ TASKS = ("auto", "classification", "regression")
 class Split:
     """One part of the data, in memory.
 
-    `x` holds n samples, `(n, *input_shape)`; `y` int64 class ids `(n,)`, or float32 targets `(n, targets)`. `name` is
-    "train", "validation" or "test". `digest` is a SHA-256 (hex) over the rows of the source that the split holds, or
-    over its content where it came on its own.
+    `x` holds n samples, `(n, *input_shape)`; `y` int64 class ids `(n,)` (of text, `(n, length)`), or float32 targets
+    `(n, targets)`: quantities, or 0 and 1 for each label. `name` is "train", "validation" or "test". `digest` is a
+    SHA-256 (hex) over the rows of the source that the split holds, or over its content where it came on its own.
     """
 
     x: torch.Tensor
@@ -40,11 +40,12 @@ class Split:
 class Dataset:
     """A data set ready for training.
 
-    `classes` are the names in the order of their ids, () for regression; `features` the names of the columns of x
-    after encoding, () where x has none. A single regression target in its own units is
-    `y * target_std + target_mean`. `fingerprint` is a SHA-256 over the source's content. `preprocessing` is plain
-    JSON: all that must be known to prepare new rows the same way. `notes` say in plain sentences what was done to the
-    data that the user may want to know.
+    `classes` are the names in the order of their ids, of the labels in the order of the columns of y, () for
+    regression; `features` the names of the columns of x after encoding, () where x has none. Column i of the targets of
+    a regression in its own units is `y[:, i] * target_std[i] + target_mean[i]`; both are () for other tasks.
+    `fingerprint` is a SHA-256 over the source's content. `preprocessing` is plain JSON: all that must be known to
+    prepare new rows the same way (`prepare_rows`). `notes` say in plain sentences what was done to the data that the
+    user may want to know.
     """
 
     name: str
@@ -54,8 +55,8 @@ class Dataset:
     test: Split | None
     classes: tuple[str, ...]
     features: tuple[str, ...]
-    target_mean: float = 0.0
-    target_std: float = 1.0
+    target_mean: tuple[float, ...] = ()
+    target_std: tuple[float, ...] = ()
     fingerprint: str
     preprocessing: Mapping[str, Any]
     notes: tuple[str, ...]

@@ -31,13 +31,42 @@ class NumberForm:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Cells:
-    """One column as written: `text` (String, null where missing), and the file and lines it stands in."""
+    """One column as stored: `text` (String, null where missing), and the file and lines it stands in.
+
+    Of a `typed` file, `text` is Float64 where the column holds numbers, and a String column holds words whatever they
+    look like. `unit` is what `lines` count.
+    """
 
     name: str
     text: pl.Series
     path: str
     lines: np.ndarray
     separator: str = ","
+    typed: bool = False
+    unit: str = "line"
+
+    @property
+    def numeric(self) -> bool:
+        """Whether the cells are numbers already, not text."""
+        return self.text.dtype.is_numeric()
+
+    def place(self, row: int) -> str:
+        """Return where a row stands: "data.csv, line 7"."""
+        return f"{self.path}, {self.unit} {self.lines[row]}"
+
+    def words(self) -> pl.Series:
+        """Return the cells as words, whole numbers without a point."""
+        import polars as pl
+
+        if not self.numeric:
+            return self.text
+        words = [None if value is None else number_name(value) for value in self.text.to_list()]
+        return pl.Series(self.name, words, dtype=pl.String)
+
+
+def number_name(value: float) -> str:
+    """Return a number as a name: "3" for a whole number, else the shortest text that reads back as the same."""
+    return str(int(value)) if np.isfinite(value) and value == int(value) else repr(float(value))
 
 
 def number_form(cells: Cells) -> NumberForm | None:
@@ -45,17 +74,21 @@ def number_form(cells: Cells) -> NumberForm | None:
 
     A column in which at least nine cells of ten are numbers, of more than 20 distinct values, is numeric: if the other
     cells all hold one and the same word, that word means missing; otherwise they are mistakes, and `DataError` names
-    the first. Returns None for a column without values.
+    the first. Returns None for a column without values, and for words that their file declares to be text.
     """
     text = cells.text.drop_nulls()
     if text.is_empty():
         return None
-    if _parse(text, NumberForm()).null_count() == 0:
+    if cells.numeric:
+        return NumberForm()
+    if text.str.to_lowercase().is_in(["true", "false"]).all():
+        return NumberForm(boolean=True)
+    if cells.typed:
+        return None
+    if all_numbers(text):
         return NumberForm()
     if cells.separator == ";" and _parse(text, comma := NumberForm(decimal_comma=True)).null_count() == 0:
         return comma
-    if text.str.to_lowercase().is_in(["true", "false"]).all():
-        return NumberForm(boolean=True)
     forms = (NumberForm(), NumberForm(decimal_comma=True)) if cells.separator == ";" else (NumberForm(),)
     form = min(forms, key=lambda form: _parse(text, form).null_count())
     return _with_strays(cells, text, form)
@@ -79,9 +112,9 @@ def read_numbers(cells: Cells, form: NumberForm) -> np.ndarray:
     for float32.
     """
     text = cells.text
-    if form.missing_word is not None:
+    if form.missing_word is not None and not cells.numeric:
         text = text.set(text == form.missing_word, None)
-    parsed = _parse(text, form)
+    parsed = text if cells.numeric else _parse(text, form)
     strays = parsed.is_null() & text.is_not_null()
     if strays.any():
         raise _not_a_number(cells, strays, "the column holds numbers otherwise")
@@ -90,10 +123,15 @@ def read_numbers(cells: Cells, form: NumberForm) -> np.ndarray:
         row = int(too_large.arg_true()[0])
         raise DataError(
             f"column '{cells.name}' holds a value that is not finite, or too large for a 32-bit number",
-            evidence=f"{cells.path}, line {cells.lines[row]}, column '{cells.name}': '{cells.text[row]}'",
+            evidence=f"{cells.place(row)}, column '{cells.name}': '{cells.text[row]}'",
             remedy="correct the value, leave the cell empty if it is unknown, or remove the row",
         )
     return parsed.fill_null(float("nan")).to_numpy().astype(np.float64, copy=True)
+
+
+def all_numbers(text: pl.Series) -> bool:
+    """Return whether every cell of text is a number."""
+    return _parse(text, NumberForm()).null_count() == 0
 
 
 def _parse(text: pl.Series, form: NumberForm) -> pl.Series:
@@ -115,7 +153,7 @@ def _parse(text: pl.Series, form: NumberForm) -> pl.Series:
 def _not_a_number(cells: Cells, where: pl.Series, evidence: str) -> DataError:
     row = int(where.arg_true()[0])
     return DataError(
-        f"column '{cells.name}' holds numbers, but not in line {cells.lines[row]} of {cells.path}",
+        f"column '{cells.name}' holds numbers, but not in {cells.unit} {cells.lines[row]} of {cells.path}",
         evidence=f"'{cells.text[row]}'; {evidence}",
         remedy=f"correct the cell, leave it empty if the value is unknown, or leave the column out: "
         f'data.ignore = ["{cells.name}"]',

@@ -2,25 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from trainwright.data.files import listing
-from trainwright.data.idx import is_idx, read_idx
+from trainwright.data.dataset import content_digest
+from trainwright.data.idx import read_idx
+from trainwright.data.samples import Samples, SampleSource
 from trainwright.errors import DataError
 
 _PARTS = {"train": "train", "test": "t10k"}
-_GIVE = "give a folder with train-images-idx3-ubyte and train-labels-idx1-ubyte (each may end with .gz), or a data file"
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Pictures:
-    """Grey images as stored, uint8 `(n, height, width)`, with the label of each, int64 `(n,)`."""
-
-    images: np.ndarray
-    labels: np.ndarray
 
 
 def find_pair(folder: Path, split: str) -> tuple[Path, Path] | None:
@@ -59,7 +50,7 @@ def labels_beside(images: Path) -> Path:
     return found
 
 
-def read_pictures(images_path: Path, labels_path: Path) -> Pictures:
+def read_pictures(images_path: Path, labels_path: Path) -> Samples:
     """Read images and their labels. Raises `DataError` where either is damaged or their counts differ."""
     images = read_idx(images_path, dimensions=3)
     labels = read_idx(labels_path, dimensions=1)
@@ -69,28 +60,24 @@ def read_pictures(images_path: Path, labels_path: Path) -> Pictures:
             evidence=f"{len(images):,} images, {len(labels):,} labels",
             remedy="take both files from the same release of the data set",
         )
-    return Pictures(images=images, labels=labels.astype(np.int64))
+    return Samples(x=images[:, None], y=labels.astype(np.int64))
 
 
-def is_picture_source(path: Path) -> bool:
-    """Return whether `path` is an IDX file, or a folder that holds IDX files; a folder of anything else is refused."""
-    if not path.is_dir():
-        return is_idx(path)
-    if find_pair(path, "train") is not None:
-        return True
-    inside = listing(path)
-    raise DataError(
-        f"{path} is a folder, but no data set",
-        evidence=f"it holds {', '.join(inside[:8]) or 'nothing'}{', ...' if len(inside) > 8 else ''}",
-        remedy=_GIVE,
+def read_idx_source(path: Path) -> SampleSource:
+    """Return the images of a folder, with its own test images where it has them, or those of one images file."""
+    pairs = {"train": (path, labels_beside(path))} if not path.is_dir() else {}
+    if path.is_dir():
+        pairs = {split: pair for split in _PARTS if (pair := find_pair(path, split)) is not None}
+    parts = {split: read_pictures(*pair) for split, pair in pairs.items()}
+    if "train" not in parts:
+        raise DataError(
+            f"{path} holds no training images",
+            evidence="there is a pair of test files alone",
+            remedy="put train-images-idx3-ubyte and train-labels-idx1-ubyte into the folder",
+        )
+    return SampleSource(
+        name=path.name.removesuffix(".gz"),
+        parts=parts,
+        pixels=True,
+        fingerprint=content_digest(*(array for some in parts.values() for array in (some.x[:, 0], some.y))),
     )
-
-
-def read_source(path: Path) -> tuple[Pictures, Pictures | None]:
-    """Return the images of a folder or of one images file, and the folder's own test images where it has them."""
-    if not path.is_dir():
-        return read_pictures(path, labels_beside(path)), None
-    train, test = find_pair(path, "train"), find_pair(path, "test")
-    if train is None:
-        raise DataError(f"{path} holds no training images", remedy=_GIVE)
-    return read_pictures(*train), read_pictures(*test) if test is not None else None

@@ -29,10 +29,13 @@ class Preparation:
     test: float
     seed: int
 
-    def divide(self, count: int, *, labels: np.ndarray | None, with_test: bool) -> Parts:
+    def divide(
+        self, count: int, *, labels: np.ndarray | None, with_test: bool = True, with_validation: bool = True
+    ) -> Parts:
         """Divide `count` rows by these shares; without `with_test`, the test rows come from elsewhere."""
         test = self.test if with_test else 0.0
-        return split_rows(count, labels=labels, validation=self.validation, test=test, seed=self.seed)
+        validation = self.validation if with_validation else 0.0
+        return split_rows(count, labels=labels, validation=validation, test=test, seed=self.seed)
 
 
 def check_fractions(validation: float, test: float) -> None:

@@ -9,11 +9,10 @@ import numpy as np
 import torch
 from torch.utils.data import Dataset as TorchDataset
 
+from trainwright.data.augmented import Augment, Batch, augmented
 from trainwright.errors import DataError
 from trainwright.randomness import derive, isolated
 from trainwright.tensors import to_tensor
-
-Batch = tuple[torch.Tensor, torch.Tensor]
 
 
 class StreamBatches:
@@ -23,11 +22,17 @@ class StreamBatches:
     shuffling or augmenting loader repeats its epochs exactly; the caller's generator state is not touched. A loader's
     own generator is seeded at the start of each pass. `samples` and `steps_per_epoch` are asked of a DataLoader, and
     of anything else counted by a pass over the data.
+
+    `augment` changes the batches of `epoch`, and of nothing else. It gets x and y on `device`; `indices` are the
+    samples' places in the pass, on the CPU, since nobody knows which samples a loader chose.
     """
 
-    def __init__(self, data: Any, *, seed: int, device: torch.device | str = "cpu") -> None:
+    def __init__(
+        self, data: Any, *, seed: int, device: torch.device | str = "cpu", augment: Augment | None = None
+    ) -> None:
         _check_iterable(data)
         self._data = data
+        self.augment = augment
         self.seed = seed
         self.device = torch.device(device)
         known = _counts(data)
@@ -44,7 +49,15 @@ class StreamBatches:
 
     def epoch(self, epoch: int) -> Iterator[Batch]:
         """Yield the batches of one epoch: those that the loader gives under the seed of (seed, epoch)."""
-        return self._pass("epoch", epoch)
+        place = 0
+        for x, y in self._pass("epoch", epoch):
+            if self.augment is None:
+                yield x, y
+                continue
+            indices = torch.arange(place, place + len(x))
+            place += len(x)
+            # A copy, because a loader may hand out views of its own data, and an augmentation may work in place.
+            yield augmented(self.augment, (x.clone(), y.clone()), epoch, indices)
 
     def in_order(self, batch_size: int | None = None) -> Iterator[Batch]:
         """Yield all batches, for evaluation, the same at every call; the loader decides on their order and size."""

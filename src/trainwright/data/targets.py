@@ -1,15 +1,17 @@
-"""The target column: which one it is, whether it holds classes or quantities, and what each row is to learn."""
+"""The target column of a table: whether it holds classes or quantities, and what each row is to learn."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 
 import numpy as np
 
 from trainwright.data.columns import cells_of
-from trainwright.data.csvfile import RawTable
-from trainwright.data.numbers import Cells, NumberForm, number_form, read_numbers
+from trainwright.data.goals import Target
+from trainwright.data.numbers import Cells, number_form, number_name, read_numbers
+from trainwright.data.rawtable import RawTable
+from trainwright.data.several import read_more_of_several, read_several
 from trainwright.errors import DataError
 from trainwright.records import Task
 
@@ -19,32 +21,18 @@ _RARE = 3  # rows below which a class cannot be in training, validation and test
 _CLASS_SHARE = 20  # ... and rows per distinct number that make it so; two or three numbers always do
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Target:
-    """What the rows of a table are to learn.
+def read_target(table: RawTable, names: Sequence[str], task: str = "auto") -> Target:
+    """Read the columns `names` as the target; several are quantities or labels of 0 and 1 (`read_several`).
 
-    `rows` are the rows of the source that have a target; `values` what they hold: int64 class ids, or float64. `form`
-    says how the cells are read as numbers, None for words.
+    Of one column, with `task` "auto", words are classes; numbers are classes where they are whole, at most 20 distinct,
+    and at most three distinct or one for each 20 rows; other numbers are quantities. Class ids follow the sorted class
+    names, numbers sorted as numbers. Rows without a target are left out, with a note. Raises `DataError` where no row
+    has a target, where all have the same, where words are to be predicted as quantities, or where nearly every row has
+    a class of its own.
     """
-
-    name: str
-    task: Task
-    classes: tuple[str, ...]
-    form: NumberForm | None
-    rows: np.ndarray
-    values: np.ndarray
-    notes: tuple[str, ...] = ()
-
-
-def read_target(table: RawTable, name: str, task: str = "auto") -> Target:
-    """Read column `name` as the target.
-
-    With `task` "auto", words are classes; numbers are classes where they are whole, at most 20 distinct, and at most
-    three distinct or one for each 20 rows; other numbers are quantities. Class ids follow the sorted class names,
-    numbers sorted as numbers. Rows without a target are left out, with a note. Raises `DataError` where no row has a
-    target, where all have the same, where words are to be predicted as quantities, or where nearly every row has a
-    class of its own.
-    """
+    if len(names) > 1 or task == "multi-label":
+        return read_several(table, names, task)
+    name = names[0]
     cells = cells_of(table, name)
     present = np.flatnonzero(cells.text.is_not_null().to_numpy())
     if len(present) == 0:
@@ -64,19 +52,27 @@ def read_target(table: RawTable, name: str, task: str = "auto") -> Target:
         notes.append(f"{len(cells.text) - len(present)} rows without a target were left out")
     if resolved == "classification":
         classes, values = _classes(cells, numbers, present)
-        rare = [name for name, count in zip(classes, np.bincount(values), strict=True) if count < _RARE]
+        rare = [label for label, count in zip(classes, np.bincount(values), strict=True) if count < _RARE]
         if rare:
             notes.append(f"classes of fewer than {_RARE} rows are not in every split: {', '.join(rare[:5])}")
     else:
         assert numbers is not None  # _task() refuses words as quantities
-        classes, values = (), numbers[present]
-    if len(classes) == 1 or (not classes and bool((values == values[0]).all())):
+        classes, values = (), numbers[present].reshape(-1, 1)
+    if bool((values == values[0]).all()):
         raise DataError(
             f"the target '{name}' is the same in every row, so there is nothing to learn",
-            evidence=f"{table.path}: {len(present)} rows with '{classes[0] if classes else f'{values[0]:g}'}'",
+            evidence=f"{table.path}: {len(present)} rows with '{classes[0] if classes else f'{values[0, 0]:g}'}'",
             remedy="choose another column as data.target, or give rows of other classes or values",
         )
-    return Target(name=name, task=resolved, classes=classes, form=form, rows=present, values=values, notes=tuple(notes))
+    return Target(
+        names=(name,),
+        task=resolved,
+        classes=classes,
+        forms=(form,),
+        rows=present,
+        values=values,
+        notes=tuple(notes),
+    )
 
 
 def _task(cells: Cells, numbers: np.ndarray | None, task: str) -> tuple[Task, list[str]]:
@@ -85,7 +81,7 @@ def _task(cells: Cells, numbers: np.ndarray | None, task: str) -> tuple[Task, li
             row = int(cells.text.is_not_null().arg_true()[0])
             raise DataError(
                 f"the target '{cells.name}' holds words, which cannot be predicted as quantities",
-                evidence=f"{cells.path}, line {cells.lines[row]}: '{cells.text[row]}'",
+                evidence=f"{cells.place(row)}: '{cells.text[row]}'",
                 remedy='set data.task = "classification", or choose a numeric column as data.target',
             )
         return "classification", []
@@ -125,28 +121,26 @@ def class_ids(words: Sequence[str], classes: Sequence[str]) -> np.ndarray:
     return np.fromiter((ids.get(word, -1) for word in words), dtype=np.int64, count=len(words))
 
 
-def number_name(value: float) -> str:
-    """Return a numeric class's name: "3" for a whole number, else the shortest text that reads back as the same."""
-    return str(int(value)) if value == int(value) else repr(float(value))
-
-
 def read_more(target: Target, table: RawTable) -> Target:
     """Read the same target from another file, with the classes already known. Raises `DataError` for a new class.
 
     A full stop at the end of every label, as in the Adult test file, is dropped where that makes all labels known.
     """
-    cells = cells_of(table, target.name)
+    if target.task == "multi-label" or len(target.names) > 1:
+        return read_more_of_several(target, table)
+    name, form = next(zip(target.names, target.forms, strict=True))
+    cells = cells_of(table, name)
     notes: list[str] = []
-    numbers = read_numbers(cells, target.form) if target.form is not None else None
+    numbers = read_numbers(cells, form) if form is not None else None
     if numbers is not None:
         rows = np.flatnonzero(~np.isnan(numbers))
         words = [number_name(value) for value in numbers[rows]] if target.classes else []
     else:
         rows = np.flatnonzero(cells.text.is_not_null().to_numpy())
-        words = cells.text.drop_nulls().to_list()
+        words = cells.words().drop_nulls().to_list()
     if len(rows) == 0:
         raise DataError(
-            f"the target '{target.name}' has no value in any row of {table.path}",
+            f"the target '{name}' has no value in any row of {table.path}",
             evidence=f"{len(cells.text)} rows, all empty or marked as missing",
             remedy="give a test file that has the target",
         )
@@ -154,7 +148,7 @@ def read_more(target: Target, table: RawTable) -> Target:
         notes.append(f"{len(cells.text) - len(rows)} rows of the test file without a target were left out")
     if not target.classes:
         assert numbers is not None  # quantities always have a form
-        values = numbers[rows]
+        values = numbers[rows].reshape(-1, 1)
     else:
         values = class_ids(words, target.classes)
         if (values < 0).any() and all(word.endswith(".") for word in words):
@@ -164,15 +158,7 @@ def read_more(target: Target, table: RawTable) -> Target:
             place = int(np.argmax(values < 0))
             raise DataError(
                 f"the test file holds a class that the training file does not: '{words[place]}'",
-                evidence=f"{table.path}, line {cells.lines[rows[place]]}; known: {', '.join(target.classes[:10])}",
+                evidence=f"{cells.place(int(rows[place]))}; known: {', '.join(target.classes[:10])}",
                 remedy="correct the label, or add training rows of that class",
             )
-    return Target(
-        name=target.name,
-        task=target.task,
-        classes=target.classes,
-        form=target.form,
-        rows=rows,
-        values=values,
-        notes=tuple(notes),
-    )
+    return replace(target, rows=rows, values=values, notes=tuple(notes))

@@ -1,122 +1,182 @@
-"""Schedules: pure functions of the fraction of the run, from which the rate of every step follows in closed form.
-
-A schedule maps a fraction in [0, 1] to the multiple of the learning rate in [0, 1]. There is no state to step, so a
-schedule stepped once an epoch instead of once a step, or resumed at the wrong place, cannot be written.
-"""
+"""Schedules: multiples of the learning rate over the fraction of the run. Every entry takes the same warmup."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from types import MappingProxyType
+from typing import Any
 
-from trainwright import defaults
+from trainwright.errors import UsageError
+from trainwright.parts import schedule_builders as builders
+from trainwright.parts import schedule_options as options_of
+from trainwright.parts.catalogue import find
+from trainwright.parts.schedule_form import Schedule, deviation, fraction_of, mark_steps, momenta, rates
+from trainwright.parts.schedule_plateau import Plateau
+from trainwright.parts.schedule_problems import find_problem
 from trainwright.records import Option, ScheduleSpec
 
-Schedule = Callable[[float], float]
+__all__ = [
+    "CATALOGUE",
+    "Plateau",
+    "Schedule",
+    "deviation",
+    "fraction_of",
+    "mark_steps",
+    "momenta",
+    "problem",
+    "rates",
+]
 
 
-def constant() -> Schedule:
-    """The full rate throughout."""
-    return lambda fraction: 1.0
+def problem(name: str, options: Mapping[str, Any]) -> str | None:
+    """Return why the schedule `name` cannot do what its `options` ask for, with the remedy; None where it can.
 
-
-def step(every: float, factor: float) -> Schedule:
-    """Multiply by `factor` each time the share `every` of the run has passed: factor ** floor(fraction / every)."""
-    # 0.9 / 0.3 may come out as 2.999...: the tiny push keeps a drop at its boundary, not one step behind it.
-    return lambda fraction: factor ** math.floor(fraction / every + 1e-9)
-
-
-def cosine(floor: float) -> Schedule:
-    """Half a cosine from 1 to `floor`: floor + (1 - floor) * (1 + cos(pi * fraction)) / 2."""
-    return lambda fraction: floor + 0.5 * (1 - floor) * (1 + math.cos(math.pi * fraction))
-
-
-def warmup_cosine(warmup: float, floor: float) -> Schedule:
-    """Linear from 0 to 1 over the share `warmup`, then `cosine` over the rest."""
-    decay = cosine(floor)
-
-    def multiple(fraction: float) -> float:
-        if fraction < warmup:
-            return fraction / warmup
-        return decay((fraction - warmup) / (1 - warmup))
-
-    return multiple
-
-
-def fraction_of(step: int, planned_steps: int) -> float:
-    """Return the place in the run at which the rate of `step` (from 0) is read: the middle of the step.
-
-    Read at its start, a warmup's first step would have rate 0 and do nothing; read at its end, a decay's last one.
+    What is not given takes its default. Each option is taken to be within its own range; the factory of the entry
+    refuses the same by a `UsageError`. Raises `UsageError` on an unknown name.
     """
-    return (step + 0.5) / planned_steps
+    found = find_problem(name, _complete(find(CATALOGUE, name, "schedule").options, options))
+    return None if found is None else "; ".join(found)
 
 
-_FLOOR = Option(default=0.0, minimum=0.0, maximum=1.0, meaning="share of the rate that is left at the end")
+def _complete(options: Mapping[str, Option], given: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: option.default for name, option in options.items()} | dict(given)
 
-CATALOGUE: Mapping[str, ScheduleSpec] = MappingProxyType(
-    {
-        spec.name: spec
-        for spec in (
-            ScheduleSpec(
-                name="constant",
-                summary="the same rate throughout",
-                formula="eta(t) = eta0",
-                factory=constant,
-                options={},
-                reference="G2, chapter 6",
-            ),
-            ScheduleSpec(
-                name="step",
-                summary="drops by a factor at regular places",
-                formula="eta(t) = eta0 * gamma^floor(t / S)",
-                factory=step,
-                options={
-                    "every": Option(
-                        default=defaults.STEP_DECAY_EVERY.value,
-                        minimum=0.0,
-                        maximum=1.0,
-                        meaning=defaults.STEP_DECAY_EVERY.meaning,
-                        source=defaults.STEP_DECAY_EVERY.source,
-                        minimum_excluded=True,
-                    ),
-                    "factor": Option(
-                        default=defaults.STEP_DECAY_FACTOR.value,
-                        minimum=0.0,
-                        maximum=1.0,
-                        meaning=defaults.STEP_DECAY_FACTOR.meaning,
-                        source=defaults.STEP_DECAY_FACTOR.source,
-                        log=True,
-                        minimum_excluded=True,
-                    ),
-                },
-                reference="G2, chapter 6",
-            ),
-            ScheduleSpec(
-                name="cosine",
-                summary="half a cosine from the full rate down to the floor",
-                formula="eta(t) = eta_min + (eta_max - eta_min) * (1 + cos(pi t / T)) / 2",
-                factory=cosine,
-                options={"floor": _FLOOR},
-                reference="G2, chapter 6; Loshchilov and Hutter 2017",
-            ),
-            ScheduleSpec(
-                name="warmup_cosine",
-                summary="rises linearly, then falls along half a cosine: the modern default",
-                formula="eta(t) = eta0 * t / W for t < W, then cosine over the rest",
-                factory=warmup_cosine,
-                options={
-                    "warmup": Option(
-                        default=defaults.WARMUP_FRACTION.value,
-                        minimum=0.0,
-                        maximum=0.9,
-                        meaning=defaults.WARMUP_FRACTION.meaning,
-                        source=defaults.WARMUP_FRACTION.source,
-                    ),
-                    "floor": _FLOOR,
-                },
-                reference="G2, chapter 6",
-            ),
-        )
-    }
+
+def _entry(
+    name: str,
+    builder: Callable[..., Schedule],
+    options: Mapping[str, Option],
+    *,
+    summary: str,
+    formula: str,
+    reference: str,
+    warmup: Option = options_of.NO_WARMUP,
+) -> ScheduleSpec:
+    """Return the entry's record, with the warmup that all entries have and with the refusals of `problem`."""
+    taken = MappingProxyType({**options, "warmup": warmup})
+
+    def factory(**given: Any) -> Schedule:
+        values = _complete(taken, given)
+        found = find_problem(name, values)
+        if found is not None:
+            raise UsageError(f"schedule {name}: {found[0]}", remedy=found[1])
+        schedule = builder(**values)
+        begins = ((values["warmup"], "warmup ends"),) if values["warmup"] else ()
+        return replace(schedule, marks=tuple(sorted((*begins, *schedule.marks))))
+
+    return ScheduleSpec(
+        name=name, summary=summary, formula=formula, factory=factory, options=taken, reference=reference
+    )
+
+
+_ENTRIES = (
+    _entry(
+        "constant",
+        builders.constant,
+        {},
+        summary="the same rate throughout",
+        formula="eta(t) = eta0",
+        reference="G2, chapter 6",
+    ),
+    _entry(
+        "step",
+        builders.step,
+        {"every": options_of.EVERY, "factor": options_of.FACTOR},
+        summary="drops by a factor at regular places",
+        formula="eta(t) = eta0 * gamma^floor(t / S)",
+        reference="G2, chapter 6",
+    ),
+    _entry(
+        "multistep",
+        builders.multistep,
+        {"at": options_of.DROPS, "factor": options_of.FACTOR},
+        summary="drops by a factor at the places given",
+        formula="eta(t) = eta0 * gamma^(number of places passed)",
+        reference="G3; G2, chapter 6",
+    ),
+    _entry(
+        "exponential",
+        builders.exponential,
+        {"final": options_of.FINAL},
+        summary="falls by the same factor at every step",
+        formula="eta(t) = eta0 * final^(t / T)",
+        reference="torch's ExponentialLR, in fractions of the run",
+    ),
+    _entry(
+        "linear",
+        builders.linear,
+        {"floor": options_of.FLOOR},
+        summary="a straight line from the full rate down to the floor",
+        formula="eta(t) = eta_min + (eta_max - eta_min) * (1 - t / T)",
+        reference="G1",
+    ),
+    _entry(
+        "polynomial",
+        builders.polynomial,
+        {"power": options_of.POWER, "floor": options_of.FLOOR},
+        summary="falls along a power of what is left of the run",
+        formula="eta(t) = eta_min + (eta_max - eta_min) * (1 - t / T)^power",
+        reference="You, Gitman and Ginsburg 2017",
+    ),
+    _entry(
+        "cosine",
+        builders.cosine,
+        {"floor": options_of.FLOOR},
+        summary="half a cosine from the full rate down to the floor",
+        formula="eta(t) = eta_min + (eta_max - eta_min) * (1 + cos(pi t / T)) / 2",
+        reference="G2, chapter 6; Loshchilov and Hutter 2017",
+    ),
+    _entry(
+        "warmup_cosine",
+        builders.cosine,
+        {"floor": options_of.FLOOR},
+        warmup=options_of.WARMUP,
+        summary="rises linearly, then falls along half a cosine: the modern default",
+        formula="eta(t) = eta0 * t / W for t < W, then cosine over the rest",
+        reference="G2, chapter 6",
+    ),
+    _entry(
+        "one_cycle",
+        builders.one_cycle,
+        options_of.ONE_CYCLE,
+        summary="rises to a peak and falls far below its start, with momentum the other way: few epochs",
+        formula="eta from eta0 / start_divisor to eta0 at rise, then to eta0 / (start_divisor * final_divisor)",
+        reference="G3; Smith and Topin 2018",
+    ),
+    _entry(
+        "cosine_restarts",
+        builders.cosine_restarts,
+        options_of.RESTARTS,
+        summary="falls along half a cosine, again and again: a snapshot at the end of each cycle makes an ensemble",
+        formula="cosine within each cycle; cycle i is growth^i times as long as the first",
+        reference="Loshchilov and Hutter 2017; Huang et al. 2017; G2, chapter 9",
+    ),
+    _entry(
+        "cyclic",
+        builders.cyclic,
+        options_of.TRIANGLES,
+        summary="rises and falls in straight lines, never to nothing: explores where restarts would settle",
+        formula="eta(t) = eta_min + (eta_max - eta_min) * swing_factor^cycle * (1 - |2x - 1|), x within the cycle",
+        reference="Smith 2017",
+    ),
+    _entry(
+        "wsd",
+        builders.wsd,
+        options_of.STABLE_DECAY,
+        warmup=options_of.WARMUP,
+        summary="warmup, the full rate, and a short decay at the end: a longer run can go on from the stable part",
+        formula="eta(t) = eta0 until the last share `decay`, then eta_min + (eta0 - eta_min) * (1 - sqrt(x))",
+        reference="Hu et al. 2024; Hägele et al. 2024",
+    ),
+    _entry(
+        "plateau",
+        builders.plateau,
+        options_of.PLATEAU,
+        summary="drops by a factor when the evaluations stop improving",
+        formula="eta = eta0 * factor^(number of times that `patience` evaluations brought nothing better)",
+        reference="G2, chapter 4; G4",
+    ),
 )
+
+CATALOGUE: Mapping[str, ScheduleSpec] = MappingProxyType({spec.name: spec for spec in _ENTRIES})

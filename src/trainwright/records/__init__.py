@@ -18,7 +18,7 @@ from trainwright.records.history import (
     StepRecord,
 )
 from trainwright.records.jsonable import from_plain, to_plain
-from trainwright.records.run import InputStats, Outcome, OutputFacts, RunInfo, Setting, Status, TargetStats
+from trainwright.records.run import InputStats, Ledger, Outcome, OutputFacts, RunInfo, Setting, Status, TargetStats
 from trainwright.records.specs import (
     AugmentSpec,
     DataShape,
@@ -46,6 +46,7 @@ __all__ = [
     "InitializerSpec",
     "InputStats",
     "LayerStats",
+    "Ledger",
     "Location",
     "LossSpec",
     "ModelSpec",

@@ -28,8 +28,10 @@ class StepProbe:
 class StepRecord:
     """One optimizer step. `step` and `epoch` count from 0.
 
-    `loss` is the mean over the batch's `samples`, before the update; `gradient_norm` the global norm before clipping;
-    `update_ratio` the median over weight matrices of |update| / |weight| (sampled, else None).
+    `loss` is the mean over the `samples` of all batches of the step, before the update, and `penalty` what the weights
+    themselves add to it (None where they add nothing); `gradient_norm` the global norm before clipping, `clipped_norm`
+    after; `skipped` says that float16 overflowed under its scale and no update was made; `update_ratio` the median over
+    weight matrices of |update| / |weight| (sampled, else None).
     """
 
     step: int
@@ -37,8 +39,11 @@ class StepRecord:
     loss: float
     rate: float
     samples: int
+    penalty: float | None = None
     gradient_norm: float | None = None
+    clipped_norm: float | None = None
     clipped: bool = False
+    skipped: bool = False
     update_ratio: float | None = None
     probe: StepProbe | None = None
     seconds: float = 0.0

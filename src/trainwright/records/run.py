@@ -120,6 +120,47 @@ class RunInfo:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Ledger:
+    """What became of every step. The books balance where `problems` is empty.
+
+    `planned` is what the whole run was to make, `attempted` what was begun; each attempt was `performed`, `skipped`
+    (float16 overflowed under its scale) or `refused` (not finite: the run ends). `samples` counts what went through the
+    model in training, `planned_samples` what whole epochs hold (None where a run of a given number of steps stops
+    within one). `rate_deviation` is the largest relative difference between a rate that was used and the schedule's.
+    """
+
+    planned: int
+    attempted: int
+    performed: int
+    skipped: int
+    refused: int
+    clipped: int
+    samples: int
+    planned_samples: int | None = None
+    rate_deviation: float | None = None
+    complete: bool = True  # the run went to its planned end
+
+    @property
+    def problems(self) -> tuple[str, ...]:
+        """What does not add up, in plain sentences; empty where the books balance."""
+        found = []
+        if self.attempted != self.performed + self.skipped + self.refused:
+            found.append(
+                f"{self.attempted} steps attempted, but {self.performed} performed + {self.skipped} skipped "
+                f"+ {self.refused} refused = {self.performed + self.skipped + self.refused}"
+            )
+        if self.complete and self.attempted != self.planned:
+            found.append(f"{self.planned} steps planned, {self.attempted} attempted, and yet the run went to its end")
+        if self.attempted > self.planned:
+            found.append(f"{self.attempted} steps attempted, {self.planned} planned")
+        if self.complete and self.planned_samples is not None and self.samples != self.planned_samples:
+            found.append(f"{self.planned_samples} samples planned, {self.samples} trained on")
+        if self.rate_deviation is not None and self.rate_deviation > 1e-6:
+            found.append(f"the rates used deviate from the schedule by up to {self.rate_deviation:.2%}")
+        return tuple(found)
+
+
+@dataclass(frozen=True, kw_only=True)
 class Outcome:
     """How a run ended. Failure is data: `diverged` is an outcome, not an exception.
 
@@ -132,3 +173,4 @@ class Outcome:
     best_step: int | None = None
     steps: int = 0
     seconds: float = 0.0
+    ledger: Ledger | None = None

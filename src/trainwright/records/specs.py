@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from trainwright.defaults import Default
 from trainwright.records.run import Task
 
 Expects = Literal["logits", "log-probabilities", "probabilities", "values"]
@@ -112,7 +113,8 @@ class ScheduleSpec:
 class ModelSpec:
     """A built-in network. `factory(shape, **options)` gives a module from `(N, *input_shape)` to `(N, outputs)`.
 
-    `dimensions` says how many dimensions a sample may have; `tokens` that samples are token ids.
+    `dimensions` says how many dimensions a sample may have; `tokens` that samples are token ids. `recommended` holds
+    the settings of a recipe ("optimizer.lr") that suit this network better than the general ones.
     """
 
     name: str
@@ -122,6 +124,7 @@ class ModelSpec:
     dimensions: tuple[int, ...]
     reference: str
     tokens: bool = False
+    recommended: Mapping[str, Default] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)

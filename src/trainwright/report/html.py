@@ -15,6 +15,7 @@ from trainwright.report.signs import HEALTHY, SIGNS, Sign
 from trainwright.report.summary import (
     best_values,
     head_facts,
+    ledger_phrase,
     severity_counts,
     steps_phrase,
     time_phrase,
@@ -82,6 +83,8 @@ def render_html(
 
 def _header(info: RunInfo, outcome: Outcome | None, chart: Chart, sign: Sign, sentence: str) -> str:
     asked = "".join(f"<span>{markup(value)}</span>" for name, value in head_facts(info) if name != "parameters")
+    ledger = ledger_phrase(outcome, chart)
+    asked += f"<span>{markup(ledger)}</span>" if ledger else ""
     numbers = _key_numbers(info, outcome, chart)
     figures = "".join(f"<div><dt>{markup(name)}</dt><dd>{markup(value)}</dd></div>" for name, value in numbers)
     shape = f'<span class="shape {sign.word}" aria-hidden="true">{sign.shape}</span>'

@@ -12,7 +12,7 @@ from trainwright.report.curves import Curve, decimate
 from trainwright.report.numbers import number
 from trainwright.report.safe import prose
 from trainwright.report.signs import DIM, SIGNS, paint
-from trainwright.report.summary import best_values, head_facts, steps_phrase, time_phrase
+from trainwright.report.summary import best_values, head_facts, ledger_phrase, steps_phrase, time_phrase
 from trainwright.report.wrapping import clip, display_width
 
 _ROWS = 7
@@ -24,6 +24,7 @@ _LANE = "  findings"
 def head_lines(info: RunInfo, outcome: Outcome | None, chart: Chart, *, color: bool, width: int) -> list[str]:
     """Return what the run was and how far it came, one fact on each line."""
     facts = [*head_facts(info), ("steps", steps_phrase(info, outcome, chart))]
+    facts.append(("updates", ledger_phrase(outcome, chart)))
     if outcome is not None and outcome.best_step is not None:
         facts.append(("best step", number(outcome.best_step)))
     facts.append(("time", time_phrase(outcome, chart)))

@@ -66,6 +66,22 @@ def steps_phrase(info: RunInfo, outcome: Outcome | None, chart: Chart) -> str:
     return number(made) if planned is None or planned == made else f"{number(made)} of {number(planned)}"
 
 
+def ledger_phrase(outcome: Outcome | None, chart: Chart) -> str:
+    """Return what became of the steps: clipped, skipped, the penalty's share; what does not balance comes first."""
+    ledger = outcome.ledger if outcome is not None else None
+    if ledger is None or ledger.attempted == 0:
+        return ""
+    said = [f"the books do not balance: {problem}" for problem in ledger.problems]
+    if ledger.skipped:
+        said.append(f"{number(ledger.performed)} performed, {number(ledger.skipped)} skipped by float16")
+    if ledger.clipped:
+        said.append(f"{ledger.clipped / ledger.attempted:.0%} of the gradients clipped")
+    last = chart.steps[-1] if chart.steps else None
+    if last is not None and last.penalty is not None:
+        said.append(f"penalty {number(chart.steps[0].penalty or 0.0)} at the start, {number(last.penalty)} at the end")
+    return "; ".join(said)
+
+
 def time_phrase(outcome: Outcome | None, chart: Chart) -> str:
     """Return how long the run took, as far as it is known."""
     seconds = outcome.seconds if outcome is not None else sum(record.seconds for record in chart.steps)

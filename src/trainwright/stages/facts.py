@@ -11,11 +11,13 @@ from torch import nn
 
 from trainwright.data.batches import Batches, StreamBatches
 from trainwright.errors import ModelError
-from trainwright.parts import optimizers
+from trainwright.stages.choose import recommended_rate
 from trainwright.randomness import isolated
 from trainwright.records import Location, LossSpec, RunInfo, Setting, Task
 from trainwright.stages.recipe import Recipe
 from trainwright.tensors import evaluating
+from trainwright.training.loop import updates_per_epoch
+from trainwright.training.metrics import metric_name
 from trainwright.vitals.output import output_facts
 from trainwright.vitals.setup import has_input_norm, input_stats, linear_score, target_stats
 
@@ -40,7 +42,7 @@ class Subject:
     splits: Mapping[str, Batches | StreamBatches]
     inputs: torch.Tensor
     targets: torch.Tensor
-    target_std: float = 1.0
+    target_std: tuple[float, ...] = (1.0,)
     plain: bool = True
 
 
@@ -58,6 +60,7 @@ def measure(
     """
     x, y = reference
     model, train = subject.model, subject.splits["train"]
+    updates = updates_per_epoch(train.steps_per_epoch, recipe.train.accumulate)
     outputs = output_units(model, x[:2])  # refuses a model that cannot take its input before anything is measured
     settings = recipe.settings()
     if optimizer is not None:  # the recipe's own was not used
@@ -75,22 +78,24 @@ def measure(
         model=subject.model_name,
         outputs=outputs,
         parameters=sum(parameter.numel() for parameter in model.parameters()),
-        planned_steps=int(recipe.train.epochs) * train.steps_per_epoch,
-        steps_per_epoch=train.steps_per_epoch,
-        metric="accuracy" if subject.task == "classification" else "rmse",
+        planned_steps=recipe.train.steps or int(recipe.train.epochs) * updates,
+        steps_per_epoch=updates,
+        metric=metric_name(subject.task),
         settings=settings,
-        recommended_rate=None if optimizer else optimizers.CATALOGUE[recipe.optimizer.name].options["lr"].default,
+        recommended_rate=None if optimizer else recommended_rate(recipe.model.name, recipe.optimizer.name),
         has_input_norm=has_input_norm(model),
     )
     if recipe.doctor.level == "off":
         return info
     held_out = subject.splits.get("validation", train)
-    linear = linear_score(train.take(_LINEAR_SAMPLES), held_out.take(_LINEAR_SAMPLES), subject.task)
+    linear = None
+    if subject.task != "multi-label" and subject.inputs.is_floating_point() and len(subject.target_std) == 1:
+        linear = linear_score(train.take(_LINEAR_SAMPLES), held_out.take(_LINEAR_SAMPLES), subject.task)
     if linear is not None and subject.task == "regression":
-        linear *= subject.target_std  # in the units in which the net's own error is reported
+        linear *= subject.target_std[0]  # in the units in which the net's own error is reported
     return replace(
         info,
-        inputs=input_stats(subject.inputs),
+        inputs=input_stats(subject.inputs) if subject.inputs.is_floating_point() else None,  # token ids have no scale
         targets=target_stats(subject.targets, loss if subject.plain else "", linear_score=linear),
         output=output_facts(model, x, subject.loss, y),
     )

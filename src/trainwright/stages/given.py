@@ -10,26 +10,21 @@ from torch import nn
 from trainwright.data.arrays import from_arrays
 from trainwright.data.batches import Batches, StreamBatches, batches_of, is_pair
 from trainwright.errors import ModelError, UsageError, did_you_mean
-from trainwright.parts import losses
+from trainwright.parts import losses, optimizers
 from trainwright.records import Location, LossSpec, Task
 from trainwright.report.safe import visible
 from trainwright.stages.facts import Subject, measure, output_units
-from trainwright.stages.recipe import AUTO, Recipe
-from trainwright.stages.setup import (
-    REFERENCE_SAMPLES,
-    Loss,
-    Setup,
-    batch_size_for,
-    build_optimizer,
-    build_schedule,
-    choose_device,
-    epochs_for,
-    loss_for,
-    threads_for,
-)
+from trainwright.stages.fit_together import check_batches, check_numerics
+from trainwright.stages.named import Loss, build_loss, build_optimizer, build_schedule, loss_for
+from trainwright.stages.recipe import Recipe
+from trainwright.stages.sections import AUTO, known_keys
+from trainwright.stages.setup import REFERENCE_SAMPLES, Setup
+from trainwright.stages.sizes import accumulate_for, batch_size_for, choose_device, epochs_for, threads_for
+from trainwright.stages.splits import augmentation
+from trainwright.training.precision import check_precision
 
 _STREAM_SAMPLES = 4096  # whose targets stand for those of a stream
-_SECTIONS = ("train", "optimizer", "schedule", "doctor")
+_SECTIONS = ("train", "optimizer", "schedule", "augment", "doctor")
 
 
 def changes_of(settings: dict[str, Any]) -> dict[str, Any]:
@@ -37,7 +32,7 @@ def changes_of(settings: dict[str, Any]) -> dict[str, Any]:
 
     Raises `UsageError`, with the nearest name, for one that no section has.
     """
-    homes = {key: f"{section}.{key}" for section in _SECTIONS for key in Recipe.known_keys(section) if key != "name"}
+    homes = {key: f"{section}.{key}" for section in _SECTIONS for key in known_keys(section) if key != "name"}
     homes |= {section: f"{section}.name" for section in ("optimizer", "schedule", "loss")}
     homes |= {"task": "data.task"}
     for name in settings:
@@ -60,58 +55,85 @@ def prepare_given(
     if not isinstance(model, nn.Module):
         raise ModelError("model must be a torch.nn.Module", evidence=f"it is a {type(model).__name__}")
     device = choose_device(recipe.train.device)
+    check_precision(recipe.train.precision, device)
+    recipe = recipe.completed({"optimizer.name": "adamw", "schedule.name": "warmup_cosine"})
     model.to(device)
     spec = losses.recognise(loss) if loss is not None else losses.CATALOGUE.get(recipe.loss.name)
     splits, task, (inputs, targets) = _splits(recipe, train, validation, device, spec, own_loss=loss is not None)
     reference = splits["train"].take(REFERENCE_SAMPLES)
+    loss_settings: dict[str, Any] = {}
+    evaluation = loss
     if loss is None:
         outputs = output_units(model, reference[0][:2])
-        spec = loss_for(recipe, task, 2 if outputs == 1 else max(outputs, 3))
-        loss = spec.factory()
+        spec = loss_for(recipe, task, 2 if outputs == 1 and task == "classification" else outputs)
+        made = build_loss(recipe, spec, _class_counts(targets, outputs) if task == "classification" else ())
+        loss, evaluation = made.training, made.evaluation
+        loss_settings = {f"loss.{option}": value for option, value in made.options.items()}
+    assert evaluation is not None
     if optimizer is None:
         optimizer, changes = build_optimizer(recipe, model)
         foreign = None
+        named = optimizers.CATALOGUE[recipe.optimizer.name]
+        closure, averages = named.closure, named.averages
     else:
         _check_ownership(optimizer, model)
         changes, foreign = {}, type(optimizer).__name__
+        closure, averages = isinstance(optimizer, torch.optim.LBFGS), False
     schedule, more = build_schedule(recipe)
+    batches = splits["train"].steps_per_epoch
+    accumulate = accumulate_for(recipe, batches, whole=closure)
     resolved = recipe.resolved(
         {
             **changes,
             **more,
+            **loss_settings,
             **({"loss.name": spec.name} if spec else {}),
-            "train.epochs": epochs_for(recipe, splits["train"].steps_per_epoch),
+            "train.epochs": epochs_for(recipe, batches, accumulate),
             "train.batch_size": splits["train"].batch_size,
+            "train.accumulate": accumulate,
             "train.device": str(device),
             "train.threads": threads_for(recipe),
         }
     )
     name = type(model).__name__
+    notes = [*check_batches(recipe, model, splits["train"]), *check_numerics(recipe, closure=closure)]
     subject = Subject(
         name=name.lower(),
         task=task,
         model=model,
         model_name=name,
-        loss=loss,
+        loss=evaluation,
         spec=spec,
         splits=splits,
         inputs=inputs,
         targets=targets,
-        plain=losses.is_plain(loss),
+        plain=losses.is_plain(evaluation),
     )
     return Setup(
         model=model,
         loss=loss,
+        evaluation_loss=evaluation,
         optimizer=optimizer,
         schedule=schedule,
         splits=splits,
         reference=reference[0],
-        target_std=1.0,
+        target_std=(1.0,),
         recipe=resolved,
         recipe_text=_text(resolved, caller, foreign),
         info=measure(subject, resolved, reference, optimizer=foreign, caller=caller),
-        facts={"data": {"splits": {key: {"samples": part.samples} for key, part in splits.items()}}},
+        closure=closure,
+        averages=averages,
+        facts={"data": {"splits": {key: {"samples": part.samples} for key, part in splits.items()}, "notes": notes}},
     )
+
+
+def _class_counts(targets: torch.Tensor, outputs: int) -> tuple[int, ...]:
+    """Return how often each class occurs, () where targets name no classes that a network with `outputs` can tell."""
+    ids = targets.reshape(-1)
+    classes = max(outputs, 2)
+    if not bool(((ids >= 0) & (ids < classes) & (ids == ids.floor() if ids.is_floating_point() else ids == ids)).all()):
+        return ()
+    return tuple(torch.bincount(ids.long(), minlength=classes).tolist())
 
 
 def _splits(

@@ -3,56 +3,32 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from trainwright import defaults
+from trainwright.data.dataset import Dataset
 from trainwright.data.inspect import DataSummary, inspect
 from trainwright.data.load import load
 from trainwright.errors import RunError
-from trainwright.parts import losses, models, optimizers, schedules
+from trainwright.parts import models, optimizers, schedules
+from trainwright.parts.catalogue import find
 from trainwright.records import to_plain
+from trainwright.stages.choose import Choice, advice, choose
+from trainwright.stages.comments import COMMENTS
 from trainwright.stages.recipe import Recipe
+from trainwright.stages.splits import facts_of
 
 _MOST_NAMED = 12  # classes or columns that are listed by name; a longer list helps nobody
 
-COMMENTS: Mapping[str, str] = {
-    "data.source": "a built-in set, a CSV file, an IDX file, or a folder of IDX files",
-    "data.target": "the column to predict",
-    "data.task": "classification or regression; 'auto' tells by the target",
-    "data.normalise": "'standard': by the training split's statistics; 'none' feeds the numbers as they are",
-    "data.validation": "share of the rows held out to choose the best model by",
-    "data.test": "share held out to report by, looked at once; 0 for none",
-    "data.test_source": "a file of its own for testing, in place of that share",
-    "data.ignore": "columns to leave out",
-    "model.name": f"{', '.join(models.CATALOGUE)}; 'auto' tells by the shape of a sample",
-    "loss.name": f"{', '.join(losses.CATALOGUE)}; 'auto' tells by the task",
-    "optimizer.name": ", ".join(optimizers.CATALOGUE),
-    "optimizer.weight_decay": "on weights alone, none on biases and normalisations",
-    "schedule.name": f"the rate over the run: {', '.join(schedules.CATALOGUE)}",
-    "schedule.warmup": "share of the run in which the rate rises",
-    "train.epochs": f"'auto' aims at {defaults.PLANNED_STEPS.value:g} steps",
-    "train.batch_size": "samples in a step",
-    "train.seed": "same seed, same run, bit for bit",
-    "train.clip_norm": "largest norm of the gradient; 0 for none",
-    "train.patience": "stop after so many evaluations without a better validation loss; 0 to train to the end",
-    "train.evaluate_every_steps": "0 evaluates once an epoch",
-    "train.device": "'auto' takes an accelerator where there is one",
-    "train.threads": "CPU threads; the same run bit for bit needs the same number",
-    "doctor.level": "how closely the run is watched: off, light or full",
-}
-"""What each key of a recipe means, in a line."""
-
-
 @dataclass(frozen=True, kw_only=True)
 class Proposal:
-    """What was seen and written: words for people, a document for programs, and the recipe's place."""
+    """What was seen and proposed: words for people, a document for programs, and the recipe's place where written."""
 
     text: str
     document: dict[str, Any]
-    path: Path
+    path: Path | None = None
 
 
 def write_recipe(source: str, path: Path, *, target: str | None = None, data_root: str | None = None) -> Proposal:
@@ -60,21 +36,65 @@ def write_recipe(source: str, path: Path, *, target: str | None = None, data_roo
 
     Raises `DataError` on data that cannot be read and `RunError` where `path` exists: a recipe is never overwritten.
     """
-    if path.exists():
-        raise RunError(f"{path} exists already", remedy="choose another place with --output, or remove it first")
-    here = os.getcwd()  # where the user stands comes before the data root, as a recipe's own folder does
-    summary = inspect(source, target=target, data_root=data_root, folder=here)
-    # A recipe for data that cannot be trained on would only put the refusal off.
-    load(source, target=summary.target, task=summary.task, data_root=data_root, folder=here)
-    recipe = propose(summary, _source(source, Path(summary.source), path))
-    try:
-        path.write_text(recipe, encoding="utf-8")
-    except OSError as problem:
-        raise RunError(f"the recipe {path} cannot be written", evidence=problem.strerror or str(problem)) from None
+    _check_free(path)
+    summary, dataset = _look(source, target, data_root)
+    _write(path, propose(summary, choose(facts_of(dataset), {}), _source(source, Path(summary.source), path)))
     document = to_plain({"recipe": str(path), "data": summary}, strict=True)
     return Proposal(
         text=f"{describe(summary)}\nwrote {path}; train it with: trainwright train {path}", document=document, path=path
     )
+
+
+def recommend(
+    source: str,
+    *,
+    target: str | None = None,
+    model: str | None = None,
+    output: Path | None = None,
+    data_root: str | None = None,
+) -> Proposal:
+    """Look at `source` and say what suits it, each choice with its reason; with `output`, write it as a recipe.
+
+    `model` is a network of the catalogue that is settled already. Raises as `write_recipe`, and `UsageError` for a
+    network that does not exist.
+    """
+    if output is not None:
+        _check_free(output)
+    given = {} if model is None else {"model.name": find(models.CATALOGUE, model, "model").name}
+    summary, dataset = _look(source, target, data_root)
+    facts = facts_of(dataset)
+    choices, thoughts = choose(facts, given), advice(facts)
+    lines = [describe(summary), "", *(_choice_lines(choice) for choice in choices)]
+    lines += ["", *(f"consider: {thought}" for thought in thoughts)]
+    if output is not None:
+        _write(output, propose(summary, choices, _source(source, Path(summary.source), output), given))
+        lines += ["", f"wrote {output}; train it with: trainwright train {output}"]
+    document = {"data": summary, "choices": choices, "advice": thoughts, "recipe": str(output) if output else None}
+    return Proposal(text="\n".join(lines).rstrip(), document=to_plain(document, strict=True), path=output)
+
+
+def _look(source: str, target: str | None, data_root: str | None) -> tuple[DataSummary, Dataset]:
+    here = os.getcwd()  # where the user stands comes before the data root, as a recipe's own folder does
+    summary = inspect(source, target=target, data_root=data_root, folder=here)
+    # A recipe for data that cannot be trained on would only put the refusal off.
+    return summary, load(source, target=summary.target, task=summary.task, data_root=data_root, folder=here)
+
+
+def _choice_lines(choice: Choice) -> str:
+    value = choice.value if isinstance(choice.value, str) else f"{choice.value:g}"
+    return f"{choice.setting} = {value}\n    {choice.reason}\n    source: {choice.source}"
+
+
+def _check_free(path: Path) -> None:
+    if path.exists():
+        raise RunError(f"{path} exists already", remedy="choose another place with --output, or remove it first")
+
+
+def _write(path: Path, recipe: str) -> None:
+    try:
+        path.write_text(recipe, encoding="utf-8")
+    except OSError as problem:
+        raise RunError(f"the recipe {path} cannot be written", evidence=problem.strerror or str(problem)) from None
 
 
 def _source(given: str, found: Path, recipe: Path) -> str:
@@ -102,36 +122,33 @@ def describe(summary: DataSummary) -> str:
     return "\n".join(lines)
 
 
-def propose(summary: DataSummary, source: str) -> str:
-    """Return a recipe for the data, commented."""
-    classes = max(len(summary.classes), 1)
-    loss = losses.CATALOGUE[losses.automatic(summary.task, classes)]
-    model = models.CATALOGUE[models.automatic(summary.input_shape)]
-    optimizer = optimizers.CATALOGUE[Recipe().optimizer.name]
-    rate = optimizer.options["lr"]
+def propose(
+    summary: DataSummary, choices: Sequence[Choice], source: str, given: Mapping[str, Any] | None = None
+) -> str:
+    """Return a recipe for the data, every line with its reason. `given` is what was settled before choosing."""
+    chosen = {**(given or {}), **{choice.setting: choice.value for choice in choices}}
+    model = models.CATALOGUE[chosen["model.name"]]
+    optimizer = optimizers.CATALOGUE[chosen["optimizer.name"]]
+    usual = {f"model.{name}": option.default for name, option in model.options.items()}
+    usual |= {f"optimizer.{name}": optimizer.options[name].default for name in ("lr", "weight_decay")}
+    schedule = schedules.CATALOGUE[chosen["schedule.name"]].options
+    usual |= {"schedule.warmup": schedule["warmup"].default} if "warmup" in schedule else {}
     changes: dict[str, Any] = {
         "data.source": source,
-        "data.target": summary.target or "",
+        "data.target": _plain_target(summary),
         "data.task": summary.task,
-        "model.name": model.name,
-        **{f"model.{name}": option.default for name, option in model.options.items()},
-        "loss.name": loss.name,
-        "optimizer.name": optimizer.name,
-        "optimizer.lr": rate.default,
-        "optimizer.weight_decay": optimizer.options["weight_decay"].default,
-        "schedule.name": Recipe().schedule.name,
-        "schedule.warmup": defaults.WARMUP_FRACTION.value,
+        **usual,
+        **chosen,
     }
+    reasons = {choice.setting: f"{choice.reason} ({choice.source})" for choice in choices}
     comments = {
         **COMMENTS,
+        **{f"model.{name}": option.meaning for name, option in model.options.items()},
+        "optimizer.lr": f"the most important number; {optimizer.options['lr'].source}",
+        **reasons,
         "data.source": f"{summary.rows:,} rows",
         "data.target": f"the column to predict: {summary.target_reason}" if summary.target else summary.target_reason,
         "data.task": _task(summary),
-        "model.name": f"{model.summary}; known: {', '.join(models.CATALOGUE)}",
-        **{f"model.{name}": option.meaning for name, option in model.options.items()},
-        "loss.name": f"{loss.summary}; known: {', '.join(losses.CATALOGUE)}",
-        "optimizer.name": f"{optimizer.summary}; known: {', '.join(optimizers.CATALOGUE)}",
-        "optimizer.lr": f"the most important number; {rate.source}",
     }
     named = ", ".join(f"{name} ({count:,})" for name, count in summary.classes[:_MOST_NAMED])
     rest = f" and {len(summary.classes) - _MOST_NAMED} more" if len(summary.classes) > _MOST_NAMED else ""
@@ -140,6 +157,11 @@ def propose(summary: DataSummary, source: str) -> str:
         head += f"# Classes: {_one_line(named)}{rest}.\n"
     safe = {name: _one_line(text) for name, text in comments.items()}
     return f"{head}\n{Recipe.of(None, **changes).to_toml(comments=safe)}"
+
+
+def _plain_target(summary: DataSummary) -> str | list[str]:
+    target = summary.target
+    return "" if target is None else target if isinstance(target, str) else list(target)
 
 
 def _task(summary: DataSummary) -> str:

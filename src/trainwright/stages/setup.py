@@ -2,30 +2,30 @@
 
 from __future__ import annotations
 
-import math
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
 from torch import nn
 
-from trainwright import defaults
 from trainwright.data.batches import Batches, StreamBatches
 from trainwright.data.dataset import Dataset
 from trainwright.data.files import locate
 from trainwright.data.load import EMBEDDED, load
-from trainwright.errors import RecipeError, UsageError
 from trainwright.parts import losses, models, optimizers, schedules
-from trainwright.parts.catalogue import resolve_options
-from trainwright.parts.groups import parameter_groups
 from trainwright.randomness import isolated
-from trainwright.records import LossSpec, RunInfo, Task
+from trainwright.records import LossSpec, RunInfo
+from trainwright.stages.choose import choose
 from trainwright.stages.facts import Subject, measure
-from trainwright.stages.recipe import AUTO, CATALOGUES, Recipe, TrainSection
+from trainwright.stages.fit_together import check_batches, check_numerics, check_targets
+from trainwright.stages.named import Loss, build_loss, build_optimizer, build_schedule, loss_for, options_of
+from trainwright.stages.recipe import Recipe
+from trainwright.stages.sizes import accumulate_for, batch_size_for, choose_device, epochs_for, threads_for
+from trainwright.stages.splits import dataset_batches, facts_of
+from trainwright.training.precision import check_precision
 
-Loss = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
 Splits = Mapping[str, Batches | StreamBatches]
 
 REFERENCE_SAMPLES = 512
@@ -34,19 +34,26 @@ REFERENCE_SAMPLES = 512
 
 @dataclass(frozen=True, kw_only=True)
 class Setup:
-    """Everything that a training needs. `recipe` is resolved: no "auto" is left. `facts` go into the run's head."""
+    """Everything that a training needs. `recipe` is resolved: no "auto" is left. `facts` go into the run's head.
+
+    `evaluation_loss` is `loss` without what belongs to training alone; `closure` says that the optimizer evaluates the
+    loss itself, `averages` that it has weights of its own for evaluation.
+    """
 
     model: nn.Module
     loss: Loss
+    evaluation_loss: Loss
     optimizer: torch.optim.Optimizer
     schedule: schedules.Schedule
     splits: Splits
     reference: torch.Tensor
-    target_std: float
+    target_std: tuple[float, ...]
     recipe: Recipe
     recipe_text: str
     info: RunInfo
     facts: Mapping[str, Any]
+    closure: bool = False
+    averages: bool = False
 
 
 def load_data(recipe: Recipe, data_root: str | None = None) -> Dataset:
@@ -64,59 +71,73 @@ def load_data(recipe: Recipe, data_root: str | None = None) -> Dataset:
         folder=_home(recipe),
         test_source=section.test_source or None,
         ignore=section.ignore,
+        context=section.context,
+        image_size=section.image_size or None,
     )
 
 
 def prepare(recipe: Recipe, dataset: Dataset, data_root: str | None = None) -> Setup:
     """Build what a recipe names for `dataset`; raises `RecipeError` or `ModelError` where they do not fit."""
-    task = dataset.shape.task
-    spec = loss_for(recipe, task, dataset.shape.outputs)
-    shape = replace(dataset.shape, outputs=spec.output_units(dataset.shape.outputs))
-    name = models.automatic(shape.input_shape) if recipe.model.name == AUTO else recipe.model.name
-    options = options_of(recipe, "model", name)
     device = choose_device(recipe.train.device)
-    with isolated(recipe.train.seed, "initialisation"):
-        model = models.build(name, shape, options).to(device)
-    parts = [split for split in (dataset.train, dataset.validation, dataset.test) if split is not None]
-    batch_size = batch_size_for(recipe, len(dataset.train))
-    splits = {
-        split.name: Batches(split, batch_size=batch_size, seed=recipe.train.seed, device=device) for split in parts
-    }
-    optimizer, changes = build_optimizer(recipe, model)
-    schedule, more = build_schedule(recipe)
-    epochs = epochs_for(recipe, splits["train"].steps_per_epoch)
+    facts = facts_of(dataset)
+    recipe = recipe.completed({choice.setting: choice.value for choice in choose(facts, given_of(recipe))})
+    check_precision(recipe.train.precision, device)
+
+    spec = loss_for(recipe, facts.task, dataset.shape.outputs)
+    loss = build_loss(recipe, spec, facts.class_counts)
+    model, options = build_model(recipe, spec, dataset, device)
+    optimizer, optimizer_settings = build_optimizer(recipe, model)
+    named = optimizers.CATALOGUE[recipe.optimizer.name]
+    schedule, schedule_settings = build_schedule(recipe)
+
+    samples = len(dataset.train)
+    batch_size = samples if named.closure and not recipe.given("train.batch_size") else batch_size_for(recipe, samples)
+    splits = dataset_batches(recipe, dataset, batch_size, device, spec)
+    train = splits["train"]
+    accumulate = accumulate_for(recipe, train.steps_per_epoch, whole=named.closure)
+    epochs = epochs_for(recipe, train.steps_per_epoch, accumulate)
+    notes = [
+        *dataset.notes,
+        *check_batches(recipe, model, train),
+        *check_numerics(recipe, closure=named.closure),
+        *check_targets(recipe, spec, model, train.take(REFERENCE_SAMPLES)),
+    ]
     resolved = recipe.resolved(
         {
-            **changes,
-            **more,
+            **optimizer_settings,
+            **schedule_settings,
             **_sources(recipe, data_root),
-            "data.task": task,
-            "model.name": name,
+            "data.task": facts.task,
             **{f"model.{option}": value for option, value in options.items()},
             "loss.name": spec.name,
+            **{f"loss.{option}": value for option, value in loss.options.items()},
+            **{f"augment.{name}": value for name, value in recipe.augment.strengths.items()},
             "train.epochs": epochs,
             "train.batch_size": batch_size,
+            "train.accumulate": accumulate,
             "train.device": str(device),
             "train.threads": threads_for(recipe),
         }
     )
-    loss = spec.factory()
+    reference = train.take(REFERENCE_SAMPLES)
+    parts = [split for split in (dataset.train, dataset.validation, dataset.test) if split is not None]
     subject = Subject(
         name=dataset.name,
-        task=task,
+        task=facts.task,
         model=model,
-        model_name=name,
-        loss=loss,
+        model_name=recipe.model.name,
+        loss=loss.evaluation,
         spec=spec,
         splits=splits,
         inputs=dataset.train.x,
         targets=torch.cat([split.y for split in parts]),
         target_std=dataset.target_std,
+        plain=losses.is_plain(loss.evaluation),
     )
-    reference = splits["train"].take(REFERENCE_SAMPLES)
     return Setup(
         model=model,
-        loss=loss,
+        loss=loss.training,
+        evaluation_loss=loss.evaluation,
         optimizer=optimizer,
         schedule=schedule,
         splits=splits,
@@ -125,6 +146,8 @@ def prepare(recipe: Recipe, dataset: Dataset, data_root: str | None = None) -> S
         recipe=resolved,
         recipe_text=resolved.to_toml(),
         info=measure(subject, resolved, reference),
+        closure=named.closure,
+        averages=named.averages,
         facts={
             "data": {
                 "fingerprint": dataset.fingerprint,
@@ -132,88 +155,35 @@ def prepare(recipe: Recipe, dataset: Dataset, data_root: str | None = None) -> S
                 "classes": dataset.classes,
                 "features": dataset.features,
                 "preprocessing": dataset.preprocessing,
-                "notes": dataset.notes,
+                "notes": tuple(notes),
             }
         },
     )
 
 
-def loss_for(recipe: Recipe, task: Task, classes: int) -> LossSpec:
-    """Return the loss that the recipe names, or that fits the task; raises `RecipeError` where it does not fit."""
-    name = losses.automatic(task, classes) if recipe.loss.name == AUTO else recipe.loss.name
-    spec = losses.CATALOGUE[name]
-    fitting = losses.automatic(task, classes)
-    if task not in spec.tasks:
-        raise recipe.problem("loss.name", f"loss '{name}' is for {spec.tasks[0]}, the data for {task}; use '{fitting}'")
-    if spec.target == "binary" and classes > 2:
-        raise recipe.problem("loss.name", f"loss '{name}' is for two classes, the data have {classes}; use '{fitting}'")
-    return spec
+def given_of(recipe: Recipe) -> dict[str, Any]:
+    """Return the settings that were asked for, by dotted name."""
+    return {name: setting.value for name, setting in recipe.settings().items() if recipe.given(name)}
 
 
-def options_of(recipe: Recipe, section: str, name: str) -> dict[str, float]:
-    """Return every option of the entry that a section names, given or default."""
-    what, catalogue = CATALOGUES[section]
-    try:
-        return resolve_options(catalogue[name].options, getattr(recipe, section).options, f"{what} '{name}'")
-    except UsageError as problem:  # an option of another entry, which could not be told while the name was "auto"
-        raise RecipeError([str(problem).replace("\n  remedy:   ", "; ")], source=recipe.path or "the recipe") from None
-
-
-def build_optimizer(recipe: Recipe, model: nn.Module) -> tuple[torch.optim.Optimizer, dict[str, Any]]:
-    """Return the optimizer over the model's groups, and its resolved settings."""
-    options = options_of(recipe, "optimizer", recipe.optimizer.name)
-    groups = parameter_groups(model, options["weight_decay"])
-    optimizer = optimizers.CATALOGUE[recipe.optimizer.name].factory(groups, **options)
-    return optimizer, {f"optimizer.{option}": value for option, value in options.items()}
-
-
-def build_schedule(recipe: Recipe) -> tuple[schedules.Schedule, dict[str, Any]]:
-    """Return the recipe's schedule as a function of the fraction of the run, and its resolved settings."""
-    name = recipe.schedule.name
-    options = options_of(recipe, "schedule", name)
-    return schedules.CATALOGUE[name].factory(**options), {f"schedule.{key}": value for key, value in options.items()}
-
-
-def batch_size_for(recipe: Recipe, samples: int) -> int:
-    """Return the batch size; the default, written out or not, shrinks to the data, another that does not fit is
-    refused.
-    """
-    wanted = recipe.train.batch_size
-    if wanted > samples and wanted != TrainSection().batch_size:
-        raise recipe.problem(
-            "train.batch_size",
-            f"train.batch_size = {wanted} is more than the {samples} training samples; use at most {samples}",
-        )
-    return min(wanted, samples)
-
-
-def epochs_for(recipe: Recipe, steps_per_epoch: int) -> int:
-    """Return the epochs; "auto" aims at a number of steps that trains small data well and large data soon."""
-    if isinstance(recipe.train.epochs, int):
-        return recipe.train.epochs
-    wanted = math.ceil(defaults.PLANNED_STEPS.value / steps_per_epoch)
-    return int(min(max(wanted, defaults.FEWEST_EPOCHS.value), defaults.MOST_EPOCHS.value))
-
-
-def threads_for(recipe: Recipe) -> int:
-    """Return the number of threads; "auto" is torch's own."""
-    return recipe.train.threads if isinstance(recipe.train.threads, int) else torch.get_num_threads()
-
-
-def choose_device(name: str) -> torch.device:
-    """Return the device called `name`; "auto" is the first accelerator, else the CPU."""
-    if name == AUTO:
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    try:
-        device = torch.device(name)
-        torch.zeros(1, device=device).item()  # "meta" makes tensors, but nothing can be computed there
-    except (RuntimeError, AssertionError, ValueError) as problem:
-        raise UsageError(
-            f"there is no device '{name}' here",
-            evidence=str(problem).splitlines()[0].split(":")[0],
-            remedy="train.device = 'auto' takes what there is",
-        ) from None
-    return device
+def build_model(
+    recipe: Recipe, spec: LossSpec, dataset: Dataset, device: torch.device
+) -> tuple[nn.Module, dict[str, Any]]:
+    """Return the network that the recipe names, initialised, and its options as resolved."""
+    name = recipe.model.name
+    task = dataset.shape.task
+    outputs = dataset.shape.outputs if task == "multi-label" else spec.output_units(dataset.shape.outputs)
+    shape = replace(dataset.shape, outputs=outputs)
+    with isolated(recipe.train.seed, "initialisation"):
+        if models.is_factory(name):
+            options = recipe.model.options
+            return models.from_factory(name, shape, options, folder=_home(recipe)).to(device), dict(options)
+        options = options_of(recipe, "model", name)
+        sample = dataset.train.x[:REFERENCE_SAMPLES]
+        model = models.build(name, shape, options, sample=sample)
+        if spec.expects == "log-probabilities":  # the built-in networks give raw logits
+            model = nn.Sequential(model, nn.LogSoftmax(1))
+    return model.to(device), options
 
 
 def _home(recipe: Recipe) -> str | None:

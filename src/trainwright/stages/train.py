@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,23 +15,21 @@ from torch import nn
 from trainwright import __version__
 from trainwright.doctor.diagnose import diagnose
 from trainwright.errors import UsageError
-from trainwright.parts.schedules import fraction_of
 from trainwright.randomness import isolated
 from trainwright.records import Chart, Event, Finding, Location, Outcome, to_plain
 from trainwright.report.text import render_run
+from trainwright.runs import loggers
 from trainwright.runs.layout import CHECKPOINTS
 from trainwright.runs.writer import RunWriter, check_free
+from trainwright.stages.assemble import assemble
 from trainwright.stages.facts import check_loss
 from trainwright.stages.given import changes_of, prepare_given
 from trainwright.stages.recipe import Recipe
 from trainwright.stages.setup import Setup, load_data, prepare
 from trainwright.training import checkpoint
-from trainwright.training.course import Course
-from trainwright.training.evaluate import Evaluator
+from trainwright.training.activations import checkpointing
+from trainwright.training.clock import Clock
 from trainwright.training.history import History, Observer
-from trainwright.training.loop import Training
-from trainwright.training.step import TrainStep
-from trainwright.vitals.monitor import Monitor
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -150,8 +148,10 @@ def _check_objects(objects: Mapping[str, Any], changes: Mapping[str, Any]) -> No
         )
 
 
-def carry_out(setup: Setup, folder: Path | None = None, watchers: Sequence[Observer] = ()) -> Run:
-    """Refuse what cannot train, then train, keeping the run in `folder` where there is one."""
+def carry_out(
+    setup: Setup, folder: Path | None = None, watchers: Sequence[Observer] = (), *, clock: Clock | None = None
+) -> Run:
+    """Refuse what cannot train, then train, keeping the run in `folder` where there is one. `clock` times the steps."""
     info, settings = setup.info, setup.recipe.train
     blocking = [finding for finding in diagnose(Chart(info=info)) if finding.kind in _BLOCKING]
     if blocking:
@@ -168,35 +168,15 @@ def carry_out(setup: Setup, folder: Path | None = None, watchers: Sequence[Obser
     observers = list(watchers)
     writer = None
     if folder is not None:
+        observers += [loggers.CATALOGUE[name].factory(folder, info, plain_settings(setup)) for name in settings.loggers]
         writer = RunWriter(folder, info, recipe=setup.recipe_text, facts={**setup.facts, "versions": _versions()})
         observers.append(writer)
     history = History(observers)
-    planned = info.planned_steps or 1
-    step = TrainStep(
-        setup.model,
-        setup.loss,
-        setup.optimizer,
-        schedule=lambda number: setup.schedule(fraction_of(number, planned)),
-        clip_norm=settings.clip_norm or None,
-        seed=settings.seed,
-    )
-    level = setup.recipe.doctor.level
-    monitor = Monitor(setup.model, setup.loss, seed=settings.seed, level=level, reference=setup.reference)
-    training = Training(
-        setup.model, setup.splits["train"], step, epochs=int(settings.epochs), monitor=monitor, history=history
-    )
-    course = Course(
-        training,
-        Evaluator(setup.model, setup.loss, task=info.task or "classification", target_std=setup.target_std),
-        setup.splits,
-        info=info,
-        evaluate_every_steps=settings.evaluate_every_steps or training.batches.steps_per_epoch,
-        patience=settings.patience or None,
-        keep=None if folder is None else _keeper(folder / CHECKPOINTS),
-    )
+    course = assemble(setup, history, keep=None if folder is None else _keeper(folder / CHECKPOINTS), clock=clock)
     history.append(Event(step=0, name="phase", detail={"phase": "train"}))
     # The caller's random state, threads and grad mode are theirs again afterwards.
-    with isolated(), _threads(int(settings.threads)), torch.enable_grad():
+    recompute = checkpointing(setup.model) if settings.checkpoint_activations else nullcontext()
+    with isolated(), _threads(int(settings.threads)), torch.enable_grad(), recompute:
         conclusion = course.run()
     for observer in observers:
         if observer is not writer:

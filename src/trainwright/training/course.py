@@ -14,6 +14,7 @@ from trainwright.doctor.diagnose import diagnose, examine
 from trainwright.records import Event, Finding, Outcome, RunInfo, Status, to_plain
 from trainwright.tensors import copy_state, digest
 from trainwright.training.evaluate import Evaluator
+from trainwright.training.ledger import ledger_of
 from trainwright.training.loop import Training
 from trainwright.training.stopping import Best
 
@@ -74,7 +75,7 @@ class Course:
             for record in self.training.steps():
                 done = record.step + 1
                 if done % self.evaluate_every_steps == 0 or done == self.training.planned_steps:
-                    self._evaluate(done, done / self.training.batches.steps_per_epoch)
+                    self._evaluate(done, done / self.training.steps_per_epoch)
                     if self.best.exhausted(self.patience):
                         status = "stopped"
                         reason = f"no better {self.judged_by} loss for {self.best.evaluations_since} evaluations"
@@ -97,30 +98,34 @@ class Course:
         self._announce(examination.findings, steps)
         for kind in sorted(self._announced & set(examination.healthy)):
             history.append(Event(step=steps, name="resolved", detail={"kind": kind}))
+        ledger = ledger_of(self.training, complete=status == "finished")
         outcome = Outcome(
             status=status,
             reason=reason,
             best=best,
             best_step=self.best.step,
             steps=steps,
+            ledger=ledger,
             seconds=time.perf_counter() - started,
         )
         return Conclusion(outcome=outcome, findings=examination.findings, digest=digest(last))
 
     def _evaluate(self, step: int, epoch: float) -> None:
-        """Measure the model as it is now, and keep its weights if it is the best so far."""
-        record = self.evaluator(self.splits[self.judged_by], split=self.judged_by, step=step, epoch=epoch)
+        """Measure the model as it is now (its average, where one is kept), and keep the weights if they are the best."""
+        with self.training.average.shown():
+            record = self.evaluator(self.splits[self.judged_by], split=self.judged_by, step=step, epoch=epoch)
+            better = copy_state(self.training.model) if self.best.improves(record.loss) else None
         self.training.history.append(record)
-        improved = self.best.improves(record.loss)
         self.best = self.best.update(record.loss, step)
-        if improved:
-            self.best_state = copy_state(self.training.model)
+        if better is not None:
+            self.best_state = better
             if step > 0:
-                self._keep("best", self.best_state, step, loss=record.loss, **record.metrics)
+                self._keep("best", better, step, loss=record.loss, **record.metrics)
+        self.training.step.rates.evaluated(record.loss)  # after validation: a plateau schedule needs the fresh score
 
     def _measure(self, split: str, step: int) -> dict[str, float]:
         """Return the returned model's loss and metric on a split."""
-        epoch = step / self.training.batches.steps_per_epoch
+        epoch = step / self.training.steps_per_epoch
         record = self.evaluator(self.splits[split], split=split, step=step, epoch=epoch)
         return {"loss": record.loss, **record.metrics}
 

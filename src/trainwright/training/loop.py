@@ -7,19 +7,26 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from itertools import islice
 
 from torch import nn
 
 from trainwright.data.batches import Batches, StreamBatches
 from trainwright.records import StepRecord
+from trainwright.training.averaging import Average, NoAverage
 from trainwright.training.history import History
+from trainwright.training.result import Batch, StepResult
 from trainwright.training.step import TrainStep
 from trainwright.vitals.monitor import Monitor
 from trainwright.vitals.non_finite import locate
 
 
 class Training:
-    """One model being trained: the batches, the step, what watches it, and what it has seen so far."""
+    """One model being trained: the batches, the step, what watches it, and what it has seen so far.
+
+    Each update is made on `accumulate` batches together; the last update of an epoch takes what is left. `steps`, where
+    it is given, ends the run after so many updates, in the middle of an epoch if need be.
+    """
 
     def __init__(
         self,
@@ -30,6 +37,9 @@ class Training:
         epochs: int,
         monitor: Monitor,
         history: History | None = None,
+        accumulate: int = 1,
+        steps: int | None = None,
+        average: Average | None = None,
     ) -> None:
         self.model = model
         self.batches = batches
@@ -37,50 +47,85 @@ class Training:
         self.epochs = epochs
         self.monitor = monitor
         self.history = History() if history is None else history
+        self.accumulate = accumulate
+        self.steps_limit = steps
+        self.average = NoAverage() if average is None else average
         self.diverged: str | None = None  # "loss" or "gradient", once it was not finite
+
+    @property
+    def steps_per_epoch(self) -> int:
+        """The optimizer steps of one epoch."""
+        return updates_per_epoch(self.batches.steps_per_epoch, self.accumulate)
 
     @property
     def planned_steps(self) -> int:
         """The optimizer steps of the whole run."""
-        return self.epochs * self.batches.steps_per_epoch
+        return self.steps_limit or self.epochs * self.steps_per_epoch
 
     def steps(self) -> Iterator[StepRecord]:
         """Make every step of the run, yielding its record. Ends early, with `diverged` set, on a non-finite number."""
-        number = 0
         if not self.model.training:
             self.model.train()  # the root alone decides: a part that was put into eval mode on purpose stays in it
+        number = 0
         for epoch in range(self.epochs):
-            for x, y in self.batches.epoch(epoch):
-                started = time.perf_counter()
-                if self.monitor.samples_layers(number):
-                    for layer in self.monitor.layers(number):
-                        self.history.append(layer)
-
-                before = self.monitor.before(number)
-                result = self.step(x, y, number)
-                loss = float(result.loss)  # syncs an accelerator
-                if result.refused is None:
-                    measured = self.monitor.after(before, number, x, y, loss)
-                else:
-                    measured = self.monitor.after(None, number, x, y, loss)
-
-                record = StepRecord(
-                    step=number,
-                    epoch=epoch,
-                    loss=loss,
-                    rate=result.rate,
-                    samples=len(x),
-                    gradient_norm=None if result.gradient_norm is None else float(result.gradient_norm),
-                    clipped=result.clipped,
-                    update_ratio=measured.update_ratio,
-                    probe=measured.probe,
-                    seconds=time.perf_counter() - started,
-                )
-                self.history.append(record)
-                if result.refused is not None:
-                    self.diverged = result.refused
-                    self.history.append(locate(self.model, self.step.loss, x, y, step=number, seed=self.step.seed))
-                yield record
+            batches = iter(self.batches.epoch(epoch))
+            while number < self.planned_steps:
+                self.step.clock.lap("evaluation")  # and whatever else the caller did since the last step
+                taken = list(islice(batches, self.accumulate))
+                self.step.clock.lap("data")
+                if not taken:
+                    break
+                yield self._one(taken, number, epoch)
                 if self.diverged is not None:
                     return
                 number += 1
+
+    def _one(self, batches: list[Batch], number: int, epoch: int) -> StepRecord:
+        """Make step `number`, let the monitor look before and after, and record it."""
+        started = time.perf_counter()
+        if self.monitor.samples_layers(number):
+            for layer in self.monitor.layers(number):
+                self.history.append(layer)
+        before = self.monitor.before(number)
+        self.step.clock.lap("doctor")
+
+        result = self.step(batches, number)
+        moved = result.refused is None and not result.skipped
+        if moved:
+            self.average.update()
+
+        loss = float(result.loss)  # syncs an accelerator
+        penalty = None if result.penalty is None else float(result.penalty)
+        measured = self.monitor.after(before if moved else None, number, batches, loss + (penalty or 0.0))
+        record = StepRecord(
+            step=number,
+            epoch=epoch,
+            loss=loss,
+            rate=result.rate,
+            samples=sum(len(x) for x, _ in batches),
+            penalty=penalty,
+            gradient_norm=_number(result, result.gradient_norm),
+            clipped_norm=_number(result, result.clipped_norm),
+            clipped=result.clipped,
+            skipped=result.skipped,
+            update_ratio=measured.update_ratio,
+            probe=measured.probe,
+            seconds=time.perf_counter() - started,
+        )
+        self.history.append(record)
+        if result.refused is not None:
+            self.diverged = result.refused
+            x, y = batches[result.batch]
+            self.history.append(locate(self.model, self.step.loss, x, y, step=number, seed=self.step.seed))
+        self.step.clock.lap("doctor")
+        return record
+
+
+def updates_per_epoch(batches: int, accumulate: int) -> int:
+    """Return the updates of an epoch of `batches`, `accumulate` to an update; what is left at its end makes one too."""
+    return -(-batches // accumulate)
+
+
+def _number(result: StepResult, value: object) -> float | None:
+    """Return a norm for the record; under a scale that overflowed there is none worth keeping."""
+    return None if value is None or result.skipped else float(value)  # type: ignore[arg-type]

@@ -2,36 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Literal
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import nn
 
+from trainwright.parts.losses import items
 from trainwright.randomness import seed_step
-from trainwright.tensors import global_norm
-
-
-@dataclass(frozen=True, kw_only=True)
-class StepResult:
-    """What a step did. `loss` and `gradient_norm` (before clipping) are scalars on the model's device.
-
-    `refused` says why no update was made: the loss or the gradient was not finite, and would have ruined the weights.
-    """
-
-    loss: torch.Tensor
-    rate: float
-    gradient_norm: torch.Tensor | None = None
-    clipped: bool = False
-    refused: Literal["loss", "gradient"] | None = None
+from trainwright.tensors import is_normalisation
+from trainwright.training.clipping import Clip
+from trainwright.training.clock import Clock
+from trainwright.training.line_search import line_search_step
+from trainwright.training.precision import Precision
+from trainwright.training.rates import Rates
+from trainwright.training.result import Batch, NotFinite, StepResult
 
 
 class TrainStep:
     """The one place where weights change.
 
-    `schedule` gives the multiple of each group's own learning rate for a step number; `clip_norm` is the largest
-    global norm of the gradient (None: no clipping); `seed` fixes the model's own randomness in each step.
+    `rates` sets the learning rate of each step, `clip` limits its gradient, `penalty` (a function of the weights) is
+    added to the loss, and `seed` fixes the model's own randomness in each step. `forward` is what computes the model's
+    output, where that is not the model itself (a compiled one). `closure` says that the optimizer evaluates the loss
+    itself, several times a step.
     """
 
     def __init__(
@@ -40,50 +33,111 @@ class TrainStep:
         loss: Callable[[torch.Tensor, torch.Tensor], torch.Tensor],
         optimizer: torch.optim.Optimizer,
         *,
-        schedule: Callable[[int], float],
-        clip_norm: float | None,
+        rates: Rates,
+        clip: Clip,
         seed: int,
+        penalty: Callable[[], torch.Tensor] | None = None,
+        precision: Precision | None = None,
+        forward: Callable[[torch.Tensor], torch.Tensor] | None = None,
+        clock: Clock | None = None,
+        closure: bool = False,
     ) -> None:
         self.model = model
         self.loss = loss
         self.optimizer = optimizer
-        self.schedule = schedule
-        self.clip_norm = clip_norm
+        self.rates = rates
+        self.clip = clip
         self.seed = seed
-        self.base_rates = [group["lr"] for group in optimizer.param_groups]
+        self.penalty = penalty
+        self.precision = Precision() if precision is None else precision
+        self.forward = model if forward is None else forward
+        self.clock = Clock() if clock is None else clock
+        self.closure = closure
         self.parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
+        normalisations = (module for module in model.modules() if is_normalisation(module))
+        self._statistics = [buffer for module in normalisations for buffer in module.buffers(recurse=False)]
+        self._kept_statistics = [buffer.clone() for buffer in self._statistics]
 
-    def __call__(self, x: torch.Tensor, y: torch.Tensor, step: int) -> StepResult:
-        """Make update number `step` (from 0) on inputs `x` and targets `y`."""
+    def __call__(self, batches: Sequence[Batch], step: int) -> StepResult:
+        """Make update number `step` (from 0) on `batches` of inputs and targets, all of them together as one batch."""
+        if self.closure:
+            return line_search_step(self, batches, step)
         # The rate belongs to the step, so it is set before it: a warmup's first step must not run at the full rate.
-        rate = self._set_rate(step)
-        # Masks are a function of (seed, step): whatever ran since the last step cannot move them.
-        seed_step(self.seed, step)
+        rate = self.rates.set(step)
+        self._keep_statistics()
 
         self.optimizer.zero_grad(set_to_none=True)
-        output = self.model(x)
-        loss = self.loss(output, y)
-        if not torch.isfinite(loss):  # syncs an accelerator; before backward, so that the weights stay as they were
-            return StepResult(loss=loss.detach(), rate=rate, refused="loss")
-        loss.backward()
-        norm, clipped = self._clip()
-        if not torch.isfinite(norm):
-            return StepResult(loss=loss.detach(), rate=rate, gradient_norm=norm, refused="gradient")
-        self.optimizer.step()
-        return StepResult(loss=loss.detach(), rate=rate, gradient_norm=norm, clipped=clipped)
+        try:
+            loss, penalty = self.backward(batches, step)
+        except NotFinite as found:
+            self._restore_statistics()
+            return StepResult(loss=found.loss, rate=rate, refused="loss", batch=found.batch)
+        update = self.precision.update(self.optimizer, self.parameters, self.clip)
+        self.clock.lap("update")
 
-    def _set_rate(self, step: int) -> float:
-        multiple = self.schedule(step)
-        for group, base in zip(self.optimizer.param_groups, self.base_rates, strict=True):
-            group["lr"] = base * multiple
-        return self.base_rates[0] * multiple
+        if update.skipped or update.refused:
+            self._restore_statistics()  # a step that did nothing leaves no trace in the running statistics either
+        else:
+            self.rates.performed += 1
+        return StepResult(
+            loss=loss,
+            penalty=penalty,
+            rate=rate,
+            gradient_norm=update.norm,
+            clipped_norm=update.clipped_norm,
+            clipped=update.clipped,
+            skipped=update.skipped,
+            refused="gradient" if update.refused else None,
+        )
 
-    def _clip(self) -> tuple[torch.Tensor, bool]:
-        """Scale the whole gradient down to `clip_norm`, keeping its direction; return the norm it had before."""
-        gradients = [parameter.grad for parameter in self.parameters if parameter.grad is not None]
-        norm = global_norm(gradients)
-        if self.clip_norm is None or not bool(norm > self.clip_norm):
-            return norm, False
-        if torch.isfinite(norm):  # scaling by an infinite norm would turn finite entries into zeros, and hide it
-            torch._foreach_mul_(gradients, self.clip_norm / norm)
-        return norm, True
+    def backward(self, batches: Sequence[Batch], step: int) -> tuple[torch.Tensor, torch.Tensor | None]:
+        """Add the gradient of the loss over all `batches`, and of the penalty; return both values, detached.
+
+        Each batch counts by what its mean divides by, so that the gradient is that of one large batch, however ragged
+        the batches are. Raises `NotFinite` where a loss is not finite; the weights are as before then.
+        """
+        counts = [items(self.loss, y) for _, y in batches]
+        whole = sum(counts)
+        total: torch.Tensor | None = None
+        # Masks are a function of (seed, step): whatever ran since the last step cannot move them.
+        seed_step(self.seed, step)
+        for place, ((x, y), count) in enumerate(zip(batches, counts, strict=True)):
+            with self.precision.autocast():
+                output = self.forward(x)
+            loss = self.loss(self.precision.full(output), y)
+            self.clock.lap("forward")
+            if not torch.isfinite(loss):  # syncs an accelerator; before backward, so that the weights stay as they were
+                raise NotFinite(loss.detach(), place)
+            share = loss if len(batches) == 1 else loss * (count / whole)
+            self.precision.scaled(share).backward()
+            total = share.detach() if total is None else total + share.detach()
+            self.clock.lap("backward")
+        assert total is not None  # a step has a batch at least
+        if self.penalty is None:
+            return total, None
+        penalty = self.penalty()
+        self.precision.scaled(penalty).backward()
+        self.clock.lap("backward")
+        return total, penalty.detach()
+
+    def objective(self, batches: Sequence[Batch], step: int) -> float:
+        """Return what `step` minimises on `batches`, loss and penalty, at the weights as they are, under its masks."""
+        counts = [float(items(self.loss, y)) for _, y in batches]
+        seed_step(self.seed, step)
+        value = 0.0
+        with torch.no_grad():
+            for (x, y), count in zip(batches, counts, strict=True):
+                with self.precision.autocast():
+                    output = self.model(x)
+                value += float(self.loss(self.precision.full(output), y)) * count / sum(counts)
+            return value + (float(self.penalty()) if self.penalty is not None else 0.0)
+
+    def _keep_statistics(self) -> None:
+        if self._statistics:
+            torch._foreach_copy_(self._kept_statistics, self._statistics)
+
+    def _restore_statistics(self) -> None:
+        if self._statistics:
+            torch._foreach_copy_(self._statistics, self._kept_statistics)
+
+

@@ -7,18 +7,21 @@ the loss of the same batch at other points along the update. Buffers and random 
 from __future__ import annotations
 
 import statistics
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import nn
 
-from trainwright.randomness import isolated, seed_step
+from trainwright.randomness import isolated
 from trainwright.records import LayerStats, StepProbe
 from trainwright.tensors import buffers_restored
 from trainwright.vitals.layers import layer_stats
 
 LEVELS = ("off", "light", "full")
+
+Batches = Sequence[tuple[torch.Tensor, torch.Tensor]]
+Objective = Callable[[Batches, int], float]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,20 +33,22 @@ class Measured:
 
 
 class Monitor:
-    """Takes a run's vital signs. `level`: "off" takes none, "light" samples ever more rarely, "full" every 10 steps."""
+    """Takes a run's vital signs. `level`: "off" takes none, "light" samples ever more rarely, "full" every 10 steps.
+
+    `objective(batches, step)` gives what a step minimises on its batches, under the step's own dropout masks, at the
+    weights as they are.
+    """
 
     def __init__(
         self,
         model: nn.Module,
-        loss: Callable[[torch.Tensor, torch.Tensor], torch.Tensor],
+        objective: Objective,
         *,
-        seed: int,
         level: str = "light",
         reference: torch.Tensor | None = None,
     ) -> None:
         self.model = model
-        self.loss = loss
-        self.seed = seed
+        self.objective = objective
         self.level = level
         self.reference = reference  # the samples that layers are measured on, the same each time
 
@@ -65,10 +70,8 @@ class Monitor:
             return None
         return [parameter.detach().clone() for parameter in self._trainable()]
 
-    def after(
-        self, before: list[torch.Tensor] | None, step: int, x: torch.Tensor, y: torch.Tensor, loss: float
-    ) -> Measured:
-        """Measure the update that `step` made from `before` on batch `(x, y)`, whose loss was `loss`."""
+    def after(self, before: list[torch.Tensor] | None, step: int, batches: Batches, value: float) -> Measured:
+        """Measure the update that `step` made from `before` on `batches`, whose objective was `value` there."""
         if before is None:
             return Measured()
         parameters = self._trainable()
@@ -81,15 +84,15 @@ class Monitor:
         ]
         try:
             tenth, same, tenfold = (
-                self._loss_at(parameters, before, updates, multiple, step, x, y) for multiple in (0.1, 1.0, 10.0)
+                self._value_at(parameters, before, updates, multiple, step, batches) for multiple in (0.1, 1.0, 10.0)
             )
         finally:
             with torch.no_grad():
-                for parameter, value in zip(parameters, after, strict=True):
-                    parameter.copy_(value)
+                for parameter, new in zip(parameters, after, strict=True):
+                    parameter.copy_(new)
         return Measured(
             update_ratio=statistics.median(ratios) if ratios else None,
-            probe=StepProbe(before=loss, tenth=tenth, same=same, tenfold=tenfold),
+            probe=StepProbe(before=value, tenth=tenth, same=same, tenfold=tenfold),
         )
 
     def layers(self, step: int) -> tuple[LayerStats, ...]:
@@ -101,20 +104,18 @@ class Monitor:
     def _trainable(self) -> list[nn.Parameter]:
         return [parameter for parameter in self.model.parameters() if parameter.requires_grad]
 
-    def _loss_at(
+    def _value_at(
         self,
         parameters: list[nn.Parameter],
         before: list[torch.Tensor],
         updates: list[torch.Tensor],
         multiple: float,
         step: int,
-        x: torch.Tensor,
-        y: torch.Tensor,
+        batches: Batches,
     ) -> float:
-        """Return the batch's loss, under the step's own dropout masks, at `before` plus `multiple` times `updates`."""
+        """Return the step's objective at `before` plus `multiple` times `updates`."""
         with torch.no_grad():
             for parameter, old, update in zip(parameters, before, updates, strict=True):
                 parameter.copy_(old).add_(update, alpha=multiple)
             with isolated(), buffers_restored(self.model):
-                seed_step(self.seed, step)
-                return float(self.loss(self.model(x), y))
+                return self.objective(batches, step)

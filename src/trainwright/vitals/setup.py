@@ -10,6 +10,7 @@ from torch import nn
 from trainwright.records import InputStats, TargetStats, Task
 from trainwright.tensors import is_normalisation
 
+_IGNORED = -100  # a target that does not count
 _SAMPLES = 4096  # enough for three digits of every statistic below, and a bound on what any of them costs
 _LINEAR_FEATURES = 1024
 
@@ -66,18 +67,23 @@ def target_stats(y: torch.Tensor, loss: str, *, linear_score: float | None = Non
 
 
 def constant_loss(y: torch.Tensor, loss: str) -> float | None:
-    """Return the loss of the best constant predictor: the entropy of the labels in nats, or the variance.
+    """Return the loss of the best constant predictor: the entropy of the labels in nats, the variance, or the mean
+    distance from the median.
 
     None for a loss that is not known here, and for targets that are class probabilities.
     """
-    if loss == "cross_entropy" and y.dim() == 1:
-        shares = torch.unique(y, return_counts=True)[1].double() / len(y)
+    if loss in ("cross_entropy", "nll") and not y.is_floating_point():
+        labels = y[y != _IGNORED]
+        shares = torch.unique(labels, return_counts=True)[1].double() / max(len(labels), 1)
         return float(-(shares * shares.log()).sum())
     if loss == "bce_with_logits":  # targets between 0 and 1 included: the best guess is their mean
         share = y.double().reshape(len(y), -1).mean(0)
         return float(-(torch.xlogy(share, share) + torch.xlogy(1 - share, 1 - share)).mean())
     if loss == "mse":
         return float(y.double().reshape(len(y), -1).var(0, correction=0).mean())
+    if loss == "mae":
+        values = y.double().reshape(len(y), -1)
+        return float((values - values.median(0).values).abs().mean())
     return None
 
 

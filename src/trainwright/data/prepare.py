@@ -1,0 +1,174 @@
+"""New rows to inputs, exactly as the training data were prepared, from what a run has kept of that alone."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from trainwright.data.encode import ColumnPlan, encode
+from trainwright.data.files import locate
+from trainwright.data.idx import is_idx, read_idx
+from trainwright.data.imagefile import read_image
+from trainwright.data.rows import table_of_rows
+from trainwright.data.scaling import CHANNELS, ArrayPlan
+from trainwright.data.tablefile import open_table
+from trainwright.data.tables import aligned, read_as
+from trainwright.errors import DataError, UsageError
+from trainwright.records import from_plain
+from trainwright.tensors import to_tensor
+
+
+def prepare_rows(preprocessing: Mapping[str, Any], rows: Any) -> torch.Tensor:
+    """Return new rows as the network wants them: float32 `(n, *input_shape)`.
+
+    `preprocessing` is that of the `Dataset`, as it is or read back from JSON; nothing else is needed. `rows` are, where
+    the training data were
+
+    - a table: a mapping of columns, a data frame, or the path of a CSV or Parquet file. The target may be missing, and
+      other columns are passed over;
+    - images: the path of an image file or of an IDX images file, a list of paths, or an array of whole numbers from 0
+      to 255 `(n, height, width)` or `(n, channels, height, width)`, channels perhaps last;
+    - arrays: an array of the same shape but for n.
+
+    Raises `DataError` where the rows do not fit what the training data were, or `preprocessing` is damaged, and
+    `UsageError` where it is of a kind that has no rows.
+    """
+    kind = preprocessing.get("kind")
+    if kind == "table":
+        with _reading():
+            plans = tuple(from_plain(ColumnPlan, plain) for plain in preprocessing["columns"])
+            names, has_header = list(preprocessing["names"]), bool(preprocessing["has_header"])
+        return _table(plans, names, has_header, rows)
+    if kind in ("images", "features"):
+        with _reading():
+            plan = from_plain(ArrayPlan, preprocessing)
+            if not len(plan.mean) == len(plan.std) == plan.shape[plan.axis]:
+                raise ValueError("mean and std do not fit the shape")
+        return plan.apply(_pixels(plan, rows) if plan.pixels else _features(plan, rows))
+    if kind == "arrays":
+        return _given(rows)
+    raise UsageError(
+        f"data of the kind '{kind}' are not prepared in rows",
+        remedy="rows are prepared for tables, images and arrays",
+    )
+
+
+@contextmanager
+def _reading() -> Iterator[None]:
+    try:
+        yield
+    except (KeyError, TypeError, ValueError, IndexError) as problem:
+        raise DataError(
+            "what was kept of the data's preparation is damaged",
+            evidence=f"{type(problem).__name__}: {problem}",
+            remedy="take it from the run's own run.json, unchanged",
+        ) from None
+
+
+def _table(plans: Sequence[ColumnPlan], names: Sequence[str], has_header: bool, rows: Any) -> torch.Tensor:
+    needed = [plan.name for plan in plans]
+    if isinstance(rows, str | os.PathLike):
+        path = locate(os.fspath(rows), folder=None, data_root=None)
+        table = aligned(open_table(path), names, has_header, needed=needed)
+    else:
+        table = table_of_rows(rows, needed)
+    return encode(plans, read_as(plans, table), np.arange(len(table.lines)))
+
+
+def _pixels(plan: ArrayPlan, rows: Any) -> np.ndarray:
+    """Return images as uint8 `(n, *plan.shape)`."""
+    if isinstance(rows, str | os.PathLike):
+        path = locate(os.fspath(rows), folder=None, data_root=None)
+        if path.is_file() and is_idx(path):
+            return _fitting(plan, read_idx(path, dimensions=3))
+        rows = [path]
+    if isinstance(rows, list | tuple) and rows and all(isinstance(row, str | os.PathLike) for row in rows):
+        return np.stack([_image(plan, Path(row)) for row in rows])
+    values = _array(rows)
+    whole = (values >= 0) & (values <= 255) & (values == np.floor(values))
+    if not whole.all():
+        place = [int(index) for index in np.argwhere(~whole)[0]]
+        raise DataError(
+            "pixels must be whole numbers from 0 to 255, as they are stored",
+            evidence=f"{values.dtype}, at {place} {values[tuple(place)]:g}",
+            remedy="pass the images as they were before any scaling",
+        )
+    return _fitting(plan, values.astype(np.uint8))
+
+
+def _image(plan: ArrayPlan, path: Path) -> np.ndarray:
+    pixels = read_image(path, image_size=plan.image_size).pixels
+    if len(pixels) > plan.shape[0]:
+        raise DataError(
+            f"{path} is in colour, but all training images were grey",
+            evidence=f"{len(pixels)} channels, {plan.shape[0]} in training",
+            remedy="store it in grey (Pillow: image.convert('L'))",
+        )
+    pixels = np.repeat(pixels, 3, axis=0) if len(pixels) == 1 and plan.shape[0] == 3 else pixels
+    if pixels.shape != plan.shape:
+        raise _other_shape(pixels.shape, plan.shape, str(path))
+    return pixels
+
+
+def _features(plan: ArrayPlan, rows: Any) -> np.ndarray:
+    values = _fitting(plan, _array(rows))
+    if not np.isfinite(values).all():
+        place = [int(index) for index in np.argwhere(~np.isfinite(values))[0]]
+        raise DataError(
+            "the rows hold values that are missing or infinite",
+            evidence=f"at {place}: {values[tuple(place)]}",
+            remedy="fill or remove them",
+        )
+    return values
+
+
+def _given(rows: Any) -> torch.Tensor:
+    x = to_tensor(rows, "rows")
+    if x.ndim < 2 or x.is_complex():
+        raise DataError(
+            "the rows must be real numbers, one row for each sample",
+            evidence=f"{x.dtype}, shape {tuple(x.shape)}",
+            remedy="pass an array of the shape (n, ...)",
+        )
+    return x.to(torch.float32)
+
+
+def _array(rows: Any) -> np.ndarray:
+    values = rows.detach().cpu().numpy() if isinstance(rows, torch.Tensor) else None
+    if values is None:
+        try:
+            values = np.asarray(rows)
+        except ValueError:  # lists of different lengths
+            values = np.empty(0, dtype=object)
+    if values.dtype.kind not in "biuf":
+        raise DataError(
+            "the rows are no array of numbers",
+            evidence=f"{type(rows).__name__} of {values.dtype}",
+            remedy="pass an array of the shape of the training data, or the paths of image files",
+        )
+    return values
+
+
+def _fitting(plan: ArrayPlan, x: np.ndarray) -> np.ndarray:
+    """Return samples as `(n, *plan.shape)`; channels may be last, and grey images need no axis of channels."""
+    if x.ndim == len(plan.shape) and plan.shape[0] == 1 and len(plan.shape) == 3:
+        x = x[:, None]
+    if x.ndim == 4 and x.shape[1:] != plan.shape and x.shape[3] in CHANNELS:
+        x = np.moveaxis(x, 3, 1)
+    if x.shape[1:] != plan.shape or len(x) == 0:
+        raise _other_shape(x.shape, plan.shape, "the array of rows")
+    return x
+
+
+def _other_shape(found: tuple[int, ...], wanted: tuple[int, ...], where: str) -> DataError:
+    return DataError(
+        f"{where} does not have the shape of the training data",
+        evidence=f"shape {found}; a sample in training had {wanted}",
+        remedy="bring it to that shape; an array needs an axis of samples in front, and one sample at least",
+    )

@@ -1,0 +1,92 @@
+"""A setup to a course that is ready to run: the step with its numerics, the loop, the evaluator, the average."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+
+from trainwright.parts.penalties import Penalty
+from trainwright.records import Event
+from trainwright.stages.setup import Setup
+from trainwright.training.averaging import Average, ExponentialAverage, NoAverage, OptimizerAverage
+from trainwright.training.clipping import Clip
+from trainwright.training.clock import Clock
+from trainwright.training.compiling import compile_model
+from trainwright.training.course import Course, Keeper
+from trainwright.training.evaluate import Evaluator
+from trainwright.training.history import History
+from trainwright.training.loop import Training
+from trainwright.training.precision import Precision
+from trainwright.training.rates import Rates
+from trainwright.training.step import TrainStep
+from trainwright.vitals.monitor import Monitor
+
+
+def assemble(setup: Setup, history: History, *, keep: Keeper | None = None, clock: Clock | None = None) -> Course:
+    """Return the course of `setup`, recording into `history`."""
+    settings, info, model = setup.recipe.train, setup.info, setup.model
+    train = setup.splits["train"]
+    device = torch.device(settings.device)
+    precision = Precision(settings.precision, device.type)
+    step = TrainStep(
+        model,
+        setup.loss,
+        setup.optimizer,
+        rates=Rates(setup.optimizer, setup.schedule, planned_steps=info.planned_steps or 1),
+        clip=Clip(norm=settings.clip_norm or None, value=settings.clip_value or None),
+        seed=settings.seed,
+        penalty=_penalty(setup),
+        precision=precision,
+        forward=_compiled(setup, history),
+        clock=clock,
+        closure=setup.closure,
+    )
+    training = Training(
+        model,
+        train,
+        step,
+        epochs=int(settings.epochs),
+        accumulate=settings.accumulate,
+        steps=settings.steps or None,
+        monitor=Monitor(model, step.objective, level=setup.recipe.doctor.level, reference=setup.reference),
+        history=history,
+        average=_average(setup),
+    )
+    return Course(
+        training,
+        Evaluator(
+            model,
+            setup.evaluation_loss,
+            task=info.task or "classification",
+            target_std=setup.target_std,
+            precision=precision,
+        ),
+        setup.splits,
+        info=info,
+        evaluate_every_steps=settings.evaluate_every_steps or training.steps_per_epoch,
+        patience=settings.patience or None,
+        keep=keep,
+    )
+
+
+def _penalty(setup: Setup) -> Callable[[], torch.Tensor] | None:
+    options = setup.recipe.loss.options
+    l1, l2 = float(options.get("l1", 0.0)), float(options.get("l2", 0.0))
+    return Penalty(setup.model, l1=l1, l2=l2) if l1 > 0 or l2 > 0 else None
+
+
+def _average(setup: Setup) -> Average:
+    if setup.averages:
+        return OptimizerAverage(setup.optimizer, setup.model, setup.splits["train"])
+    decay = setup.recipe.train.ema
+    return ExponentialAverage(setup.model, decay) if decay > 0 else NoAverage()
+
+
+def _compiled(setup: Setup, history: History) -> Callable[[torch.Tensor], torch.Tensor] | None:
+    if not setup.recipe.train.compile:
+        return None
+    made = compile_model(setup.model, setup.reference)
+    detail = {"text": made.text, "graphs": made.graphs, "breaks": list(made.breaks), "seconds": made.seconds}
+    history.append(Event(step=0, name="compiled", detail=detail))
+    return made.forward

@@ -1,0 +1,99 @@
+"""What is wrong with a recipe, in words that help: every problem with the dotted name of its key."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from trainwright.errors import did_you_mean
+from trainwright.parts import augment, models, schedules
+from trainwright.parts.catalogue import option_problem
+from trainwright.runs import loggers
+from trainwright.stages.sections import AUTO, CATALOGUES, COUNTS, SECTIONS, known_keys
+
+
+def no_section(name: str) -> str:
+    """Return the problem of a section that does not exist."""
+    return f"there is no section [{name}]; {did_you_mean(name, SECTIONS)}"
+
+
+def explain(item: Any) -> tuple[str, str]:
+    """Return the dotted name that a pydantic problem is about, and the problem in our words."""
+    path = [str(part) for part in item["loc"][:2]]
+    name, value, kind = ".".join(path), item["input"], item["type"]
+    if kind == "extra_forbidden":
+        return name, f"[{path[0]}] has no key '{path[1]}'; {did_you_mean(path[1], known_keys(path[0]))}"
+    if kind in ("model_type", "model_attributes_type"):
+        return name, f"[{name}] must be a section of keys, not {value!r}"
+    if kind == "dict_type":
+        what = f"[{name}] must be a section of keys" if len(path) == 1 else f"{name} must be a table, such as {{a = 1}}"
+        return name, f"{what}, not {value!r}"
+    if kind == "literal_error" and isinstance(value, str) and name not in COUNTS:
+        expected = [word.strip("' ") for word in str(item["ctx"]["expected"]).replace(" or ", ", ").split(",")]
+        return name, f"{name} cannot be '{value}'; {did_you_mean(value, expected)}"
+    words = {
+        "string_type": "must be text in quotes",
+        "int_type": "must be a whole number",
+        "int_from_float": "must be a whole number",
+        "literal_error": "must be a whole number or 'auto'",
+        "float_type": "must be a number",
+        "bool_type": "must be true or false",
+        "list_type": "must be a list, such as ['a', 'b']",
+        "string_unicode": "must be text that UTF-8 can write",
+        "finite_number": "must be finite",
+    }
+    bounds = item.get("ctx", {})
+    limits = {"greater_than_equal": "at least", "less_than": "less than", "greater_than": "more than"}
+    if kind in limits:
+        bound = bounds.get("ge", bounds.get("lt", bounds.get("gt")))
+        return name, f"{name} must be {limits[kind]} {bound:g}, not {value!r}"
+    return name, f"{name} {words.get(kind, str(item['msg']).lower())}, not {value!r}"
+
+
+def catalogue_problems(plain: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Yield what is wrong with names, options, strengths, counts and loggers: all that pydantic does not see."""
+    for section in CATALOGUES:
+        keys = plain.get(section, {})
+        if isinstance(keys, Mapping) and isinstance(keys.get("name", AUTO), str):  # else pydantic has said so
+            yield from _part_problems(section, keys.get("name", AUTO), keys)
+    strengths = plain.get("augment", {})
+    for key, value in strengths.items() if isinstance(strengths, Mapping) else ():
+        if key not in augment.CATALOGUE:
+            yield f"augment.{key}", f"[augment] has no key '{key}'; {did_you_mean(key, augment.CATALOGUE)}"
+        elif value != AUTO and (problem := option_problem(f"augment.{key}", value, augment.CATALOGUE[key].strength)):
+            yield f"augment.{key}", problem
+    train = plain.get("train", {})
+    for name, most in COUNTS.items():
+        count = train.get(name.partition(".")[2]) if isinstance(train, Mapping) else None
+        if isinstance(count, int) and not isinstance(count, bool) and not 1 <= count <= most:
+            yield name, f"{name} must be at least 1 and at most {most}, not {count}"
+    named = train.get("loggers", []) if isinstance(train, Mapping) else []
+    for logger in named if isinstance(named, list) else []:
+        if isinstance(logger, str) and logger not in loggers.CATALOGUE:
+            yield "train.loggers", f"there is no logger '{logger}'; {did_you_mean(logger, loggers.CATALOGUE)}"
+
+
+def _part_problems(section: str, name: str, keys: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    choosable = CATALOGUES[section]
+    if section == "model" and models.is_factory(name):
+        return  # what a factory of the user's takes, only the factory knows
+    if name not in choosable.catalogue and name != AUTO:
+        yield f"{section}.name", f"there is no {choosable.what} '{name}'; {did_you_mean(name, choosable.catalogue)}"
+        return
+    options = choosable.options(name)
+    sound = True
+    for key, value in keys.items():
+        if key in SECTIONS[section].model_fields:
+            continue
+        if key not in options:
+            subject = f"[{section}]" if name == AUTO else f"{choosable.what} '{name}'"
+            sound = False
+            yield f"{section}.{key}", f"{subject} has no key '{key}'; {did_you_mean(key, known_keys(section))}"
+        elif value != AUTO and (problem := option_problem(f"{section}.{key}", value, options[key])):
+            sound = False
+            yield f"{section}.{key}", problem
+    if section == "schedule" and name != AUTO and sound:
+        given = {key: value for key, value in keys.items() if key != "name" and value != AUTO}
+        problem = schedules.problem(name, given)
+        if problem:
+            yield "schedule.name", problem

@@ -1,0 +1,146 @@
+"""The sections of a recipe: which keys there are, what each may hold, and its default."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from trainwright import defaults
+from trainwright.parts import augment, groups, losses, models, optimizers, penalties, schedules
+from trainwright.records import Option
+
+AUTO = "auto"
+
+
+class Section(BaseModel):
+    """A section of a recipe: no unknown keys, no silent conversions, no changes."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+class DataSection(Section):
+    """Where the data come from, and how they are split and scaled."""
+
+    source: str = "digits"
+    target: str | list[str] = ""
+    task: Literal["auto", "classification", "multi-label", "regression"] = AUTO
+    normalise: Literal["standard", "none"] = "standard"
+    validation: float = Field(default=defaults.VALIDATION_FRACTION.value, ge=0, lt=1)
+    test: float = Field(default=defaults.TEST_FRACTION.value, ge=0, lt=1)
+    test_source: str = ""
+    ignore: list[str] = []
+    context: int = Field(default=int(defaults.CONTEXT.value), ge=1)
+    image_size: int = Field(default=0, ge=0)
+
+
+class PartSection(Section):
+    """An entry of a catalogue by its name, and its options; what is not given keeps the entry's own default."""
+
+    model_config = ConfigDict(extra="allow", frozen=True, strict=True)
+    name: str = AUTO
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """The options that were given; "auto" counts as not given."""
+        return {key: value for key, value in (self.model_extra or {}).items() if value != AUTO}
+
+
+class OptimizerSection(PartSection):
+    """The optimizer. `rates` maps parts of the model ("head", "blocks.*.norm*") to multiples of the rate; 0 freezes."""
+
+    rates: dict[str, float] = {}
+
+
+class AugmentSection(Section):
+    """Strengths of the changes that training samples go through; 0 is off."""
+
+    model_config = ConfigDict(extra="allow", frozen=True, strict=True)
+
+    @property
+    def strengths(self) -> dict[str, float]:
+        """Every strength, those that were not given at their defaults."""
+        given = self.model_extra or {}
+        return {
+            name: float(spec.strength.default if given.get(name, AUTO) == AUTO else given[name])  # type: ignore[arg-type]
+            for name, spec in augment.CATALOGUE.items()
+        }
+
+
+class TrainSection(Section):
+    """How long, how fast, how reproducibly. 0 switches clipping, patience, averaging and the extra evaluations off.
+
+    Sums in another order round differently: a run is the same bit for bit only on the same number of `threads`.
+    """
+
+    epochs: Literal["auto"] | int = AUTO
+    steps: int = Field(default=0, ge=0)
+    batch_size: Literal["auto"] | int = int(defaults.BATCH_SIZE.value)
+    accumulate: int = Field(default=1, ge=1)
+    seed: int = Field(default=0, ge=0)
+    precision: Literal["fp32", "bf16", "fp16"] = "fp32"
+    clip_norm: float = Field(default=defaults.CLIP_NORM.value, ge=0)
+    clip_value: float = Field(default=0.0, ge=0)
+    ema: float = Field(default=0.0, ge=0, lt=1)
+    sampler: Literal["shuffled", "balanced"] = "shuffled"
+    patience: int = Field(default=0, ge=0)
+    evaluate_every_steps: int = Field(default=0, ge=0)
+    compile: bool = False
+    checkpoint_activations: bool = False
+    device: str = AUTO
+    threads: Literal["auto"] | int = AUTO
+    loggers: list[str] = []
+
+
+class DoctorSection(Section):
+    """How closely the run is watched."""
+
+    level: Literal["off", "light", "full"] = "light"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Choosable:
+    """A section that chooses from a catalogue: what its entries are called, and the options that all of them share."""
+
+    what: str
+    catalogue: Mapping[str, Any]
+    common: Mapping[str, Option] = field(default_factory=dict)
+
+    def options(self, name: str) -> dict[str, Option]:
+        """Return the options of an entry, or of all entries where it is not chosen yet."""
+        entries = self.catalogue.values() if name == AUTO else [self.catalogue[name]]
+        own = {option: record for entry in entries for option, record in entry.options.items()}
+        return own | dict(self.common)
+
+
+CATALOGUES: Mapping[str, Choosable] = {
+    "model": Choosable(what="model", catalogue=models.CATALOGUE, common=models.OPTIONS),
+    "loss": Choosable(what="loss", catalogue=losses.CATALOGUE, common=penalties.PENALTIES),
+    "optimizer": Choosable(what="optimizer", catalogue=optimizers.CATALOGUE, common=groups.OPTIONS),
+    "schedule": Choosable(what="schedule", catalogue=schedules.CATALOGUE),
+}
+"""The sections that choose from a catalogue."""
+
+SECTIONS: Mapping[str, type[Section]] = {
+    "data": DataSection,
+    "model": PartSection,
+    "loss": PartSection,
+    "optimizer": OptimizerSection,
+    "schedule": PartSection,
+    "augment": AugmentSection,
+    "train": TrainSection,
+    "doctor": DoctorSection,
+}
+
+COUNTS: Mapping[str, int] = {"train.epochs": 1_000_000_000, "train.threads": 1_024, "train.batch_size": 1_000_000_000}
+"""Settings that are "auto" or a whole number from 1, and the most that they may be."""
+
+
+def known_keys(section: str) -> list[str]:
+    """Return the keys that a section may have."""
+    fields = list(SECTIONS[section].model_fields)
+    if section == "augment":
+        return list(augment.CATALOGUE)
+    return [*fields, *CATALOGUES[section].options(AUTO)] if section in CATALOGUES else fields

@@ -1,0 +1,80 @@
+"""A data set as batches: sampled, augmented, and counted the way the recipe asks."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import torch
+
+from trainwright.data.batches import Batches, StreamBatches
+from trainwright.data.dataset import Dataset
+from trainwright.data.samplers import balancing_weights, class_counts
+from trainwright.data.text import TextBatches
+from trainwright.parts import augment
+from trainwright.records import DataShape, LossSpec
+from trainwright.stages.choose import Facts
+from trainwright.stages.recipe import Recipe
+
+
+def facts_of(dataset: Dataset) -> Facts:
+    """Return what choices depend on."""
+    counts = class_counts(dataset.train.y, dataset.shape.outputs) if dataset.shape.task == "classification" else ()
+    return Facts(
+        task=dataset.shape.task, shape=dataset.shape, samples=len(dataset.train), class_counts=tuple(counts)
+    )
+
+
+def dataset_batches(
+    recipe: Recipe, dataset: Dataset, batch_size: int, device: torch.device, spec: LossSpec
+) -> dict[str, Batches | StreamBatches]:
+    """Return the batches of every split. Sampling and augmentation belong to training alone."""
+    seed = recipe.train.seed
+    parts = [split for split in (dataset.train, dataset.validation, dataset.test) if split is not None]
+    if dataset.shape.vocabulary is not None:
+        return {split.name: TextBatches(split, batch_size=batch_size, seed=seed, device=device) for split in parts}
+    weights = None
+    if recipe.train.sampler == "balanced":
+        if dataset.shape.task != "classification":
+            raise recipe.problem(
+                "train.sampler", f"train.sampler = 'balanced' needs classes; the task is {dataset.shape.task}"
+            )
+        weights = balancing_weights(dataset.train.y)
+    change = augmentation(recipe, dataset.shape, spec, _black(dataset))
+    return {
+        split.name: Batches(
+            split,
+            batch_size=batch_size,
+            seed=seed,
+            device=device,
+            sample_weights=weights if split.name == "train" else None,
+            augment=change if split.name == "train" else None,
+        )
+        for split in parts
+    }
+
+
+def augmentation(
+    recipe: Recipe, shape: DataShape, spec: LossSpec | None, fill: tuple[float, ...]
+) -> augment.Augment | None:
+    """Return what changes the training samples, None where nothing is to.
+
+    Raises `RecipeError` where a change does not suit the samples or the loss.
+    """
+    strengths = {name: value for name, value in recipe.augment.strengths.items() if value > 0}
+    if not strengths:
+        return None
+    problem = augment.problem(strengths, shape, spec.name if spec is not None else "")
+    if problem:
+        raise recipe.problem(f"augment.{next(iter(strengths))}", problem)
+    return augment.Augment(strengths, seed=recipe.train.seed, task=shape.task, outputs=shape.outputs, fill=fill)
+
+
+def _black(dataset: Dataset) -> tuple[float, ...]:
+    """Return the value of a black pixel after standardising, one for each channel."""
+    facts: Mapping[str, object] = dataset.preprocessing
+    if facts.get("kind") != "images":
+        return (0.0,)
+    means, stds = facts["mean"], facts["std"]
+    means = means if isinstance(means, list | tuple) else [means]
+    stds = stds if isinstance(stds, list | tuple) else [stds]
+    return tuple(-float(mean) / float(std) for mean, std in zip(means, stds, strict=True))

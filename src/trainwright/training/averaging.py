@@ -1,0 +1,127 @@
+"""Weights that evaluation sees and training does not: a moving average, or what a schedule-free optimizer keeps.
+
+An average lags behind the weights and wobbles less; near the end of a run at a high rate it is the better model.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import islice
+from typing import Any, Protocol
+
+import torch
+from torch import nn
+from torch.nn.modules.batchnorm import _BatchNorm
+
+from trainwright.data.batches import Batches, StreamBatches
+from trainwright.parts.optimizers import averaged
+from trainwright.randomness import isolated
+from trainwright.tensors import buffers_restored, copy_state, evaluating
+
+
+class Average(Protocol):
+    """What stands between training and evaluation."""
+
+    def update(self) -> None:
+        """See the weights after an update that was really made. Skipped steps do not come here."""
+        ...
+
+    def shown(self) -> Any:
+        """Return a context in which the model holds the weights to evaluate and to keep."""
+        ...
+
+
+class NoAverage:
+    """Evaluation sees the weights as they are."""
+
+    def update(self) -> None:
+        """Nothing to do."""
+
+    @contextmanager
+    def shown(self) -> Iterator[None]:
+        """Leave the model as it is."""
+        yield
+
+
+class ExponentialAverage:
+    """Moving average of the weights of `model`: a <- d a + (1 - d) w after each update.
+
+    `decay` is reached by a warmup, d = min(decay, (1 + n) / (10 + n)) at update n, or the average would hold on to the
+    untrained weights (Tan and Le's EfficientNet does the same). Floating-point buffers (running statistics) are
+    averaged like weights; integer ones (counters) are copied. `updates` is the counter, part of the state.
+    """
+
+    def __init__(self, model: nn.Module, decay: float) -> None:
+        self.model = model
+        self.decay = decay
+        self.updates = 0
+        self.state = copy_state(model)
+
+    def update(self) -> None:
+        """Take the model's weights into the average."""
+        decay = min(self.decay, (1 + self.updates) / (10 + self.updates))
+        self.updates += 1
+        current = self.model.state_dict()
+        floating = [name for name, value in current.items() if value.is_floating_point()]
+        torch._foreach_lerp_([self.state[name] for name in floating], [current[name] for name in floating], 1 - decay)
+        for name in current.keys() - set(floating):
+            self.state[name].copy_(current[name])
+
+    @contextmanager
+    def shown(self) -> Iterator[None]:
+        """Put the average into the model for the block, then the weights in training back."""
+        trained = copy_state(self.model)
+        self.model.load_state_dict(self.state)
+        try:
+            yield
+        finally:
+            self.model.load_state_dict(trained)
+
+
+class OptimizerAverage:
+    """The average that a schedule-free optimizer keeps itself, shown by its `eval()`.
+
+    The running statistics of batch normalisation were gathered at other weights than the average: they are gathered
+    anew, from training batches, while the average is shown.
+    """
+
+    def __init__(self, optimizer: Any, model: nn.Module, batches: Batches | StreamBatches) -> None:
+        self.optimizer = optimizer
+        self.model = model
+        self.batches = batches
+        optimizer.train()
+
+    def update(self) -> None:
+        """Nothing to do: the optimizer averages in its step."""
+
+    @contextmanager
+    def shown(self) -> Iterator[None]:
+        """Let the optimizer put its average into the parameters for the block."""
+        with averaged(self.optimizer), buffers_restored(self.model):
+            refresh_statistics(self.model, self.batches)
+            yield
+
+
+_REFRESH_BATCHES = 50
+
+
+def refresh_statistics(model: nn.Module, batches: Batches | StreamBatches) -> None:
+    """Gather the running statistics of batch normalisation anew at the present weights, over training batches.
+
+    With a cumulative mean (momentum None: 0 would keep the old ones), dropout off, and every module's mode as before
+    afterwards. A model without such statistics is not run.
+    """
+    norms = [module for module in model.modules() if isinstance(module, _BatchNorm) and module.track_running_stats]
+    if not norms:
+        return
+    momenta = [norm.momentum for norm in norms]
+    with isolated(), evaluating(model), torch.no_grad():
+        for norm in norms:
+            norm.reset_running_stats()
+            norm.train()
+            norm.momentum = None
+        for x, _ in islice(batches.epoch(0), _REFRESH_BATCHES):
+            model(x)
+    for norm, momentum in zip(norms, momenta, strict=True):
+        norm.momentum = momentum

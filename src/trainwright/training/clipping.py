@@ -1,0 +1,46 @@
+"""Clipping: by the global norm, which keeps the gradient's direction, or entry by entry, which does not (G3)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+
+from trainwright.tensors import global_norm
+
+
+@dataclass(frozen=True, kw_only=True)
+class Clipping:
+    """The global norm of a gradient before and after, and whether anything was cut."""
+
+    norm: torch.Tensor
+    clipped_norm: torch.Tensor
+    clipped: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class Clip:
+    """Limits of a gradient: `value` for the size of each entry, `norm` for the global norm; None for no limit.
+
+    Both may be given; entries are cut first. Global means over all parameters as one vector, not one norm for each
+    tensor or group.
+    """
+
+    norm: float | None = None
+    value: float | None = None
+
+    def __call__(self, gradients: Sequence[torch.Tensor]) -> Clipping:
+        """Cut `gradients` in place. One that is not finite stays as it is: scaling would hide it."""
+        before = global_norm(gradients)
+        if not gradients or (self.norm is None and self.value is None) or not bool(torch.isfinite(before)):
+            return Clipping(norm=before, clipped_norm=before, clipped=False)
+        after = before
+        if self.value is not None:
+            torch._foreach_clamp_max_(gradients, self.value)
+            torch._foreach_clamp_min_(gradients, -self.value)
+            after = global_norm(gradients)
+        if self.norm is not None and bool(after > self.norm):
+            torch._foreach_mul_(gradients, self.norm / after)
+            after = torch.full_like(after, self.norm)
+        return Clipping(norm=before, clipped_norm=after, clipped=bool(after < before))

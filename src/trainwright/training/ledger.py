@@ -1,0 +1,40 @@
+"""The books of a run: every step accounted for, every rate held against the schedule."""
+
+from __future__ import annotations
+
+from trainwright.records import Ledger
+from trainwright.training.loop import Training
+
+
+def ledger_of(training: Training, *, complete: bool) -> Ledger:
+    """Return the ledger of a run that has ended; `complete` says that it went to its planned end."""
+    steps = training.history.steps
+    refused = 1 if training.diverged is not None else 0
+    skipped = sum(record.skipped for record in steps)
+    whole_epochs = training.planned_steps == training.epochs * training.steps_per_epoch
+    return Ledger(
+        planned=training.planned_steps,
+        attempted=len(steps),
+        performed=training.step.rates.performed,
+        skipped=skipped,
+        refused=refused,
+        clipped=sum(record.clipped for record in steps),
+        samples=sum(record.samples for record in steps),
+        planned_samples=training.epochs * training.batches.samples if whole_epochs else None,
+        rate_deviation=_rate_deviation(training),
+        complete=complete,
+    )
+
+
+def _rate_deviation(training: Training) -> float | None:
+    """Return the largest relative deviation of a recorded rate from the closed form, None where events moved it."""
+    rates = training.step.rates
+    if rates.plateau is not None:
+        return None
+    base = rates.base_rate
+    performed, worst = 0, 0.0
+    for record in training.history.steps:
+        wanted = base * rates.planned_multiple(record.step, performed)
+        worst = max(worst, abs(record.rate - wanted) / base)
+        performed += not record.skipped
+    return worst

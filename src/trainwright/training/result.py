@@ -1,0 +1,39 @@
+"""What one step did, as its caller sees it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+
+Batch = tuple[torch.Tensor, torch.Tensor]
+
+
+@dataclass(frozen=True, kw_only=True)
+class StepResult:
+    """What a step did. `loss`, `penalty` and the norms (before and after clipping) are scalars on the model's device.
+
+    `refused` says why no update was made: the loss or the gradient was not finite, and would have ruined the weights;
+    `batch` is then the place, within the step, of the batch that showed it. `skipped` says that float16 overflowed
+    under its scale, which is no fault: the next step goes on with a lower one.
+    """
+
+    loss: torch.Tensor
+    rate: float
+    penalty: torch.Tensor | None = None
+    gradient_norm: torch.Tensor | None = None
+    clipped_norm: torch.Tensor | None = None
+    clipped: bool = False
+    skipped: bool = False
+    refused: Literal["loss", "gradient"] | None = None
+    batch: int = 0
+
+
+class NotFinite(Exception):
+    """The loss of one of a step's batches is no number."""
+
+    def __init__(self, loss: torch.Tensor, batch: int) -> None:
+        super().__init__()
+        self.loss = loss
+        self.batch = batch
