@@ -100,7 +100,7 @@ def test_what_is_no_data_file_is_refused(tmp_path: Path) -> None:
 
 
 def test_the_target_is_guessed_and_the_reason_given(tmp_path: Path) -> None:
-    def look(text: str) -> tuple[str | None, str]:
+    def look(text: str) -> tuple[str | tuple[str, ...] | None, str]:
         summary = inspect(str(write_csv(tmp_path / "t.csv", text)))
         return summary.target, summary.target_reason
 

@@ -94,7 +94,9 @@ def test_weights_cannot_reach_into_a_loader() -> None:
     pairs = [(torch.zeros(3, 2), torch.zeros(3)), (torch.ones(2, 2), torch.ones(2))]
     with pytest.raises(UsageError, match="WeightedRandomSampler"):
         batches_of(pairs, batch_size=2, seed=0, sample_weights=torch.ones(5))
-    pair = batches_of((torch.eye(4), torch.arange(4)), batch_size=2, seed=0, sample_weights=torch.tensor([0.0, 0, 1, 0]))
+    pair = batches_of(
+        (torch.eye(4), torch.arange(4)), batch_size=2, seed=0, sample_weights=torch.tensor([0.0, 0, 1, 0])
+    )
     assert {row for _, y in pair.epoch(0) for row in y.tolist()} == {2}
 
 

@@ -428,6 +428,34 @@ def test_blocks_beside_one_another_are_layers_whatever_is_in_them() -> None:
     assert len({far for name, far in distances(model).items() if name.startswith("0.")}) == 1
 
 
+def test_an_element_of_a_stack_is_one_layer_even_if_it_is_a_stack_itself() -> None:
+    def pair() -> nn.Sequential:
+        return nn.Sequential(nn.Linear(4, 4), nn.ReLU(), nn.Linear(4, 4))
+
+    found = distances(nn.Sequential(pair(), pair(), nn.Linear(4, 2)))
+    assert [found[name] for name in ("0.0.weight", "0.2.weight", "1.0.weight", "1.2.weight", "2.weight")] == [
+        2,
+        2,
+        1,
+        1,
+        0,
+    ]
+
+
+def test_the_only_content_of_a_wrapper_is_looked_into() -> None:
+    class Two(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.first, self.second = nn.Linear(3, 3), nn.Linear(3, 2)
+
+    assert distances(nn.Sequential(nn.Flatten(), Two())) == {
+        "1.first.weight": 1,
+        "1.first.bias": 1,
+        "1.second.weight": 0,
+        "1.second.bias": 0,
+    }
+
+
 def test_a_parameter_of_two_layers_belongs_to_the_first() -> None:
     model = nn.Sequential(nn.Embedding(11, 4), nn.Linear(4, 4), nn.Linear(4, 11))
     model[2].weight = model[0].weight

@@ -237,6 +237,18 @@ def test_unit_variance_keeps_the_weights_of_a_layer_whose_output_does_not_vary()
     assert all(parameter.any() for parameter in model.parameters() if parameter.dim() == 2)
 
 
+def test_unit_variance_scales_shared_weights_once_and_those_of_an_embedding_not_at_all() -> None:
+    shared, embedding, output = nn.Linear(8, 8), nn.Embedding(20, 8), nn.Linear(8, 20)
+    output.weight = embedding.weight
+    model = nn.Sequential(embedding, shared, nn.Tanh(), shared, output)
+    first: list[float] = []
+    initialised(model, "unit_variance", torch.arange(20).view(20, 1))
+    shared.register_forward_hook(lambda module, given, out: first.append(out.var(correction=0).item()))
+    model(torch.arange(20).view(20, 1))
+    assert first[0] == pytest.approx(1, abs=1e-3)
+    assert embedding.weight.std().item() == pytest.approx(0.02, rel=0.2)
+
+
 def test_unit_variance_without_a_batch_is_refused() -> None:
     with pytest.raises(UsageError, match="needs a batch of inputs"):
         initialise(mlp(), "unit_variance")

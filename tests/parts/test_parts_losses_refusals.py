@@ -1,4 +1,4 @@
-"""What losses refuse: shapes that torch would broadcast, types that cannot be right, and values, before the first step."""
+"""What losses refuse: shapes that torch would broadcast, types that cannot be right, and, once, values."""
 
 from __future__ import annotations
 
@@ -139,7 +139,7 @@ def test_answers_and_values_of_any_type_are_taken(dtype: torch.dtype) -> None:
 @pytest.mark.parametrize("name", OF_CLASSES)
 def test_class_ids_of_any_whole_type_are_taken(name: str, dtype: torch.dtype) -> None:
     output, target = torch.randn(5, 2).log_softmax(1), torch.tensor([0, 1, 1, 0, 1])
-    loss = CATALOGUE[name].factory()
+    loss: Any = CATALOGUE[name].factory()
     assert loss(output, target.to(dtype)).item() == loss(output, target).item()
     assert float(loss.count(target.to(dtype))) == 5.0
 
@@ -197,7 +197,7 @@ def test_a_class_without_a_unit_is_refused_where_the_units_are_known() -> None:
     target = torch.tensor([0, 3, IGNORED])
     check_target(CATALOGUE["cross_entropy"], target)
     check_target(CATALOGUE["cross_entropy"], target, outputs=4)
-    with pytest.raises(DataError, match="at most 2(.|\n)*the first 3"):
+    with pytest.raises(DataError, match=r"at most 2(.|\n)*the first 3"):
         check_target(CATALOGUE["cross_entropy"], target, outputs=3)
 
 

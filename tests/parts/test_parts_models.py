@@ -286,7 +286,8 @@ def test_a_residual_block_begins_as_its_shortcut(norm: str, activation: str) -> 
     same = Block(4, 4, stride=1, norm=norm, activation=activation)
     assert torch.equal(same(x), x)
     other = Block(4, 8, stride=2, norm=norm, activation=activation)
-    assert torch.equal(other(x), other.shortcut(x))
+    assert other.shortcut is not None
+    assert torch.equal(other(x), other.shortcut(other.activation(x)))
     assert other(x).shape == (16, 8, 4, 3)
 
 

@@ -64,7 +64,7 @@ def test_the_gradient_is_l1_times_the_sign_and_l2_times_the_weight() -> None:
 
 
 def test_l2_is_the_coupled_weight_decay_of_sgd() -> None:
-    one, other = Net().double(), None
+    one = Net().double()
     other = copy.deepcopy(one)
     x, y = torch.randint(0, 5, (20,)), torch.randint(0, 3, (20,))
     penalty = Penalty(one, l2=0.2)
@@ -102,11 +102,11 @@ def test_it_follows_the_weights() -> None:
 
 
 def test_a_tied_weight_counts_once() -> None:
-    net = nn.Sequential(nn.Linear(4, 4, bias=False), nn.ReLU(), nn.Linear(4, 4, bias=False))
-    net[2].weight = net[0].weight
-    penalty = Penalty(net, l2=2.0)
+    first, last = nn.Linear(4, 4, bias=False), nn.Linear(4, 4, bias=False)
+    last.weight = first.weight
+    penalty = Penalty(nn.Sequential(first, nn.ReLU(), last), l2=2.0)
     assert penalty.names == ("0.weight",)
-    assert penalty().item() == pytest.approx(float(net[0].weight.detach().square().sum()), rel=1e-6)
+    assert penalty().item() == pytest.approx(float(first.weight.detach().square().sum()), rel=1e-6)
 
 
 def test_frozen_weights_are_left_out_whenever_they_were_frozen() -> None:

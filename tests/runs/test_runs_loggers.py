@@ -326,12 +326,28 @@ def test_mlflow_logs_where_its_tracking_uri_says_and_under_the_experiment_named(
     assert sorted(str(run.info.run_name) for run in runs) == ["run-1", "run-2"]
 
 
-def test_mlflow_keeps_every_number_of_a_run_longer_than_one_request(tmp_path: Path) -> None:
+def test_mlflow_sends_every_number_in_few_requests_that_it_accepts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from mlflow.tracking import MlflowClient
+    from mlflow.utils.validation import MAX_METRICS_PER_BATCH
+
+    sizes: list[int] = []
+    send = MlflowClient.log_batch
+
+    def counted(client: MlflowClient, run_id: str, metrics: Any = (), **rest: Any) -> Any:
+        sizes.append(len(metrics))
+        return send(client, run_id, metrics=metrics, **rest)
+
+    monkeypatch.setattr(MlflowClient, "log_batch", counted)
     logger = make("mlflow", tmp_path / "run")
     for number in range(600):
         logger.observe(step(number, float(number)))
     logger.finish(Outcome(status="finished", steps=600))
     assert read_mlflow(tmp_path / "run").numbers["train/loss"] == [(number, float(number)) for number in range(600)]
+    assert sum(sizes) == 1200
+    assert max(sizes) <= MAX_METRICS_PER_BATCH
+    assert len(sizes) < 10
 
 
 def test_a_setting_or_finding_too_long_for_mlflow_is_shortened_and_not_lost(tmp_path: Path) -> None:

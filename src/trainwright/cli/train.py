@@ -57,8 +57,9 @@ def train_and_show(
 ) -> Run:
     """Train `recipe` into `folder` with live progress, print how it ended, and fill `document`."""
     from trainwright.cli.progress import Progress
-    from trainwright.parts.groups import decay_table, render_table
+    from trainwright.parts.groups import render_table
     from trainwright.report.profile_text import render_profile
+    from trainwright.stages.named import table_of
     from trainwright.stages.train import carry_out, plan
     from trainwright.training.clock import Clock
     from trainwright.training.profile import profile_of
@@ -67,7 +68,7 @@ def train_and_show(
     for note in setup.facts["data"]["notes"]:
         say(console, f"note: {note}")
     if explain_groups:
-        say(console, render_table(decay_table(setup.model)))
+        say(console, render_table(table_of(setup.recipe, setup.model)))
     clock = Clock(on=profile)
     with Progress(console, setup.info) as progress:
         finished = carry_out(setup, folder, [progress], clock=clock)

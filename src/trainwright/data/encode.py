@@ -50,6 +50,16 @@ class ColumnPlan:
         own = [f"{self.name} = {word}" for word in words] if self.kind == "category" else [self.name] * self.varies
         return (*own, *([f"{self.name} is missing"] if self.missing else []))
 
+    @property
+    def groups(self) -> tuple[int, ...]:
+        """The widths of the blocks that the inputs form: all of a category as one, a number and its "is missing" apart.
+
+        Missing is one more word of a category, but no part of a number's size: so a block of width 1 is a number or a
+        flag, and a wider one is a category, of whose inputs one at most is 1.
+        """
+        count = len(self.features)
+        return (count,) if self.kind == "category" else (1,) * count
+
 
 def fit_columns(
     columns: Sequence[Column], rows: np.ndarray, *, standardise: bool

@@ -36,12 +36,11 @@ class ColumnSummary:
 class DataSummary:
     """What a first look shows.
 
-    `source` is the name, or the path that was found; `rows` counts its samples, or the characters of a text. `target`
-    is the target column, or all of them where there are several (None where the data set has its own, not a column)
-    and `target_reason` why it was taken; `classes` are their names and counts, of labels how many rows have each, ()
-    for quantities; `outputs` counts classes, labels or target columns. `input_shape` is that of one sample when all
-    columns are used. `vocabulary` is the number of different characters of a text, else None. `warnings` are plain
-    sentences.
+    `source` is the name, or the path that was found; `rows` counts its samples, of a text the windows. `target` is the
+    target column, or all of them where there are several (None where the data set has its own, not a column) and
+    `target_reason` why it was taken; `classes` are their names and counts, of labels how many rows have each, () for
+    quantities; `outputs` counts classes, labels or target columns. `input_shape` is that of one sample when all columns
+    are used. `vocabulary` is the number of different characters of a text, else None. `warnings` are plain sentences.
     """
 
     source: str

@@ -148,7 +148,7 @@ def _refuse(source: Source, settings: dict[str, str | None]) -> None:
             raise UsageError(
                 f"data.{setting} has no meaning for '{source.given}', which is {source.kind}",
                 evidence=f"data.{setting} = {value}",
-                remedy=f"remove data.{setting}, or give a table (CSV or Parquet) as the source",
+                remedy=f"remove data.{setting}, or give a table as the source: a CSV file, not called .txt, or Parquet",
             )
 
 

@@ -25,7 +25,7 @@ from trainwright.tensors import to_tensor
 
 
 def prepare_rows(preprocessing: Mapping[str, Any], rows: Any) -> torch.Tensor:
-    """Return new rows as the network wants them: float32 `(n, *input_shape)`.
+    """Return new rows as the network wants them: float32 `(n, *input_shape)`, of texts int64 `(n, length)`.
 
     `preprocessing` is that of the `Dataset`, as it is or read back from JSON; nothing else is needed. `rows` are, where
     the training data were
@@ -34,7 +34,8 @@ def prepare_rows(preprocessing: Mapping[str, Any], rows: Any) -> torch.Tensor:
       other columns are passed over;
     - images: the path of an image file or of an IDX images file, a list of paths, or an array of whole numbers from 0
       to 255 `(n, height, width)` or `(n, channels, height, width)`, channels perhaps last;
-    - arrays: an array of the same shape but for n.
+    - arrays: an array of the same shape but for n;
+    - a text: a text, or a list of texts of one length, of the characters of the training text.
 
     Raises `DataError` where the rows do not fit what the training data were, or `preprocessing` is damaged, and
     `UsageError` where it is of a kind that has no rows.
@@ -53,9 +54,13 @@ def prepare_rows(preprocessing: Mapping[str, Any], rows: Any) -> torch.Tensor:
         return plan.apply(_pixels(plan, rows) if plan.pixels else _features(plan, rows))
     if kind == "arrays":
         return _given(rows)
+    if kind == "text":
+        with _reading():
+            characters = "".join(preprocessing["characters"])
+        return _tokens(characters, rows)
     raise UsageError(
         f"data of the kind '{kind}' are not prepared in rows",
-        remedy="rows are prepared for tables, images and arrays",
+        remedy="rows are prepared for tables, images, arrays and texts",
     )
 
 
@@ -137,6 +142,26 @@ def _given(rows: Any) -> torch.Tensor:
             remedy="pass an array of the shape (n, ...)",
         )
     return x.to(torch.float32)
+
+
+def _tokens(characters: str, rows: Any) -> torch.Tensor:
+    from trainwright.data.text import encode as encode_text
+
+    texts = [rows] if isinstance(rows, str) else rows
+    if not isinstance(texts, list | tuple) or not texts or not all(isinstance(text, str) and text for text in texts):
+        raise DataError(
+            "the rows are neither a text nor a list of texts",
+            evidence=type(rows).__name__ if not isinstance(rows, str) else "an empty text",
+            remedy="pass a text, or several of one length",
+        )
+    ids = [encode_text(text, characters) for text in texts]
+    if len({len(row) for row in ids}) > 1:
+        raise DataError(
+            "the texts differ in length",
+            evidence=", ".join(str(len(row)) for row in ids[:8]) + " characters",
+            remedy="pass texts of one length, or one at a time",
+        )
+    return torch.stack(ids)
 
 
 def _array(rows: Any) -> np.ndarray:

@@ -12,7 +12,7 @@ from trainwright.errors import DataError
 
 CHANNELS = (1, 2, 3, 4)
 """Numbers of channels that an axis is taken for: grey, grey and opacity, colour, colour and opacity."""
-_CHUNK_BYTES = 64 * 2**20  # of float64 made at a time
+_CHUNK_BYTES = 64 * 2**20  # of 64-bit numbers made at a time
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,8 +54,9 @@ def fit_pixels(images: np.ndarray, rows: np.ndarray, *, scale: float, image_size
     which they are is left at deviation 1, with a note.
     """
     counts = np.zeros((images.shape[1], 256))
-    for start in range(0, len(rows), 4096):
-        some = images[rows[start : start + 4096]]
+    step = max(1, _CHUNK_BYTES // (8 * images.shape[2] * images.shape[3]))  # numpy makes eight bytes of each pixel
+    for start in range(0, len(rows), step):
+        some = images[rows[start : start + step]]
         for channel in range(len(counts)):
             counts[channel] += np.bincount(some[:, channel].reshape(-1), minlength=256)
     values = np.arange(256) / scale

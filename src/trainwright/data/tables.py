@@ -145,7 +145,12 @@ def assemble(
     features = tuple(feature for plan in plans for feature in plan.features)
     return Dataset(
         name=name,
-        shape=DataShape(input_shape=(len(features),), outputs=target.outputs, task=target.task),
+        shape=DataShape(
+            input_shape=(len(features),),
+            outputs=target.outputs,
+            task=target.task,
+            groups=tuple(width for plan in plans for width in plan.groups),
+        ),
         train=encoding.split("train", values, target, parts.train),
         validation=encoding.split("validation", values, target, parts.validation) if len(parts.validation) else None,
         test=test,

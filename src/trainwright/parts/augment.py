@@ -24,7 +24,10 @@ NEEDS_KORNIA = ("rotate", "scale")
 """The changes that are made by kornia, the extra "images"."""
 
 SOFT_LOSSES = ("cross_entropy", "bce_with_logits", "kl_div")
-"""The losses for classes that take probabilities as targets, with a gradient linear in them, as mixing assumes."""
+"""The losses for classes that take soft targets, with a gradient linear in them, as mixing assumes.
+
+nll is not among them: a user's own torch.nn.NLLLoss goes by that name, too, and takes class ids alone.
+"""
 
 
 def problem(strengths: Mapping[str, float], shape: DataShape, loss_name: str) -> str | None:

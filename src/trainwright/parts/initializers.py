@@ -19,7 +19,14 @@ from trainwright.errors import UsageError
 from trainwright.parts import fills
 from trainwright.parts.activations import SATURATING, gain
 from trainwright.parts.catalogue import find
-from trainwright.parts.layer_weights import biases, blocks, following_activations, is_weighted, unit_variance
+from trainwright.parts.layer_weights import (
+    biases,
+    blocks,
+    embeddings,
+    following_activations,
+    is_weighted,
+    unit_variance,
+)
 from trainwright.records import InitializerSpec
 
 AUTO = "auto"
@@ -34,7 +41,7 @@ def initialise(model: nn.Module, name: str, sample: torch.Tensor | None = None) 
     """Fill the weights of every linear layer and convolution of `model` in place, as `name` says, or as "auto" does.
 
     Biases become 0, embeddings small and normal; normalisations and all other parameters stay as they are. A function
-    of torch's seed. `sample` is a batch `(N, ...)` of inputs, for the entry that needs data.
+    of torch's seed. `sample` is a batch `(N, ...)` of inputs, on the model's device, for the entry that needs data.
 
     Raises `UsageError` for an unknown name, and where data are needed and `sample` is None.
     """
@@ -76,14 +83,11 @@ def _scheme(spec: InitializerSpec | None, following: nn.Module | None, *, is_las
 
 def _fill_embeddings(model: nn.Module) -> set[int]:
     """Fill the embeddings, whose rows are looked up and so have no fan; return the addresses of their weights."""
-    filled: set[int] = set()
-    for module in model.modules():
-        if isinstance(module, nn.Embedding | nn.EmbeddingBag):
-            fills.truncated_normal(module.weight)
-            if module.padding_idx is not None:
-                module.weight[module.padding_idx].zero_()
-            filled.add(module.weight.data_ptr())
-    return filled
+    for module in embeddings(model):
+        fills.truncated_normal(module.weight)
+        if module.padding_idx is not None:
+            module.weight[module.padding_idx].zero_()
+    return {module.weight.data_ptr() for module in embeddings(model)}
 
 
 def _no_factor(following: nn.Module | None) -> float:

@@ -29,11 +29,8 @@ def blocks(module: nn.Module) -> list[torch.Tensor]:
     if isinstance(module, nn.MultiheadAttention):
         if module.in_proj_weight is not None:
             return list(module.in_proj_weight.chunk(3))
-        return [
-            weight
-            for weight in (module.q_proj_weight, module.k_proj_weight, module.v_proj_weight)
-            if weight is not None
-        ]
+        apart = (module.q_proj_weight, module.k_proj_weight, module.v_proj_weight)
+        return [weight for weight in apart if weight is not None]
     if isinstance(module, nn.Linear):
         return [module.weight]
     if not is_weighted(module):
@@ -45,11 +42,17 @@ def blocks(module: nn.Module) -> list[torch.Tensor]:
 
 def biases(module: nn.Module) -> list[nn.Parameter]:
     """Return the biases that belong to the weights of `module`."""
-    held: Any = module
-    found = (
-        held.in_proj_bias if isinstance(module, nn.MultiheadAttention) else held.bias if is_weighted(module) else None
-    )
+    owner: Any = module
+    if isinstance(module, nn.MultiheadAttention):
+        found = owner.in_proj_bias
+    else:
+        found = owner.bias if is_weighted(module) else None
     return [] if found is None else [found]
+
+
+def embeddings(model: nn.Module) -> list[nn.Embedding | nn.EmbeddingBag]:
+    """Return the tables of vectors that are looked up, whose weights have no fan."""
+    return [module for module in model.modules() if isinstance(module, nn.Embedding | nn.EmbeddingBag)]
 
 
 def following_activations(model: nn.Module) -> Mapping[nn.Module, nn.Module]:
@@ -74,18 +77,19 @@ def unit_variance(model: nn.Module, sample: torch.Tensor) -> None:
 
     One pass: the layers are scaled in the order in which they run, so that each sees inputs that are already right.
     Biases must be 0. Measured without dropout, and with the batch's own statistics where the model has batch
-    normalisation; buffers and modes are left as they were. A layer whose output does not vary keeps its weights.
+    normalisation; buffers and modes are left as they were. A layer whose output does not vary keeps its weights, as
+    does one that shares them with an embedding; one that runs twice has variance 1 the first time.
     """
-
-    done: set[nn.Module] = set()
+    done = {module.weight.data_ptr() for module in embeddings(model)}
 
     def scale(module: nn.Module, inputs: Any, output: torch.Tensor) -> torch.Tensor | None:
+        weights = [block for block in blocks(module) if block.data_ptr() not in done]
         std = float(output.std(correction=0))
-        if module in done or not 0 < std < float("inf"):
-            return None  # one that runs twice can be right for one of its outputs alone: the first
-        done.add(module)
-        for block in blocks(module):
-            block.div_(std)
+        if not weights or not 0 < std < float("inf"):
+            return None
+        for weight in weights:
+            weight.div_(std)
+            done.add(weight.data_ptr())
         return output / std
 
     hooks = [module.register_forward_hook(scale) for module in model.modules() if is_weighted(module)]

@@ -62,16 +62,22 @@ def _choices(facts: Facts, given: Mapping[str, Any]) -> Iterator[Choice]:
         for setting, number in spec.recommended.items():
             if setting.startswith("optimizer."):
                 yield Choice(setting=setting, value=number.value, reason=number.meaning, source=number.source)
-    yield Choice(
-        setting="schedule.name",
-        value="warmup_cosine",
-        reason=schedules.CATALOGUE["warmup_cosine"].summary,
-        source=schedules.CATALOGUE["warmup_cosine"].reference,
-    )
+    yield schedule_for(given.get("optimizer.name", optimizer.value))
     for setting, number in (spec.recommended if spec is not None else {}).items():
         if not setting.startswith("optimizer."):
             value = int(number.value) if float(number.value).is_integer() else number.value
             yield Choice(setting=setting, value=value, reason=number.meaning, source=number.source)
+
+
+def schedule_for(optimizer: str) -> Choice:
+    """Return the schedule that suits an optimizer: none where it searches its own step, or averages its path."""
+    spec = optimizers.CATALOGUE[optimizer]
+    name, reason = "warmup_cosine", schedules.CATALOGUE["warmup_cosine"].summary
+    if spec.closure:
+        name, reason = "constant", f"'{optimizer}' finds the length of each step by a line search"
+    elif spec.averages:
+        name, reason = "constant", f"'{optimizer}' averages its path, which takes the place of a decay"
+    return Choice(setting="schedule.name", value=name, reason=reason, source=schedules.CATALOGUE[name].reference)
 
 
 def _loss(facts: Facts) -> Choice:

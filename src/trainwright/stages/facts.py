@@ -89,7 +89,7 @@ def measure(
         return info
     held_out = subject.splits.get("validation", train)
     linear = None
-    if subject.task != "multi-label" and subject.inputs.is_floating_point() and len(subject.target_std) == 1:
+    if subject.task != "multi-label" and subject.inputs.is_floating_point() and len(subject.target_std) <= 1:
         linear = linear_score(train.take(_LINEAR_SAMPLES), held_out.take(_LINEAR_SAMPLES), subject.task)
     if linear is not None and subject.task == "regression":
         linear *= subject.target_std[0]  # in the units in which the net's own error is reported

@@ -14,6 +14,7 @@ from trainwright.parts import losses, optimizers
 from trainwright.records import Location, LossSpec, Task
 from trainwright.report.safe import visible
 from trainwright.stages.facts import Subject, measure, output_units
+from trainwright.stages.choose import schedule_for
 from trainwright.stages.fit_together import check_batches, check_numerics
 from trainwright.stages.named import Loss, build_loss, build_optimizer, build_schedule, loss_for
 from trainwright.stages.recipe import Recipe
@@ -56,7 +57,8 @@ def prepare_given(
         raise ModelError("model must be a torch.nn.Module", evidence=f"it is a {type(model).__name__}")
     device = choose_device(recipe.train.device)
     check_precision(recipe.train.precision, device)
-    recipe = recipe.completed({"optimizer.name": "adamw", "schedule.name": "warmup_cosine"})
+    recipe = recipe.completed({"optimizer.name": "adamw"})
+    recipe = recipe.completed({"schedule.name": schedule_for(recipe.optimizer.name).value})
     model.to(device)
     spec = losses.recognise(loss) if loss is not None else losses.CATALOGUE.get(recipe.loss.name)
     splits, task, (inputs, targets) = _splits(recipe, train, validation, device, spec, own_loss=loss is not None)

@@ -12,7 +12,7 @@ from torch import nn
 from trainwright.errors import RecipeError, UsageError
 from trainwright.parts import losses, optimizers, schedules
 from trainwright.parts.catalogue import resolve_options
-from trainwright.parts.groups import parameter_groups
+from trainwright.parts.groups import GroupRow, decay_table, parameter_groups
 from trainwright.records import LossSpec, Task
 from trainwright.stages.recipe import Recipe
 from trainwright.stages.sections import AUTO, CATALOGUES
@@ -75,14 +75,19 @@ def build_optimizer(recipe: Recipe, model: nn.Module) -> tuple[torch.optim.Optim
     spec = optimizers.CATALOGUE[recipe.optimizer.name]
     options = options_of(recipe, "optimizer", spec.name)
     own = {name: value for name, value in options.items() if name in spec.options}
-    groups = parameter_groups(
-        model,
-        options.get("weight_decay", 0.0),
-        lr=options["lr"],
-        layer_decay=options["layer_decay"],
-        rates=recipe.optimizer.rates,
-    )
+    turned = {"layer_decay": options["layer_decay"], "rates": recipe.optimizer.rates}
+    groups = parameter_groups(model, options.get("weight_decay", 0.0), lr=options["lr"], **turned)
+    frozen = {row.name for row in decay_table(model, **turned) if row.rate == 0}
+    for name, parameter in model.named_parameters():
+        if name in frozen:  # not only in no group: a gradient nobody clears would pile up
+            parameter.requires_grad_(False)
     return spec.factory(groups, **own), {f"optimizer.{option}": value for option, value in options.items()}
+
+
+def table_of(recipe: Recipe, model: nn.Module) -> list[GroupRow]:
+    """Return which parameters decay, and at what multiple of the rate they learn, under a resolved recipe."""
+    layer_decay = float(recipe.optimizer.options.get("layer_decay", 1.0))
+    return decay_table(model, layer_decay=layer_decay, rates=recipe.optimizer.rates)
 
 
 def build_schedule(recipe: Recipe) -> tuple[schedules.Schedule, dict[str, Any]]:

@@ -9,7 +9,6 @@ import torch
 from trainwright.data.batches import Batches, StreamBatches
 from trainwright.data.dataset import Dataset
 from trainwright.data.samplers import balancing_weights, class_counts
-from trainwright.data.text import TextBatches
 from trainwright.parts import augment
 from trainwright.records import DataShape, LossSpec
 from trainwright.stages.choose import Facts
@@ -31,6 +30,8 @@ def dataset_batches(
     seed = recipe.train.seed
     parts = [split for split in (dataset.train, dataset.validation, dataset.test) if split is not None]
     if dataset.shape.vocabulary is not None:
+        from trainwright.data.text import TextBatches
+
         return {split.name: TextBatches(split, batch_size=batch_size, seed=seed, device=device) for split in parts}
     weights = None
     if recipe.train.sampler == "balanced":

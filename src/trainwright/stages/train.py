@@ -168,7 +168,7 @@ def carry_out(
     observers = list(watchers)
     writer = None
     if folder is not None:
-        observers += [loggers.CATALOGUE[name].factory(folder, info, plain_settings(setup)) for name in settings.loggers]
+        observers += [loggers.CATALOGUE[name].factory(folder, info, setup.recipe.plain()) for name in settings.loggers]
         writer = RunWriter(folder, info, recipe=setup.recipe_text, facts={**setup.facts, "versions": _versions()})
         observers.append(writer)
     history = History(observers)

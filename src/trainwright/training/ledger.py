@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from trainwright.parts.schedules import deviation
 from trainwright.records import Ledger
 from trainwright.training.loop import Training
 
@@ -31,10 +32,11 @@ def _rate_deviation(training: Training) -> float | None:
     rates = training.step.rates
     if rates.plateau is not None:
         return None
-    base = rates.base_rate
-    performed, worst = 0, 0.0
-    for record in training.history.steps:
-        wanted = base * rates.planned_multiple(record.step, performed)
-        worst = max(worst, abs(record.rate - wanted) / base)
-        performed += not record.skipped
-    return worst
+    steps = training.history.steps
+    return deviation(
+        rates.schedule,
+        [(record.step, record.rate) for record in steps],
+        rates.planned_steps,
+        rates.base_rate,
+        skipped=[record.step for record in steps if record.skipped],
+    )

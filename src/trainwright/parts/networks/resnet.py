@@ -38,31 +38,30 @@ class ChannelScale(nn.Module):
 
 
 class Block(nn.Module):
-    """`shortcut(x) + branch(x)`: the branch is two 3x3 convolutions, each behind an activation and before a norm.
+    """A residual block: with a = activation(x), it gives x + branch(a), the branch being two 3x3 convolutions.
 
-    The shortcut is the identity, or a 1x1 convolution where the number of channels or the resolution changes. The
+    Where the number of channels or the resolution changes, shortcut(a), a 1x1 convolution, stands in place of x. The
     branch ends in a scale of zero: a new block is its shortcut, and its convolutions have no gradient in the first
     step, until the scale has moved.
     """
 
     def __init__(self, channels: int, maps: int, *, stride: int, norm: str, activation: str) -> None:
         super().__init__()
-        same = channels == maps and stride == 1
-        self.shortcut = (
-            nn.Identity() if same else nn.Sequential(*convolution(channels, maps, norm, size=1, stride=stride))
-        )
         act = activations.CATALOGUE[activation]
-        first = convolution(channels, maps, norm, stride=stride)
         second = convolution(maps, maps, norm)
         if norm == "none":
             second.append(ChannelScale(maps))
         scale: Any = second[-1]
         nn.init.zeros_(scale.weight)
-        self.branch = nn.Sequential(act(), *first, act(), *second)
+        self.activation = act()
+        self.branch = nn.Sequential(*convolution(channels, maps, norm, stride=stride), act(), *second)
+        same = channels == maps and stride == 1
+        self.shortcut = None if same else nn.Sequential(*convolution(channels, maps, norm, size=1, stride=stride))
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Map `(N, channels, H, W)` to `(N, maps, H / stride, W / stride)`, rounded up."""
-        return self.shortcut(x) + self.branch(x)
+        active = self.activation(x)
+        return (x if self.shortcut is None else self.shortcut(active)) + self.branch(active)
 
 
 def resnet(
