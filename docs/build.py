@@ -10,9 +10,10 @@ from typing import Any
 from trainwright import defaults
 from trainwright.doctor.kinds import CATALOGUE as KINDS
 from trainwright.doctor.kinds import Kind
-from trainwright.parts import losses, models, optimizers, schedules
-from trainwright.records import Option
-from trainwright.stages.new import COMMENTS
+from trainwright.parts import augment, groups, initializers, losses, models, norms, optimizers, penalties, schedules
+from trainwright.records import Option, Value
+from trainwright.runs import loggers
+from trainwright.stages.comments import COMMENTS
 from trainwright.stages.recipe import Recipe
 
 REFERENCE = Path(__file__).parent / "reference"
@@ -25,6 +26,10 @@ def pages() -> dict[str, str]:
         "optimizers.md": _optimizers(),
         "schedules.md": _schedules(),
         "models.md": _models(),
+        "initializers.md": _initializers(),
+        "norms.md": _norms(),
+        "augmentation.md": _augmentation(),
+        "loggers.md": _loggers(),
         "defaults.md": _defaults(),
         "recipe.md": _recipe(),
         "diagnoses.md": _diagnoses(),
@@ -61,44 +66,61 @@ def _table(header: tuple[str, ...], rows: list[tuple[Any, ...]]) -> str:
 
 def _options(options: Mapping[str, Option]) -> str:
     rows = [
-        (
-            f"`{name}`",
-            option.meaning,
-            f"{option.default:g}",
-            f"{'above ' if option.minimum_excluded else ''}{option.minimum:g} to {option.maximum:g}",
-            option.source,
-        )
+        (f"`{name}`", option.meaning, _value(option.default), _range(option), option.source)
         for name, option in options.items()
     ]
     return _table(("option", "meaning", "default", "range", "source"), rows) if rows else "It takes no options.\n"
 
 
+def _value(value: Value) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, str):
+        return f"`{value}`"
+    return f"{value:g}" if isinstance(value, int | float) else ", ".join(f"{item:g}" for item in value) or "none"
+
+
+def _range(option: Option) -> str:
+    words = ", ".join(option.choices)
+    if isinstance(option.default, str):
+        return words
+    if isinstance(option.default, bool):
+        return "yes or no"
+    numbers = f"{'above ' if option.minimum_excluded else ''}{option.minimum:g} to {option.maximum:g}"
+    listed = f"a list of numbers, each {numbers}" if isinstance(option.default, tuple) else numbers
+    return f"{listed}; or {words}" if words else listed
+
+
 def _losses() -> str:
-    header = ("loss", "for", "task", "expects", "formula", "floor", "torch", "source")
-    rows = [
-        (
-            f"`{spec.name}`",
-            spec.summary,
-            ", ".join(spec.tasks),
-            spec.expects,
-            f"`{spec.formula}`",
-            f"{spec.floor(2):g}",
-            f"`{spec.torch_names[0]}`",
-            spec.reference,
+    parts = []
+    for spec in losses.CATALOGUE.values():
+        start = "depends on the targets"
+        if spec.initial is not None:
+            start = ", ".join(f"{spec.initial(outputs):.4g} for {outputs} outputs" for outputs in (2, 10))
+        same = f"`{spec.torch_names[0]}`" if spec.torch_names else "torch has none"
+        parts.append(
+            f"## {spec.name}\n\n{spec.summary[0].upper()}{spec.summary[1:]}.\n\n`{spec.formula}`\n\n"
+            f"For {', '.join(spec.tasks)}. Expects {spec.expects}, and targets as {spec.target}. In torch: {same}. "
+            f"Source: {spec.reference}.\n\nIts value for an untrained network: {start}; the least it can be: "
+            f"{spec.floor(2):g}.\n\n{_options(spec.options)}"
         )
-        for spec in losses.CATALOGUE.values()
-    ]
-    return f"# Losses\n\n{_table(header, rows)}"
+    common = f"## Penalties, beside any loss\n\n{_options(penalties.PENALTIES)}"
+    return "# Losses\n\n" + "\n".join([*parts, common])
 
 
 def _optimizers() -> str:
     parts = [
         f"## {spec.name}\n\n{spec.summary[0].upper()}{spec.summary[1:]}.\n\n`{spec.formula}`\n\n"
-        f"torch's class: `{spec.torch_class}`. Best for: {spec.best_for}. Source: {spec.reference}.\n\n"
+        f"In torch: {_code(spec.torch_class)}. Best for: {spec.best_for}. Source: {spec.reference}.\n\n"
         f"{_options(spec.options)}"
         for spec in optimizers.CATALOGUE.values()
     ]
-    return "# Optimizers\n\n" + "\n".join(parts)
+    common = f"## Beside any optimizer\n\n{_options(groups.OPTIONS)}"
+    return "# Optimizers\n\n" + "\n".join([*parts, common])
+
+
+def _code(name: str) -> str:
+    return f"`{name}`" if name else "none"
 
 
 def _schedules() -> str:
@@ -122,7 +144,49 @@ def _models() -> str:
         f"{_options(spec.options)}"
         for spec in models.CATALOGUE.values()
     ]
-    return "# Models\n\n" + "\n".join(parts)
+    common = f"## Every built-in network\n\n{_options(models.OPTIONS)}"
+    return "# Models\n\n" + "\n".join([*parts, common])
+
+
+def _initializers() -> str:
+    rows = [
+        (f"`{spec.name}`", spec.summary, f"`{spec.formula}`", spec.best_for, spec.reference)
+        for spec in initializers.CATALOGUE.values()
+    ]
+    return f"# Initializers\n\n{_table(('initializer', 'what', 'formula', 'best for', 'source'), rows)}"
+
+
+def _norms() -> str:
+    rows = [
+        (f"`{spec.name}`", spec.summary, f"`{spec.formula}`", spec.best_for, spec.reference)
+        for spec in norms.CATALOGUE.values()
+    ]
+    return f"# Normalisation\n\n{_table(('norm', 'what', 'formula', 'best for', 'source'), rows)}"
+
+
+def _augmentation() -> str:
+    rows = [
+        (
+            f"`{spec.name}`",
+            spec.summary,
+            f"`{spec.formula}`",
+            spec.strength.meaning,
+            _range(spec.strength),
+            "images" if spec.images else "any numbers",
+            spec.reference,
+        )
+        for spec in augment.CATALOGUE.values()
+    ]
+    header = ("change", "what", "formula", "its strength", "range", "for", "source")
+    return f"# Augmentation\n\n{_table(header, rows)}"
+
+
+def _loggers() -> str:
+    rows = [
+        (f"`{spec.name}`", spec.summary, f"`pip install trainwright[{spec.extra}]`")
+        for spec in loggers.CATALOGUE.values()
+    ]
+    return f"# Loggers\n\n{_table(('logger', 'what', 'needs'), rows)}"
 
 
 def _defaults() -> str:

@@ -162,6 +162,27 @@ DROPOUT: Final = Default(
     disagreement="G0 says 0.1 to 0.3, G1 0.1 to 0.5",
 )
 BATCH_SIZE: Final = Default(value=64, meaning="samples in a mini-batch", source="ours", disagreement="G4: 32, 256")
+UPDATES_PER_EPOCH: Final = Default(
+    value=50,
+    meaning="fewest updates in an epoch that a batch size found by trial may leave",
+    source="ours: 60 epochs of them are the 3000 steps that a run aims at; samples beyond what the noise of the "
+    "gradient asks for only cost updates (McCandlish et al. 2018)",
+)
+SMALLEST_FOUND_BATCH: Final = Default(
+    value=8,
+    meaning="samples in a batch that are worth having whatever updates they leave, where they fit into memory",
+    source="ours: a mean over fewer is noise, to batch normalisation too (Wu and He 2018)",
+)
+MEMORY_MARGIN: Final = Default(
+    value=0.2,
+    meaning="share of the free memory that a batch size found by trial leaves free",
+    source="ours: evaluation, fragments, and what libraries take past the tensors that are counted",
+)
+TRIAL_STEPS: Final = Default(
+    value=3,
+    meaning="training steps that a batch size is tried with",
+    source="ours: the first makes the optimizer's state, from the second on a step takes what it always takes",
+)
 VALIDATION_FRACTION: Final = Default(value=0.15, meaning="share of the data held out to choose by", source="ours")
 TEST_FRACTION: Final = Default(value=0.15, meaning="share of the data held out to report by", source="ours")
 CONTEXT: Final = Default(value=64, meaning="characters of a text in one sample", source="ours: nanoGPT's small recipe")

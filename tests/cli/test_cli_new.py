@@ -12,6 +12,8 @@ from hypothesis import strategies as st
 
 from trainwright.data.embedded import EMBEDDED
 from trainwright.data.inspect import DataSummary
+from trainwright.records import DataShape
+from trainwright.stages.choose import Facts, choose
 from trainwright.stages.new import propose
 from trainwright.stages.recipe import Recipe
 
@@ -166,11 +168,12 @@ def test_no_name_can_break_out_of_its_string_or_comment(
         input_shape=(3,),
         warnings=(reason,),
     )
-    text = propose(summary, source)
+    shape = DataShape(input_shape=(3,), outputs=max(2, len(classes)), task="classification")
+    text = propose(summary, choose(Facts(task="classification", shape=shape, samples=100), {}), source)
     plain = tomllib.loads(text)
     assert plain["data"]["source"] == source
     assert plain["data"]["target"] == target
-    assert list(plain) == ["data", "model", "loss", "optimizer", "schedule", "train", "doctor"]
+    assert list(plain) == ["data", "model", "loss", "optimizer", "schedule", "augment", "train", "doctor"]
     assert plain["optimizer"]["lr"] == Recipe.of(plain).optimizer.options["lr"]
     assert_plain(text)
 

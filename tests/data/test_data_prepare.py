@@ -81,6 +81,21 @@ def test_one_row_and_categories_never_seen_are_prepared(houses: Dataset) -> None
     assert (unknown[0, 4:] == 0).all()
 
 
+@pytest.mark.parametrize("absent", [None, float("nan"), np.float32("nan"), "?", " NA "])
+def test_a_missing_word_is_no_category(tmp_path: Path, absent: Any) -> None:
+    lines = "".join(f"{i}.5,{['?', 'x', 'y'][i % 3]},{i % 2}\n" for i in range(60))
+    train, test = (
+        write_csv(tmp_path / "t.csv", "a,w,label\n" + lines),
+        write_csv(tmp_path / "u.csv", "a,w,label\n" + lines[:64]),
+    )
+    data = load(str(train), test_source=str(test))
+    words = [absent if i % 3 == 0 else "xy"[i % 3 - 1] for i in range(len(expected(data)))]
+    columns = {"a": [i + 0.5 for i in range(len(words))], "w": words}
+    assert torch.equal(prepare_rows(kept(data), columns), expected(data))
+    alone = prepare_rows(kept(data), {"a": [1.0], "w": [absent]})
+    assert alone[0, 1:].tolist() == [0, 0, 1]
+
+
 def test_forms_of_numbers_are_those_of_the_training_file(tmp_path: Path) -> None:
     text = "a;b;w;label\n" + "".join(f"{i},5;{['true', 'False'][i % 2]};k{i % 3};{i % 2}\n" for i in range(40))
     train = write_csv(tmp_path / "t.csv", text)
@@ -105,6 +120,10 @@ def test_files_without_a_header_go_by_place(tmp_path: Path) -> None:
     assert torch.equal(prepare_rows(kept(data), test), expected(data))
     named = write_csv(tmp_path / "v.csv", "size,kind,label\n" + lines[:80])
     assert torch.equal(prepare_rows(kept(data), named), expected(data))
+    without_target = write_csv(tmp_path / "x.csv", "".join(line[:-2] + "\n" for line in lines[:80].splitlines()))
+    assert torch.equal(prepare_rows(kept(data), without_target), expected(data))
+    with pytest.raises(DataError, match=r"y\.csv has too many columns"):
+        prepare_rows(kept(data), write_csv(tmp_path / "y.csv", "1,2.5,k1,1\n2,3.5,k2,0\n"))
     with pytest.raises(DataError, match="lacks the column 'column_1'"):
         prepare_rows(kept(data), write_csv(tmp_path / "w.csv", "size,kind\n1,k1\n2,k2\n"))
 

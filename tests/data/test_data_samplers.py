@@ -10,7 +10,14 @@ from trainwright.data import batches as module
 from trainwright.data.arrays import from_arrays
 from trainwright.data.batches import Batches, batches_of
 from trainwright.data.dataset import Split
-from trainwright.data.samplers import balancing_weights, class_counts, cumulative_weights, epoch_order, occurrences
+from trainwright.data.samplers import (
+    balancing_weights,
+    class_counts,
+    cumulative_weights,
+    drawn,
+    epoch_order,
+    occurrences,
+)
 from trainwright.errors import DataError, UsageError
 
 CHI_SQUARED_999 = {1: 10.83, 2: 13.82, 3: 16.27, 4: 18.47}
@@ -22,14 +29,16 @@ def numbered(count: int) -> Split:
     return Split(x=x, y=torch.arange(count), name="train", digest="")
 
 
-def drawn(batches: Batches, epoch: int) -> list[int]:
+def rows_of(batches: Batches, epoch: int) -> list[int]:
     return torch.cat([y for _, y in batches.epoch(epoch)]).tolist()
 
 
 def test_draws_are_in_proportion_to_the_weights() -> None:
     weights = torch.tensor([1.0, 0.0, 2.0, 5.0, 0.0, 2.0])
     batches = Batches(numbered(6), batch_size=4, seed=3, sample_weights=weights)
-    counts = torch.bincount(torch.tensor([row for epoch in range(2000) for row in drawn(batches, epoch)]), minlength=6)
+    counts = torch.bincount(
+        torch.tensor([row for epoch in range(2000) for row in rows_of(batches, epoch)]), minlength=6
+    )
     assert counts.sum() == 12_000
     assert counts[[1, 4]].tolist() == [0, 0]
     expected = weights / weights.sum() * 12_000
@@ -41,12 +50,12 @@ def test_weighted_epochs_are_a_function_of_seed_and_epoch() -> None:
     weights = torch.rand(50, dtype=torch.float64)
     first = Batches(numbered(50), batch_size=8, seed=1, sample_weights=weights)
     again = Batches(numbered(50), batch_size=8, seed=1, sample_weights=weights * 2.0**-900)  # proportions count
-    epochs = [drawn(first, epoch) for epoch in range(3)]
+    epochs = [rows_of(first, epoch) for epoch in range(3)]
     torch.rand(9)
     first.take(3)
-    assert [drawn(again, epoch) for epoch in range(3)] == epochs
+    assert [rows_of(again, epoch) for epoch in range(3)] == epochs
     assert epochs[0] != epochs[1]
-    assert drawn(Batches(numbered(50), batch_size=8, seed=2, sample_weights=weights), 0) != epochs[0]
+    assert rows_of(Batches(numbered(50), batch_size=8, seed=2, sample_weights=weights), 0) != epochs[0]
     assert all(len(epoch) == 50 for epoch in epochs)
 
 
@@ -65,7 +74,7 @@ def test_evaluation_and_the_reference_sample_know_no_weights() -> None:
     weights = torch.zeros(20)
     weights[7] = 1
     weighted, plain = (Batches(numbered(20), batch_size=4, seed=0, sample_weights=w) for w in (weights, None))
-    assert set(drawn(weighted, 0)) == {7}
+    assert set(rows_of(weighted, 0)) == {7}
     assert torch.cat([y for _, y in weighted.in_order()]).tolist() == list(range(20))
     assert weighted.take(6)[1].tolist() == plain.take(6)[1].tolist()
 
@@ -103,13 +112,18 @@ def test_weights_cannot_reach_into_a_loader() -> None:
 @given(
     weights=st.lists(st.one_of(st.just(0.0), st.floats(1e-30, 1e30)), min_size=1, max_size=20),
     draw=st.floats(0, 1, exclude_max=True),
+    exactly=st.one_of(st.none(), st.integers(0, 18)),
 )
 @settings(deadline=None)
-def test_no_draw_falls_on_a_sample_of_weight_zero_or_beyond_the_last(weights: list[float], draw: float) -> None:
+def test_no_draw_falls_on_a_sample_of_weight_zero_or_beyond_the_last(
+    weights: list[float], draw: float, exactly: int | None
+) -> None:
     if not any(weights):
         return
     cumulative = cumulative_weights(torch.tensor(weights, dtype=torch.float64), len(weights))
-    place = int(torch.searchsorted(cumulative, torch.tensor([draw], dtype=torch.float64), right=True))
+    if exactly is not None and exactly < len(weights) and cumulative[exactly] < 1:
+        draw = float(cumulative[exactly])  # a draw on the very edge between two samples
+    place = int(drawn(cumulative, torch.tensor([draw], dtype=torch.float64)))
     assert place < len(weights)
     assert weights[place] > 0
     assert float(cumulative[-1]) == 1.0

@@ -103,6 +103,14 @@ def test_every_split_has_its_share_of_every_combination_of_labels(tmp_path: Path
     assert abs(len(data.test) - 200) <= 4
 
 
+def test_rows_of_rare_combinations_are_divided_together(tmp_path: Path) -> None:
+    text = "a,p,q,r,s,t,u,v,w\n" + "".join(f"{i}.5,{','.join(f'{i:08b}')}\n" for i in range(256))
+    data = text_data(tmp_path, text, target=["p", "q", "r", "s", "t", "u", "v", "w"], validation=0.25, test=0.25)
+    assert data.validation is not None
+    assert data.test is not None
+    assert (len(data.train), len(data.validation), len(data.test)) == (128, 64, 64)
+
+
 def test_one_hot_columns_and_labels_that_cannot_be_learnt_are_pointed_out(tmp_path: Path) -> None:
     text = "a,p,q,never\n" + "".join(f"{i}.5,{i % 2},{1 - i % 2},0\n" for i in range(40))
     one_hot = text_data(tmp_path, text, target=["p", "q"])

@@ -138,6 +138,13 @@ def test_a_batch_in_which_nothing_counts_gives_zero_and_no_gradient(loss: CrossE
     assert float(loss.count(target)) == 0.0
 
 
+def test_a_batch_of_samples_without_any_label_is_torchs_nan() -> None:
+    target = torch.full((4,), IGNORED)
+    assert math.isnan(cross_entropy(logits(4, CLASSES), target).item())
+    assert float(cross_entropy.count(target)) == 0.0
+    assert CrossEntropy(weights=WEIGHTS)(logits(4, CLASSES), target).item() == 0.0
+
+
 def test_a_class_of_weight_zero_is_ignored() -> None:
     loss, output, target = CrossEntropy(weights=(0.0, 1.0, 1.0, 1.0)), logits(20, CLASSES), ids(20)
     kept = target != 0

@@ -291,6 +291,33 @@ def test_a_residual_block_begins_as_its_shortcut(norm: str, activation: str) -> 
     assert other(x).shape == (16, 8, 4, 3)
 
 
+@pytest.mark.parametrize(("maps", "stride"), [(4, 1), (6, 2)])
+def test_a_residual_block_is_its_formula_in_float64(maps: int, stride: int) -> None:
+    block = Block(4, maps, stride=stride, norm="batch", activation="tanh").double()
+    weights: dict[str, torch.Tensor] = {}
+    draw = torch.Generator().manual_seed(3)
+    with torch.no_grad():
+        for name, parameter in block.named_parameters():
+            weights[name] = torch.randn(parameter.shape, generator=draw, dtype=torch.float64)
+            parameter.copy_(weights[name])
+
+    def normalised_convolution(x: torch.Tensor, path: str, norm: str, stride: int) -> torch.Tensor:
+        kernel = weights[f"{path}.weight"]
+        pad = kernel.shape[-1] // 2
+        patches = nn.functional.unfold(x, kernel.shape[-1], padding=pad, stride=stride)
+        y = torch.einsum("ok,nkl->nol", kernel.flatten(1), patches)
+        y = (y - y.mean((0, 2), keepdim=True)) / (y.var((0, 2), correction=0, keepdim=True) + 1e-5).sqrt()
+        y = y * weights[f"{norm}.weight"].view(-1, 1) + weights[f"{norm}.bias"].view(-1, 1)
+        return y.unflatten(2, (-(-x.shape[2] // stride), -1))
+
+    x = inputs(described((4, 7, 6))).double()
+    a = x.tanh()
+    branch = normalised_convolution(a, "branch.0", "branch.1", stride).tanh()
+    branch = normalised_convolution(branch, "branch.3", "branch.4", 1)
+    shortcut = x if maps == 4 else normalised_convolution(a, "shortcut.0", "shortcut.1", stride)
+    torch.testing.assert_close(block(x), shortcut + branch, rtol=1e-9, atol=1e-9)
+
+
 def test_a_deep_resnet_begins_as_its_stem_and_stays_so_however_its_weights_are_filled() -> None:
     shape = described((1, 8, 8))
     for init in ("auto", "he_normal", "orthogonal"):

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import random
 import sys
 import textwrap
@@ -241,6 +242,21 @@ def test_a_factory_that_fails_is_told_with_its_own_file_and_line(write: Write) -
     assert error.what == "the factory ownnet:build failed"
     assert error.evidence.startswith(f"{line_of(folder, '# here')}: RuntimeError: ")
     assert isinstance(error.__cause__, RuntimeError)
+
+
+def test_a_factory_without_lines_of_its_own_is_not_blamed_on_ours() -> None:
+    error = refusal(ModelError, None, "math:sqrt")
+    assert error.what == "the factory math:sqrt failed"
+    assert error.evidence.startswith("TypeError: ")
+
+
+def test_a_module_written_after_a_first_failure_is_found_at_once(write: Write) -> None:
+    folder = write("", name="other.py")
+    before = folder.stat().st_mtime_ns
+    assert refusal(UsageError, folder).what == "there is no module 'ownnet'"
+    write("def build(): return nn.ReLU()")
+    os.utime(folder, ns=(before, before))  # as coarse clocks make it: the folder looks unchanged
+    assert isinstance(make(folder), nn.ReLU)
 
 
 def test_an_error_of_ours_passes_through_a_factory(write: Write) -> None:

@@ -71,12 +71,11 @@ def by_hand(model: Decoder, ids: list[int], heads: int, norm: str) -> torch.Tens
     def turned(x: torch.Tensor, place: int) -> torch.Tensor:
         if "positions.weight" in weights:
             return x
-        half = len(x) // 2
         out = torch.empty_like(x)
-        for i in range(half):
-            angle = place * 10_000.0 ** (-2 * i / len(x))
-            out[i] = x[i] * math.cos(angle) - x[i + half] * math.sin(angle)
-            out[i + half] = x[i] * math.sin(angle) + x[i + half] * math.cos(angle)
+        for i in range(0, len(x), 2):
+            angle = place * 10_000.0 ** (-i / len(x))
+            out[i] = x[i] * math.cos(angle) - x[i + 1] * math.sin(angle)
+            out[i + 1] = x[i] * math.sin(angle) + x[i + 1] * math.cos(angle)
         return out
 
     stream = [weights["embedding.weight"][token] for token in ids]
@@ -156,7 +155,7 @@ def test_a_rotation_keeps_lengths_and_lets_products_depend_on_distance_alone(see
     draw = torch.Generator().manual_seed(seed)
     rotation = Rotation(16, size).double()
     query, key = torch.randn(2, size, generator=draw, dtype=torch.float64)
-    queries, keys = rotation(query.expand(16, size)), rotation(key.expand(16, size))
+    queries, keys = (rotation(vector.expand(1, 16, size))[0] for vector in (query, key))
     products = queries @ keys.T
     torch.testing.assert_close(queries.norm(dim=1), query.norm().expand(16), rtol=1e-6, atol=1e-6)
     torch.testing.assert_close(products[shift:, shift:], products[:-shift, :-shift], rtol=1e-6, atol=1e-6)

@@ -151,7 +151,7 @@ def test_data_that_can_be_read_only_once_are_refused(side: str) -> None:
         ((torch.zeros(3, 5), torch.zeros(4).long()), "differ in length"),
         ((torch.zeros(3), torch.zeros(3).long()), "no axis of features"),
         ((torch.zeros(3, 5), ["a", "b", "c"]), "cannot be read as a tensor of numbers"),
-        ((torch.zeros(3, 5), torch.zeros(3, 2).long()), "one class id for each sample"),
+        ((torch.zeros(3, 5), torch.full((3, 2), 7)), "several columns"),
         (TensorDataset(*classes()), "single samples, not batches"),
         ([(torch.zeros(3, 5),)], "no pair"),
         ([torch.zeros(3, 5), torch.zeros(3).long(), torch.zeros(3)], "no pair"),

@@ -10,19 +10,21 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from hypothesis import HealthCheck, example, given, settings
+from hypothesis import HealthCheck, assume, example, given, settings
 from hypothesis import strategies as st
 
 from trainwright.errors import DataError, RecipeError, TrainwrightError, UsageError
+from trainwright.parts import augment, schedules
 from trainwright.parts.catalogue import option_problem
 from trainwright.records import Location, Option
-from trainwright.stages.recipe import CATALOGUES, Recipe
+from trainwright.runs import loggers
+from trainwright.stages.recipe import Recipe
+from trainwright.stages.sections import CATALOGUES, SECTIONS, known_keys
 from trainwright.stages.toml_lines import key_lines
 
 calmly = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
-SECTIONS = ["data", "model", "loss", "optimizer", "schedule", "train", "doctor"]
-KEYS = sorted({key for section in SECTIONS for key in Recipe.known_keys(section)})
+KEYS = sorted({key for section in SECTIONS for key in known_keys(section)})
 
 texts = st.text(st.characters(exclude_categories=["Cs"]))
 
@@ -30,20 +32,37 @@ texts = st.text(st.characters(exclude_categories=["Cs"]))
 # --- valid recipes, as many as there may be ---
 
 
+def values_of(option: Option) -> st.SearchStrategy[Any]:
+    """Return everything that an option may be set to."""
+    words = st.sampled_from(option.choices) if option.choices else st.nothing()
+    if isinstance(option.default, bool):
+        return st.booleans()
+    if isinstance(option.default, str):
+        return words
+    if isinstance(option.default, tuple):
+        return st.lists(numbers_of(option), max_size=4) | words
+    return numbers_of(option) | words
+
+
 def numbers_of(option: Option) -> st.SearchStrategy[float]:
-    most = min(option.maximum, 1e9)
+    least, most = max(option.minimum, -1e9), min(option.maximum, 1e9)
     if isinstance(option.default, int):
-        return st.integers(math.ceil(option.minimum), int(most))
-    found = st.floats(option.minimum, most) | st.integers(math.ceil(option.minimum), int(most))
+        return st.integers(math.ceil(least), int(most))
+    found = st.floats(least, most) | st.integers(math.ceil(least), math.floor(most))
     return found.filter(lambda value: option_problem("x", value, option) is None)
 
 
 @st.composite
 def parts(draw: st.DrawFn, section: str) -> dict[str, Any]:
-    catalogue = CATALOGUES[section][1]
-    name = draw(st.sampled_from(sorted(catalogue)))
-    options = {key: numbers_of(option) | st.just("auto") for key, option in catalogue[name].options.items()}
-    return {"name": name, **draw(st.fixed_dictionaries({}, optional=options))}
+    room = CATALOGUES[section]
+    name = draw(st.sampled_from(sorted(room.catalogue)))
+    options = {key: values_of(option) | st.just("auto") for key, option in room.options(name).items()}
+    if section == "optimizer":
+        options["rates"] = st.dictionaries(texts, st.floats(0, 100), max_size=3)
+    drawn = draw(st.fixed_dictionaries({}, optional=options))
+    if section == "schedule":
+        assume(schedules.problem(name, {key: value for key, value in drawn.items() if value != "auto"}) is None)
+    return {"name": name, **drawn}
 
 
 counts = st.integers(0, 10**30)
@@ -55,23 +74,37 @@ recipes = st.fixed_dictionaries(
             {},
             optional={
                 "source": texts,
-                "target": texts,
-                "task": st.sampled_from(["auto", "classification", "regression"]),
+                "target": texts | st.lists(texts, max_size=3),
+                "task": st.sampled_from(["auto", "classification", "multi-label", "regression"]),
                 "normalise": st.sampled_from(["standard", "none"]),
                 "validation": shares,
                 "test": shares,
                 "test_source": texts,
                 "ignore": st.lists(texts, max_size=4),
+                "context": st.integers(1, 10**6),
+                "image_size": st.integers(0, 10**6),
             },
+        ),
+        "augment": st.fixed_dictionaries(
+            {}, optional={name: values_of(spec.strength) | st.just("auto") for name, spec in augment.CATALOGUE.items()}
         ),
         **{section: parts(section) for section in CATALOGUES},
         "train": st.fixed_dictionaries(
             {},
             optional={
                 "epochs": st.integers(1, 10**9) | st.just("auto"),
-                "batch_size": st.integers(1, 10**30),
+                "steps": counts,
+                "batch_size": st.integers(1, 10**9) | st.just("auto"),
+                "accumulate": st.integers(1, 10**30),
                 "seed": counts,
+                "precision": st.sampled_from(["fp32", "bf16", "fp16"]),
                 "clip_norm": st.floats(0, allow_nan=False),
+                "clip_value": st.floats(0, allow_nan=False),
+                "ema": shares,
+                "sampler": st.sampled_from(["shuffled", "balanced"]),
+                "compile": st.booleans(),
+                "checkpoint_activations": st.booleans(),
+                "loggers": st.lists(st.sampled_from(sorted(loggers.CATALOGUE)), max_size=2),
                 "patience": counts,
                 "evaluate_every_steps": counts,
                 "device": texts,
@@ -100,10 +133,11 @@ def test_every_valid_recipe_survives_writing_and_reading(plain: dict[str, Any]) 
 def test_every_key_of_a_written_recipe_is_found_on_its_line(plain: dict[str, Any]) -> None:
     text = Recipe.of(plain).to_toml(comments={"data.source": '[x] = """'})
     rows = text.split("\n")
-    for name, line in key_lines(text).items():
+    lines = {name: line for name, line in key_lines(text).items() if not name.startswith("optimizer.rates.")}
+    for name, line in lines.items():
         section, _, key = name.partition(".")
         assert rows[line - 1].startswith(f"{key} = " if key else f"[{section}]")
-    assert {name for name in key_lines(text) if "." in name} == set(Recipe.of(plain).settings())
+    assert {name for name in lines if "." in name} == set(Recipe.of(plain).settings())
 
 
 @calmly
@@ -218,7 +252,9 @@ def test_one_mistake_is_one_problem() -> None:
 
 
 def test_options_that_only_another_entry_takes_are_refused_with_the_known_ones() -> None:
-    with pytest.raises(RecipeError, match="optimizer 'sgd' has no key 'momentum'; known: name, lr, weight_decay"):
+    with pytest.raises(
+        RecipeError, match="optimizer 'sgd' has no key 'momentum'; known: name, rates, lr, weight_decay, layer_decay"
+    ):
         Recipe.of({"optimizer": {"name": "sgd", "momentum": 0.9}})
     with pytest.raises(RecipeError, match=r"schedule 'step' has no key 'evry'; did you mean 'every'\?"):
         Recipe.of({"schedule": {"name": "step", "evry": 0.3}})
@@ -318,14 +354,16 @@ def test_a_setting_points_to_its_line(text: str, line: int, tmp_path: Path) -> N
     path.write_text(text.replace("lr", "lrr"), encoding="utf-8")
     with pytest.raises(RecipeError) as refused:
         Recipe.read(path)
-    assert refused.value.problems[0].startswith(f"recipe.toml:{line}: optimizer ")
+    assert refused.value.problems[0].startswith(
+        (f"recipe.toml:{line}: [optimizer] ", f"recipe.toml:{line}: optimizer ")
+    )
 
 
 @calmly
 @given(
     st.lists(
         st.tuples(
-            st.sampled_from(SECTIONS),
+            st.sampled_from(list(SECTIONS)),
             texts.filter(lambda text: text == " ".join(text.split())),
             st.sampled_from(["plain", "literal", "multi", "array"]),
         ),

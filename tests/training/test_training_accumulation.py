@@ -70,9 +70,7 @@ def test_the_mean_of_means_would_be_another_gradient() -> None:
     step = train_step(smooth_net(), optimizer="sgd")
     ragged = list(zip(x.split([9, 1]), y.split([9, 1]), strict=True))
     right = gradients(step, ragged)
-    wrong = [
-        (a + b) / 2 for a, b in zip(gradients(step, ragged[:1]), gradients(step, ragged[1:]), strict=True)
-    ]
+    wrong = [(a + b) / 2 for a, b in zip(gradients(step, ragged[:1]), gradients(step, ragged[1:]), strict=True)]
     assert not all(torch.allclose(a, b, rtol=1e-3) for a, b in zip(right, wrong, strict=True))
 
 

@@ -109,9 +109,14 @@ def test_names_and_forward_are_as_before_afterwards_even_after_an_error(
 ) -> None:
     model = make()
     names = list(model.state_dict())
-    with pytest.raises(ZeroDivisionError), checkpointing(model):
-        assert list(model.state_dict()) == names
-        raise ZeroDivisionError
+
+    def fail() -> None:
+        with checkpointing(model):
+            assert list(model.state_dict()) == names
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        fail()
     assert not any("forward" in vars(module) for module in model.modules())
 
 

@@ -46,9 +46,14 @@ def test_showing_the_average_puts_the_weights_in_training_back() -> None:
     with torch.no_grad():
         model[0].weight.add_(1.0)  # type: ignore[operator]
     before = digest(copy_state(model))
-    with pytest.raises(ZeroDivisionError), average.shown():
-        assert digest(copy_state(model)) == digest(average.state) != before
-        raise ZeroDivisionError
+
+    def fail() -> None:
+        with average.shown():
+            assert digest(copy_state(model)) == digest(average.state) != before
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        fail()
     assert digest(copy_state(model)) == before
 
 

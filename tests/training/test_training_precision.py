@@ -113,11 +113,10 @@ def test_skipped_steps_hold_up_the_warmup_and_not_the_end_of_the_schedule() -> N
 
 @pytest.mark.parametrize("name", ["bf16", "fp16"])
 def test_half_precision_trains_to_nearly_the_same_loss(name: str) -> None:
-    ends: list[Outcome] = []
-    for precision in (Precision("fp32"), Precision(name)):  # type: ignore[arg-type]
-        ends.append(
-            carried_out(make_course(plain_net(), task(128), epochs=15, lr=0.1, precision=precision)).outcome
-        )
+    ends: list[Outcome] = [
+        carried_out(make_course(plain_net(), task(128), epochs=15, lr=0.1, precision=precision)).outcome
+        for precision in (Precision("fp32"), Precision(name))  # type: ignore[arg-type]
+    ]
     full, half = (end.best["train"]["loss"] for end in ends)
     assert half == pytest.approx(full, rel=0.05)
     assert full < 0.8

@@ -8,7 +8,8 @@ from typing import Any
 import torch
 from torch import nn
 
-from trainwright.data.batches import Batches, StreamBatches, batches_of
+from trainwright.data.batches import batches_of
+from trainwright.data.feed import Feed
 from trainwright.parts.groups import parameter_groups
 from trainwright.parts.losses import cross_entropy
 from trainwright.parts.optimizers import CATALOGUE
@@ -104,7 +105,7 @@ def make_course(
 ) -> Course:
     """Return a course as the verb `train` puts it together."""
     given = {"train": train, "validation": validation} | dict(splits or {})
-    batches: dict[str, Batches | StreamBatches] = {
+    batches: dict[str, Feed] = {
         name: batches_of(data, batch_size=batch_size, seed=step.get("seed", 0))
         for name, data in given.items()
         if data is not None
@@ -152,7 +153,7 @@ class ScriptedEvaluator(Evaluator):
         super().__init__(model, cross_entropy, task="classification")
         self.losses = list(losses)
 
-    def __call__(self, batches: Batches | StreamBatches, *, split: str, step: int, epoch: float) -> EvalRecord:
+    def __call__(self, batches: Feed, *, split: str, step: int, epoch: float) -> EvalRecord:
         loss = self.losses.pop(0) if len(self.losses) > 1 else self.losses[0]
         return EvalRecord(
             step=step, epoch=epoch, split=split, loss=loss, loss_error=0.0, metrics={"accuracy": 0.5}, samples=1

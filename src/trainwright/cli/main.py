@@ -35,7 +35,19 @@ Changes = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="SECTION.KEY=VALUE", help="Put a setting over the recipe's; may be repeated."),
 ]
+Targets = Annotated[
+    list[str] | None,
+    typer.Option("--target", metavar="COLUMN", help="The column to predict; several, where it is given again."),
+]
+ImageSize = Annotated[
+    int, typer.Option("--image-size", metavar="PIXELS", min=0, help="Bring the images of a folder to this side.")
+]
 RunFolder = Annotated[Path, typer.Argument(metavar="FOLDER", help="The folder of a run.")]
+
+
+def one_or_all(targets: list[str] | None) -> str | list[str] | None:
+    """Return a single target by itself, several as a list, none as None."""
+    return targets[0] if targets and len(targets) == 1 else targets or None
 
 
 def _version(asked: bool) -> None:
@@ -70,7 +82,8 @@ def demo(
 @app.command(rich_help_panel="Start")
 def new(
     data: Annotated[str, typer.Argument(metavar="DATA", help="A CSV file, an IDX folder or file, or a built-in set.")],
-    target: Annotated[str | None, typer.Option("--target", metavar="COLUMN", help="The column to predict.")] = None,
+    target: Targets = None,
+    image_size: ImageSize = 0,
     output: Annotated[Path, typer.Option("--output", "-o", metavar="FILE", help="Where to write the recipe.")] = Path(
         "recipe.toml"
     ),
@@ -81,7 +94,7 @@ def new(
     with answering(json) as (console, document):
         from trainwright.stages.new import write_recipe
 
-        summary = write_recipe(data, output, target=target, data_root=data_root)
+        summary = write_recipe(data, output, target=one_or_all(target), data_root=data_root, image_size=image_size)
         say(console, summary.text)
         document.update(summary.document)
 
@@ -89,7 +102,8 @@ def new(
 @app.command(rich_help_panel="Start")
 def choose(
     data: Annotated[str, typer.Argument(metavar="DATA", help="What `new` takes: a file, a folder, or a built-in set.")],
-    target: Annotated[str | None, typer.Option("--target", metavar="COLUMN", help="The column to predict.")] = None,
+    target: Targets = None,
+    image_size: ImageSize = 0,
     model: Annotated[str | None, typer.Option("--model", metavar="NAME", help="A network that is settled.")] = None,
     output: Annotated[
         Path | None, typer.Option("--output", "-o", metavar="FILE", help="Write the choices as a recipe.")
@@ -101,7 +115,9 @@ def choose(
     with answering(json) as (console, document):
         from trainwright.stages.new import recommend
 
-        advised = recommend(data, target=target, model=model, output=output, data_root=data_root)
+        advised = recommend(
+            data, target=one_or_all(target), model=model, output=output, data_root=data_root, image_size=image_size
+        )
         say(console, advised.text)
         document.update(advised.document)
 
@@ -162,7 +178,7 @@ def summary(
     ] = False,
     json: JsonFile = None,
 ) -> None:
-    """Show the network layer by layer: shapes, parameters, what is frozen, and the memory that training it will take."""
+    """Show the network layer by layer, its parameters, what is frozen, and the memory that training will take."""
     from trainwright.cli import look
 
     with answering(json) as (console, document):

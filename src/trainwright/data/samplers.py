@@ -17,9 +17,12 @@ def epoch_order(seed: int, epoch: int, samples: int, cumulative: torch.Tensor | 
     """
     if cumulative is None:
         return permutation(seed, epoch, samples)
-    draws = torch.rand(samples, dtype=torch.float64, generator=generator(seed, "draw", epoch))
-    # The first sample whose running total exceeds the draw. torch.multinomial would take 2**24 samples at most.
-    return torch.searchsorted(cumulative, draws, right=True)
+    return drawn(cumulative, torch.rand(samples, dtype=torch.float64, generator=generator(seed, "draw", epoch)))
+
+
+def drawn(cumulative: torch.Tensor, draws: torch.Tensor) -> torch.Tensor:
+    """Return the sample that each of `draws` in [0, 1) falls on: int64, the first whose running total exceeds it."""
+    return torch.searchsorted(cumulative, draws, right=True)  # torch.multinomial takes 2**24 samples at most
 
 
 def cumulative_weights(weights: torch.Tensor, samples: int) -> torch.Tensor:

@@ -75,18 +75,21 @@ def _plain_guess(names: Sequence[str], path: Path, notes: list[str]) -> str:
 def aligned(other: RawTable, names: Sequence[str], has_header: bool, *, needed: Sequence[str]) -> RawTable:
     """Return another table under the training table's `names`: by name, or by place where either has no header.
 
-    Raises `DataError` where a column of `needed` is missing.
+    A table without a header may lack columns at its end. Raises `DataError` where a column of `needed` is missing, or
+    where columns without names are more than there are names.
     """
-    missing = [name for name in needed if name not in other.frame.columns]
-    if not missing:
+    columns = other.frame.columns
+    missing = [name for name in needed if name not in columns]
+    if not missing and (other.has_header or len(columns) <= len(names)):
         return other
-    if (has_header and other.has_header) or len(other.frame.columns) != len(names):
+    if (has_header and other.has_header) or len(columns) != len(names):
+        lacks = f"lacks the column '{missing[0]}' of the training file" if missing else "has too many columns"
         raise DataError(
-            f"{other.path} lacks the column '{missing[0]}' of the training file",
-            evidence=f"it has {', '.join(other.frame.columns)}; the training file {', '.join(names)}",
+            f"{other.path} {lacks}",
+            evidence=f"it has {', '.join(columns)}; the training file {', '.join(names)}",
             remedy="give a file with the columns of the training file",
         )
-    return replace(other, frame=other.frame.rename(dict(zip(other.frame.columns, names, strict=True))), has_header=True)
+    return replace(other, frame=other.frame.rename(dict(zip(columns, names, strict=True))), has_header=True)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -84,7 +84,7 @@ LABELS_OUT_OF_RANGE = Kind(
     hurts="On the CPU training stops with an index error; on a GPU with a device-side assertion that names no line, "
     "and with a hand-written gather it reads the wrong memory.",
     fix="Number the classes from 0 to C - 1 without gaps, or give the last layer one unit for each class.",
-    wrong_when="A label that marks samples to be skipped (`ignore_index`), which this library's losses do not use.",
+    wrong_when="A label other than -100 that marks samples to be skipped: -100 is what the losses here leave out.",
     causes=(*_RATE_SYMPTOMS, "learning-rate-too-high", "softmax-before-cross-entropy"),
 )
 SOFTMAX_BEFORE_CROSS_ENTROPY = Kind(

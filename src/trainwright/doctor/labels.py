@@ -17,7 +17,7 @@ def labels_out_of_range(chart: Chart) -> Finding | None:
         return None
     if not (math.isfinite(targets.minimum) and math.isfinite(targets.maximum)):
         return None  # not a label out of range, but no number at all
-    if info.loss == "cross_entropy" and len(output.shape) >= 2:
+    if info.loss in ("cross_entropy", "nll") and len(output.shape) >= 2:
         classes = output.shape[1]
     elif info.loss == "bce_with_logits":
         classes = 2

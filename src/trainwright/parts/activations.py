@@ -55,5 +55,5 @@ def gain(activation: nn.Module | None) -> float:
     # A sum over a grid with a node at 0, where the kinks are: exact to ten digits, and for ReLU to the last.
     z = torch.linspace(-10, 10, 4001, dtype=torch.float64)
     density = torch.exp(-z.square() / 2)
-    square = activation(z.clone()).square()
+    square = activation(z).square()
     return math.sqrt(float(density.sum() / (density * square).sum()))

@@ -24,7 +24,7 @@ class CrossEntropy:
     """Mean of -sum_c q_c log softmax(z)_c, q the target (G3, G4), over what counts, each item by its class's weight.
 
     With `label_smoothing` e the target is (1 - e) q + e / C (Szegedy et al. 2016). A batch in which nothing counts
-    gives 0 and no gradient.
+    gives 0 and no gradient, but without weights NaN, as torch does, where samples have a single class each.
     """
 
     weights: tuple[float, ...] = ()
@@ -37,6 +37,9 @@ class CrossEntropy:
     def __call__(self, output: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
         """Return the mean from raw logits; raises `ModelError` where shapes or types cannot be right."""
         logits, wanted = rows_of_classes("cross_entropy", output, target)
+        if target.dim() == 1 and not self.weights:
+            # The usual case, in one call of torch: what follows would add a tenth to the step of a small network.
+            return F.cross_entropy(logits, wanted, ignore_index=IGNORED, label_smoothing=self.label_smoothing)
         log_p = F.log_softmax(logits, 1)
         total = surprise("cross_entropy", log_p, wanted, self.weights)
         if self.label_smoothing:
@@ -91,7 +94,7 @@ class KullbackLeibler:
 
 def surprise(name: str, log_p: torch.Tensor, wanted: torch.Tensor, weights: tuple[float, ...]) -> torch.Tensor:
     """Return the weighted sum over rows `(M, C)` of -log p of the wanted class, or of its mean under soft targets."""
-    weight = weights_tensor(name, weights, log_p.shape[1], log_p) if weights else None
+    weight = weights_tensor(name, weights, log_p) if weights else None
     if not wanted.is_floating_point():
         return F.nll_loss(log_p, wanted, weight=weight, ignore_index=IGNORED, reduction="sum")
     return -(item_weights(wanted, weights) * (wanted * log_p).sum(1)).sum()

@@ -13,10 +13,10 @@ from trainwright.parts.loss_classes import counted, item_weights, mean, wide_sum
 from trainwright.parts.loss_shapes import (
     IGNORED,
     aligned,
+    check_number_of_weights,
     checked_weights,
     fits,
     rows_of_classes,
-    weights_tensor,
 )
 
 
@@ -53,7 +53,7 @@ class Focal:
     def _of_answers(self, output: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
         logits, yes = aligned("focal", output, target)
         if self.weights:
-            weights_tensor("focal", self.weights, 2, logits)
+            check_number_of_weights("focal", self.weights, 2)
         log_yes, log_no = F.logsigmoid(logits), F.logsigmoid(-logits)
         # (1 - p)^gamma as an exponential: its gradient is finite where 1 - p rounds to 0, whatever gamma is.
         if_yes = yes * torch.exp(self.gamma * log_no) * log_yes
@@ -71,7 +71,7 @@ class Focal:
                 remedy="leave alpha at 0, and give weights, a number for each class",
             )
         if self.weights:
-            weights_tensor("focal", self.weights, logits.shape[1], logits)
+            check_number_of_weights("focal", self.weights, logits.shape[1])
         log_p = F.log_softmax(logits, 1)
         log_truth = -F.nll_loss(log_p, ids, ignore_index=IGNORED, reduction="none")
         kept = (ids != IGNORED)[:, None]

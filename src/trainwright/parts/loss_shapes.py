@@ -27,10 +27,12 @@ def aligned(name: str, output: torch.Tensor, target: torch.Tensor) -> tuple[torc
     (N,) against (N, 1) is reshaped, never broadcast to (N, N). Raises `ModelError` where the shapes do not fit.
     """
     output = floating(name, output)
+    if output.shape == target.shape and output.dtype == target.dtype and output.dim() > 0:
+        return output, target
     if not fits(output, target):
         raise ModelError(
             f"{name} needs an output and a target of the same shape",
-            evidence=f"the model's output has shape {tuple(output.shape)}, the target {tuple(target.shape)}",
+            evidence=_shapes(output, target),
             remedy="let the last layer have one output unit for each target column",
         )
     if target.is_complex():
@@ -45,25 +47,28 @@ def rows_of_classes(name: str, output: torch.Tensor, target: torch.Tensor) -> tu
     probabilities. Raises `ModelError` for anything else, and for a single output unit, whose softmax is always 1.
     """
     output = floating(name, output)
-    shapes = f"the model's output has shape {tuple(output.shape)}, the target {tuple(target.shape)}"
     soft = target.is_floating_point()
     wanted = output.shape if soft else (*output.shape[:1], *output.shape[2:])
     if output.dim() < 2 or target.shape != wanted or target.is_complex():
         raise ModelError(
             f"{name} needs one row of outputs for each class id",
-            evidence=f"{shapes}, of type {target.dtype}",
+            evidence=f"{_shapes(output, target)}, of type {target.dtype}",
             remedy=_remedy(output, target),
         )
     if output.shape[1] == 1:
         raise ModelError(
             f"{name} needs an output unit for each class, and a softmax over a single one is always 1",
-            evidence=shapes,
+            evidence=_shapes(output, target),
             remedy="use bce_with_logits for yes or no, or give the last layer two units",
         )
     if output.dim() > 2:  # rows, because torch has deterministic code for rows alone on every device
         output = output.movedim(1, -1).reshape(-1, output.shape[1])
         target = target.movedim(1, -1).reshape(output.shape) if soft else target.reshape(-1)
     return output, target.to(output.dtype) if soft else target.long()
+
+
+def _shapes(output: torch.Tensor, target: torch.Tensor) -> str:
+    return f"the model's output has shape {tuple(output.shape)}, the target {tuple(target.shape)}"
 
 
 def _remedy(output: torch.Tensor, target: torch.Tensor) -> str:
@@ -108,15 +113,20 @@ def checked_weights(name: str, weights: object) -> tuple[float, ...]:
     return found
 
 
-def weights_tensor(name: str, weights: tuple[float, ...], classes: int, like: torch.Tensor) -> torch.Tensor:
-    """Return the weights on the device and in the dtype of `like`; raises `ModelError` unless there are `classes`."""
+def weights_tensor(name: str, weights: tuple[float, ...], rows: torch.Tensor) -> torch.Tensor:
+    """Return the weights on the device and in the dtype of `rows` `(M, C)`; raises `ModelError` unless there are C."""
+    check_number_of_weights(name, weights, rows.shape[1])
+    return vector(weights, rows.dtype, rows.device)
+
+
+def check_number_of_weights(name: str, weights: tuple[float, ...], classes: int) -> None:
+    """Raise `ModelError` unless there is a weight for each class."""
     if len(weights) != classes:
         raise ModelError(
             f"{name} has a weight for each of {len(weights)} classes, and the model tells {classes} apart",
             evidence=f"weights = {weights}",
             remedy="give as many weights as there are classes",
         )
-    return vector(weights, like.dtype, like.device)
 
 
 def vector(numbers: tuple[float, ...], dtype: torch.dtype, device: torch.device) -> torch.Tensor:

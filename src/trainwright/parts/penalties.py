@@ -17,15 +17,15 @@ PENALTIES: Mapping[str, Option] = MappingProxyType(
         "l1": Option(
             default=0.0,
             minimum=0.0,
-            meaning="what l1 times the sum of |w| adds to the loss, on weights alone: drives weights to exactly 0",
+            meaning="times the sum of |w| is added to the loss, on weights alone: pushes small ones as hard as large",
             source="G2, chapter 2: a penalty raises the initial loss; how large is for a search to say",
             log=True,
         ),
         "l2": Option(
             default=0.0,
             minimum=0.0,
-            meaning="what l2 / 2 times the sum of w^2 adds to the loss, on weights alone; optimizer.weight_decay is "
-            "what AdamW needs instead",
+            meaning="half of it times the sum of w^2 is added to the loss, on weights alone; with AdamW use "
+            "optimizer.weight_decay instead",
             source="G3: Adam's scaling interferes with an L2 penalty, AdamW's decay is kept out of the gradient",
             log=True,
         ),

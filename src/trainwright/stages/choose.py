@@ -69,6 +69,11 @@ def _choices(facts: Facts, given: Mapping[str, Any]) -> Iterator[Choice]:
             yield Choice(setting=setting, value=value, reason=number.meaning, source=number.source)
 
 
+def _weighing(counts: Sequence[int]) -> str:
+    """Return the setting that makes classes count alike: one logit has the weight of a yes."""
+    return f"loss.pos_weight = {counts[0] / counts[1]:.3g}" if len(counts) == 2 else "loss.weights = 'balanced'"
+
+
 def schedule_for(optimizer: str) -> Choice:
     """Return the schedule that suits an optimizer: none where it searches its own step, or averages its path."""
     spec = optimizers.CATALOGUE[optimizer]
@@ -83,7 +88,9 @@ def schedule_for(optimizer: str) -> Choice:
 def _loss(facts: Facts) -> Choice:
     name = losses.automatic(facts.task, facts.shape.outputs)
     spec = losses.CATALOGUE[name]
-    return Choice(setting="loss.name", value=name, reason=f"the task is {facts.task}: {spec.summary}", source=spec.reference)
+    return Choice(
+        setting="loss.name", value=name, reason=f"the task is {facts.task}: {spec.summary}", source=spec.reference
+    )
 
 
 def _network(facts: Facts) -> Choice:
@@ -95,7 +102,9 @@ def _network(facts: Facts) -> Choice:
         samples = f"rows of a table with {len(facts.shape.groups)} columns"
     else:
         samples = f"of shape {'x'.join(map(str, facts.shape.input_shape))}"
-    return Choice(setting="model.name", value=name, reason=f"samples are {samples}: {spec.summary}", source=spec.reference)
+    return Choice(
+        setting="model.name", value=name, reason=f"samples are {samples}: {spec.summary}", source=spec.reference
+    )
 
 
 def _inside(name: str) -> Iterator[Choice]:
@@ -104,7 +113,9 @@ def _inside(name: str) -> Iterator[Choice]:
     norm = options.get("norm")
     if norm is not None:
         spec = norms.CATALOGUE[str(norm.default)]
-        yield Choice(setting="model.norm", value=spec.name, reason=f"{spec.summary}; {spec.best_for}", source=spec.reference)
+        yield Choice(
+            setting="model.norm", value=spec.name, reason=f"{spec.summary}; {spec.best_for}", source=spec.reference
+        )
     yield Choice(
         setting="model.init",
         value="auto",
@@ -129,7 +140,7 @@ def advice(facts: Facts) -> Sequence[str]:
         if ratio >= _IMBALANCE:
             said.append(
                 f"the most frequent class has {ratio:.0f} times as many samples as the rarest: where the rare one "
-                "matters most, set loss.weights = 'balanced', or train.sampler = 'balanced' (G3: weighted losses)"
+                f"matters most, set {_weighing(facts.class_counts)}, or train.sampler = 'balanced' (G3)"
             )
     if facts.samples < _FEW_SAMPLES:
         said.append(

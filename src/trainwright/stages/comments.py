@@ -9,7 +9,7 @@ from trainwright.parts import augment, losses, models, optimizers, schedules
 from trainwright.runs import loggers
 
 COMMENTS: Mapping[str, str] = {
-    "data.source": "a built-in set; a table (CSV, Parquet), a text, an IDX or npz file; a folder of images or IDX files",
+    "data.source": "a built-in set; a table (CSV, Parquet), a text, an IDX or npz file; a folder of images",
     "data.target": "the column to predict, or a list of them",
     "data.task": "classification, multi-label or regression; 'auto' tells by the target",
     "data.normalise": "'standard': by the training split's statistics; 'none' feeds the numbers as they are",

@@ -9,11 +9,11 @@ from dataclasses import dataclass, replace
 import torch
 from torch import nn
 
-from trainwright.data.batches import Batches, StreamBatches
+from trainwright.data.feed import Feed
 from trainwright.errors import ModelError
-from trainwright.stages.choose import recommended_rate
 from trainwright.randomness import isolated
 from trainwright.records import Location, LossSpec, RunInfo, Setting, Task
+from trainwright.stages.choose import recommended_rate
 from trainwright.stages.recipe import Recipe
 from trainwright.tensors import evaluating
 from trainwright.training.loop import updates_per_epoch
@@ -39,7 +39,7 @@ class Subject:
     model_name: str
     loss: Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
     spec: LossSpec | None
-    splits: Mapping[str, Batches | StreamBatches]
+    splits: Mapping[str, Feed]
     inputs: torch.Tensor
     targets: torch.Tensor
     target_std: tuple[float, ...] = (1.0,)
@@ -92,7 +92,7 @@ def measure(
     if subject.task != "multi-label" and subject.inputs.is_floating_point() and len(subject.target_std) <= 1:
         linear = linear_score(train.take(_LINEAR_SAMPLES), held_out.take(_LINEAR_SAMPLES), subject.task)
     if linear is not None and subject.task == "regression":
-        linear *= subject.target_std[0]  # in the units in which the net's own error is reported
+        linear *= next(iter(subject.target_std), 1.0)  # in the units in which the net's own error is reported
     return replace(
         info,
         inputs=input_stats(subject.inputs) if subject.inputs.is_floating_point() else None,  # token ids have no scale

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 import torch
 from torch import nn
 
-from trainwright.data.batches import Batches, StreamBatches
+from trainwright.data.batches import Batches
+from trainwright.data.feed import Feed
 from trainwright.parts import losses
 from trainwright.randomness import isolated
 from trainwright.records import LossSpec
@@ -17,7 +18,7 @@ from trainwright.tensors import evaluating
 _BATCH_NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
 
 
-def check_batches(recipe: Recipe, model: nn.Module, train: Batches | StreamBatches) -> Iterator[str]:
+def check_batches(recipe: Recipe, model: nn.Module, train: Feed) -> Iterator[str]:
     """Yield notes on batches; raise `RecipeError` where batch normalisation would see single samples."""
     normalised = any(isinstance(module, _BATCH_NORMS) for module in model.modules())
     if normalised and train.batch_size == 1:

@@ -8,13 +8,16 @@ import torch
 from torch import nn
 
 from trainwright.data.arrays import from_arrays
-from trainwright.data.batches import Batches, StreamBatches, batches_of, is_pair
+from trainwright.data.augmented import Augment
+from trainwright.data.batches import batches_of, is_pair
+from trainwright.data.feed import Feed
+from trainwright.data.samplers import balancing_weights
 from trainwright.errors import ModelError, UsageError, did_you_mean
 from trainwright.parts import losses, optimizers
-from trainwright.records import Location, LossSpec, Task
+from trainwright.records import DataShape, Location, LossSpec, Task
 from trainwright.report.safe import visible
-from trainwright.stages.facts import Subject, measure, output_units
 from trainwright.stages.choose import schedule_for
+from trainwright.stages.facts import Subject, measure, output_units
 from trainwright.stages.fit_together import check_batches, check_numerics
 from trainwright.stages.named import Loss, build_loss, build_optimizer, build_schedule, loss_for
 from trainwright.stages.recipe import Recipe
@@ -33,7 +36,11 @@ def changes_of(settings: dict[str, Any]) -> dict[str, Any]:
 
     Raises `UsageError`, with the nearest name, for one that no section has.
     """
-    homes = {key: f"{section}.{key}" for section in _SECTIONS for key in known_keys(section) if key != "name"}
+    homes: dict[str, str] = {}
+    for section in _SECTIONS:
+        for key in known_keys(section):
+            homes.setdefault(key, f"{section}.{key}")  # `patience` is early stopping's before it is a schedule's
+    del homes["name"]
     homes |= {section: f"{section}.name" for section in ("optimizer", "schedule", "loss")}
     homes |= {"task": "data.task"}
     for name in settings:
@@ -67,7 +74,7 @@ def prepare_given(
     evaluation = loss
     if loss is None:
         outputs = output_units(model, reference[0][:2])
-        spec = loss_for(recipe, task, 2 if outputs == 1 and task == "classification" else outputs)
+        spec = loss_for(recipe, task, _classes(outputs) if task == "classification" else outputs)
         made = build_loss(recipe, spec, _class_counts(targets, outputs) if task == "classification" else ())
         loss, evaluation = made.training, made.evaluation
         loss_settings = {f"loss.{option}": value for option, value in made.options.items()}
@@ -129,6 +136,11 @@ def prepare_given(
     )
 
 
+def _classes(outputs: int) -> int:
+    """Return how many classes a network with so many outputs tells: one logit tells two, two logits speak for each."""
+    return 2 if outputs == 1 else max(outputs, 3)
+
+
 def _class_counts(targets: torch.Tensor, outputs: int) -> tuple[int, ...]:
     """Return how often each class occurs, () where targets name no classes that a network with `outputs` can tell."""
     ids = targets.reshape(-1)
@@ -146,7 +158,7 @@ def _splits(
     spec: LossSpec | None,
     *,
     own_loss: bool,
-) -> tuple[dict[str, Batches | StreamBatches], Task, tuple[torch.Tensor, torch.Tensor]]:
+) -> tuple[dict[str, Feed], Task, tuple[torch.Tensor, torch.Tensor]]:
     """Return the batches of both splits, the task, and inputs and targets: all of them, or a sample of a stream.
 
     Whole numbers are class ids. Floating-point targets are values, unless the loss knows them as classes. A loss of the
@@ -154,9 +166,10 @@ def _splits(
     """
     seed = recipe.train.seed
     parts: dict[str, Any] = {"train": train, "validation": validation}
-    batch_size = recipe.train.batch_size
+    batch_size = recipe.train.batch_size if isinstance(recipe.train.batch_size, int) else 1  # for streams: not used
     task: Task | None = None
     measured: tuple[torch.Tensor, torch.Tensor] | None = None
+    dataset = None
     if is_pair(train):
         dataset = from_arrays(train, validation if is_pair(validation) else None, task=recipe.data.task)
         if not own_loss:
@@ -166,26 +179,46 @@ def _splits(
         task = dataset.shape.task
         known = [split.y for split in (dataset.train, dataset.validation) if split is not None]
         measured = dataset.train.x, torch.cat(known)
-    splits: dict[str, Batches | StreamBatches] = {
-        name: batches_of(part, batch_size=batch_size, seed=seed, device=device)
-        for name, part in parts.items()
-        if part is not None or name == "train"
-    }
     if task is None or measured is None:
-        measured = splits["train"].take(_STREAM_SAMPLES)
+        measured = batches_of(train, batch_size=batch_size, seed=seed).take(_STREAM_SAMPLES)
         floating = measured[1].is_floating_point()
         task = recipe.data.task if recipe.data.task != AUTO else "regression" if floating else "classification"
     if recipe.data.task == AUTO and _names_classes(measured[1], spec):
         task = "classification"
+    balanced = balancing_weights(dataset.train.y) if recipe.train.sampler == "balanced" and dataset else None
+    splits: dict[str, Feed] = {
+        name: batches_of(
+            part,
+            batch_size=batch_size,
+            seed=seed,
+            device=device,
+            sample_weights=balanced if name == "train" else None,
+            augment=_augmentation(recipe, measured, task, spec) if name == "train" else None,
+        )
+        for name, part in parts.items()
+        if part is not None or name == "train"
+    }
     return splits, task, measured
+
+
+def _augmentation(
+    recipe: Recipe, sample: tuple[torch.Tensor, torch.Tensor], task: Task, spec: LossSpec | None
+) -> Augment | None:
+    """Return what changes the training samples. Nobody says which value is black: each channel's darkest is taken."""
+    x, y = sample
+    columns = y.shape[1] if y.dim() > 1 else 1
+    outputs = int(y.max()) + 1 if task == "classification" and not y.is_floating_point() else columns
+    shape = DataShape(input_shape=tuple(x.shape[1:]), outputs=outputs, task=task)
+    darkest = x.amin(dim=tuple(d for d in range(x.dim()) if d != 1)) if x.dim() == 4 else torch.zeros(1)
+    return augmentation(recipe, shape, spec, tuple(darkest.tolist()))
 
 
 def _names_classes(targets: torch.Tensor, spec: LossSpec | None) -> bool:
     """Say whether a loss takes floating-point targets for classes: a column of 0 and 1, or a probability for each."""
-    if spec is None or spec.tasks != ("classification",):
+    if spec is None or "classification" not in spec.tasks:
         return False
     columns = 1 if targets.dim() == 1 else targets.shape[1]
-    return columns == 1 if spec.target == "binary" else columns > 1
+    return columns == 1 if spec.target == "binary" else columns > 1 or spec.name == "focal"
 
 
 def _check_ownership(optimizer: torch.optim.Optimizer, model: nn.Module) -> None:

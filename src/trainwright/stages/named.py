@@ -49,7 +49,9 @@ def build_loss(recipe: Recipe, spec: LossSpec, class_counts: Sequence[int]) -> N
     own = {name: value for name, value in options.items() if name in spec.options}
     if own.get("weights") == "balanced":
         if not class_counts:
-            raise recipe.problem("loss.weights", "loss.weights = 'balanced' needs data with classes that can be counted")
+            raise recipe.problem(
+                "loss.weights", "loss.weights = 'balanced' needs data with classes that can be counted"
+            )
         own["weights"] = losses.balanced(class_counts)
     weights = own.get("weights", ())
     if weights and class_counts and len(weights) != len(class_counts):

@@ -11,6 +11,7 @@ from typing import Any
 from trainwright.data.dataset import Dataset
 from trainwright.data.inspect import DataSummary, inspect
 from trainwright.data.load import load
+from trainwright.data.source import open_source
 from trainwright.errors import RunError
 from trainwright.parts import models, optimizers, schedules
 from trainwright.parts.catalogue import find
@@ -20,7 +21,9 @@ from trainwright.stages.comments import COMMENTS
 from trainwright.stages.recipe import Recipe
 from trainwright.stages.splits import facts_of
 
+Target = str | Sequence[str] | None
 _MOST_NAMED = 12  # classes or columns that are listed by name; a longer list helps nobody
+
 
 @dataclass(frozen=True, kw_only=True)
 class Proposal:
@@ -31,14 +34,21 @@ class Proposal:
     path: Path | None = None
 
 
-def write_recipe(source: str, path: Path, *, target: str | None = None, data_root: str | None = None) -> Proposal:
-    """Look at `source` and write a commented recipe to `path`.
+def write_recipe(
+    source: str, path: Path, *, target: Target = None, data_root: str | None = None, image_size: int = 0
+) -> Proposal:
+    """Look at `source` and write a commented recipe to `path`; images of unequal sizes need an `image_size`.
 
     Raises `DataError` on data that cannot be read and `RunError` where `path` exists: a recipe is never overwritten.
     """
     _check_free(path)
-    summary, dataset = _look(source, target, data_root)
-    _write(path, propose(summary, choose(facts_of(dataset), {}), _source(source, Path(summary.source), path)))
+    summary, dataset = _look(source, target, data_root, image_size)
+    _write(
+        path,
+        propose(
+            summary, choose(facts_of(dataset), {}), _source(source, Path(summary.source), path), _sizes(image_size)
+        ),
+    )
     document = to_plain({"recipe": str(path), "data": summary}, strict=True)
     return Proposal(
         text=f"{describe(summary)}\nwrote {path}; train it with: trainwright train {path}", document=document, path=path
@@ -48,10 +58,11 @@ def write_recipe(source: str, path: Path, *, target: str | None = None, data_roo
 def recommend(
     source: str,
     *,
-    target: str | None = None,
+    target: Target = None,
     model: str | None = None,
     output: Path | None = None,
     data_root: str | None = None,
+    image_size: int = 0,
 ) -> Proposal:
     """Look at `source` and say what suits it, each choice with its reason; with `output`, write it as a recipe.
 
@@ -60,24 +71,30 @@ def recommend(
     """
     if output is not None:
         _check_free(output)
-    given = {} if model is None else {"model.name": find(models.CATALOGUE, model, "model").name}
-    summary, dataset = _look(source, target, data_root)
+    given: dict[str, Any] = {} if model is None else {"model.name": find(models.CATALOGUE, model, "model").name}
+    summary, dataset = _look(source, target, data_root, image_size)
     facts = facts_of(dataset)
     choices, thoughts = choose(facts, given), advice(facts)
     lines = [describe(summary), "", *(_choice_lines(choice) for choice in choices)]
     lines += ["", *(f"consider: {thought}" for thought in thoughts)]
     if output is not None:
+        given |= _sizes(image_size)
         _write(output, propose(summary, choices, _source(source, Path(summary.source), output), given))
         lines += ["", f"wrote {output}; train it with: trainwright train {output}"]
     document = {"data": summary, "choices": choices, "advice": thoughts, "recipe": str(output) if output else None}
     return Proposal(text="\n".join(lines).rstrip(), document=to_plain(document, strict=True), path=output)
 
 
-def _look(source: str, target: str | None, data_root: str | None) -> tuple[DataSummary, Dataset]:
+def _sizes(image_size: int) -> dict[str, Any]:
+    return {"data.image_size": image_size} if image_size else {}
+
+
+def _look(source: str, target: Target, data_root: str | None, image_size: int) -> tuple[DataSummary, Dataset]:
     here = os.getcwd()  # where the user stands comes before the data root, as a recipe's own folder does
-    summary = inspect(source, target=target, data_root=data_root, folder=here)
+    opened = open_source(source, data_root=data_root, folder=here, image_size=image_size)
+    summary = inspect(opened, target=target)
     # A recipe for data that cannot be trained on would only put the refusal off.
-    return summary, load(source, target=summary.target, task=summary.task, data_root=data_root, folder=here)
+    return summary, load(opened, target=summary.target, task=summary.task)
 
 
 def _choice_lines(choice: Choice) -> str:
@@ -165,8 +182,12 @@ def _plain_target(summary: DataSummary) -> str | list[str]:
 
 
 def _task(summary: DataSummary) -> str:
+    if summary.vocabulary is not None:
+        return f"classification: each character is told from those before it, {summary.vocabulary} different ones"
+    if summary.task == "multi-label":
+        return f"multi-label: a yes or no for each of {summary.outputs} labels"
     if summary.task == "regression":
-        return "regression: a number is predicted"
+        return "regression: a number is predicted" if summary.outputs == 1 else f"regression: {summary.outputs} numbers"
     return f"classification into {len(summary.classes)} classes"
 
 

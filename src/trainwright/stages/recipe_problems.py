@@ -81,15 +81,16 @@ def _part_problems(section: str, name: str, keys: Mapping[str, Any]) -> Iterator
         yield f"{section}.name", f"there is no {choosable.what} '{name}'; {did_you_mean(name, choosable.catalogue)}"
         return
     options = choosable.options(name)
+    own = SECTIONS[section].model_fields
     sound = True
     for key, value in keys.items():
-        if key in SECTIONS[section].model_fields:
+        if key in own:
             continue
         if key not in options:
             subject = f"[{section}]" if name == AUTO else f"{choosable.what} '{name}'"
             sound = False
-            yield f"{section}.{key}", f"{subject} has no key '{key}'; {did_you_mean(key, known_keys(section))}"
-        elif value != AUTO and (problem := option_problem(f"{section}.{key}", value, options[key])):
+            yield f"{section}.{key}", f"{subject} has no key '{key}'; {did_you_mean(key, [*own, *options])}"
+        elif value != AUTO and (problem := _value_problem(section, name, key, value)):
             sound = False
             yield f"{section}.{key}", problem
     if section == "schedule" and name != AUTO and sound:
@@ -97,3 +98,12 @@ def _part_problems(section: str, name: str, keys: Mapping[str, Any]) -> Iterator
         problem = schedules.problem(name, given)
         if problem:
             yield "schedule.name", problem
+
+
+def _value_problem(section: str, name: str, key: str, value: Any) -> str | None:
+    """Return why an option cannot be `value`; where no entry is chosen yet, only if no entry could take it."""
+    room = CATALOGUES[section]
+    entries = room.catalogue if name == AUTO else [name]
+    records = [options[key] for entry in entries if key in (options := room.options(entry))]
+    problems = [option_problem(f"{section}.{key}", value, record) for record in records]
+    return None if None in problems else problems[0]

@@ -10,8 +10,8 @@ from typing import Any
 import torch
 from torch import nn
 
-from trainwright.data.batches import Batches, StreamBatches
 from trainwright.data.dataset import Dataset
+from trainwright.data.feed import Feed
 from trainwright.data.files import locate
 from trainwright.data.load import EMBEDDED, load
 from trainwright.parts import losses, models, optimizers, schedules
@@ -26,7 +26,7 @@ from trainwright.stages.sizes import accumulate_for, batch_size_for, choose_devi
 from trainwright.stages.splits import dataset_batches, facts_of
 from trainwright.training.precision import check_precision
 
-Splits = Mapping[str, Batches | StreamBatches]
+Splits = Mapping[str, Feed]
 
 REFERENCE_SAMPLES = 512
 """What layers and outputs are measured on: enough to call a unit dead, cheap to pass through."""

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from typing import Any
 
 import torch
 
-from trainwright.data.batches import Batches, StreamBatches
+from trainwright.data.batches import Batches
 from trainwright.data.dataset import Dataset
+from trainwright.data.feed import Feed
 from trainwright.data.samplers import balancing_weights, class_counts
 from trainwright.parts import augment
 from trainwright.records import DataShape, LossSpec
@@ -18,14 +19,12 @@ from trainwright.stages.recipe import Recipe
 def facts_of(dataset: Dataset) -> Facts:
     """Return what choices depend on."""
     counts = class_counts(dataset.train.y, dataset.shape.outputs) if dataset.shape.task == "classification" else ()
-    return Facts(
-        task=dataset.shape.task, shape=dataset.shape, samples=len(dataset.train), class_counts=tuple(counts)
-    )
+    return Facts(task=dataset.shape.task, shape=dataset.shape, samples=len(dataset.train), class_counts=tuple(counts))
 
 
 def dataset_batches(
     recipe: Recipe, dataset: Dataset, batch_size: int, device: torch.device, spec: LossSpec
-) -> dict[str, Batches | StreamBatches]:
+) -> dict[str, Feed]:
     """Return the batches of every split. Sampling and augmentation belong to training alone."""
     seed = recipe.train.seed
     parts = [split for split in (dataset.train, dataset.validation, dataset.test) if split is not None]
@@ -72,10 +71,8 @@ def augmentation(
 
 def _black(dataset: Dataset) -> tuple[float, ...]:
     """Return the value of a black pixel after standardising, one for each channel."""
-    facts: Mapping[str, object] = dataset.preprocessing
+    facts: Any = dataset.preprocessing
     if facts.get("kind") != "images":
         return (0.0,)
-    means, stds = facts["mean"], facts["std"]
-    means = means if isinstance(means, list | tuple) else [means]
-    stds = stds if isinstance(stds, list | tuple) else [stds]
+    means, stds = (value if isinstance(value, list | tuple) else [value] for value in (facts["mean"], facts["std"]))
     return tuple(-float(mean) / float(std) for mean, std in zip(means, stds, strict=True))

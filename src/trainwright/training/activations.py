@@ -52,7 +52,7 @@ def checkpointing(model: nn.Module) -> Iterator[None]:
 
 
 def _blocks(model: nn.Module) -> list[nn.Module]:
-    """Return the outermost modules with children of their own that stand in a list or a sequence, [] for fewer than 2."""
+    """Return the outermost modules with children that stand in a list or a sequence, [] for fewer than two."""
     found: list[nn.Module] = []
 
     def visit(module: nn.Module) -> None:
@@ -95,7 +95,7 @@ def _in_segments(sequence: nn.Sequential) -> Callable[[Any], Any]:
 
 
 def _recomputed(block: nn.Module, forward: Callable[..., Any], owner: nn.Module | None = None) -> Callable[..., Any]:
-    """Return `forward` with its activations dropped and computed again; in evaluation, or without gradients, as it is."""
+    """Return `forward` with its activations dropped and computed again; in evaluation as it is."""
     mode = block if owner is None else owner
 
     def recomputing(*inputs: Any, **named: Any) -> Any:
@@ -106,9 +106,7 @@ def _recomputed(block: nn.Module, forward: Callable[..., Any], owner: nn.Module 
             return nullcontext(), _statistics_kept(block)
 
         # Not the reentrant kind: that one gives no gradient where the block's inputs need none.
-        return checkpoint(
-            forward, *inputs, use_reentrant=False, preserve_rng_state=True, context_fn=contexts, **named
-        )
+        return checkpoint(forward, *inputs, use_reentrant=False, preserve_rng_state=True, context_fn=contexts, **named)
 
     return recomputing
 

@@ -14,7 +14,7 @@ import torch
 from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from trainwright.data.batches import Batches, StreamBatches
+from trainwright.data.feed import Feed
 from trainwright.parts.optimizers import averaged
 from trainwright.randomness import isolated
 from trainwright.tensors import buffers_restored, copy_state, evaluating
@@ -86,7 +86,7 @@ class OptimizerAverage:
     anew, from training batches, while the average is shown.
     """
 
-    def __init__(self, optimizer: Any, model: nn.Module, batches: Batches | StreamBatches) -> None:
+    def __init__(self, optimizer: Any, model: nn.Module, batches: Feed) -> None:
         self.optimizer = optimizer
         self.model = model
         self.batches = batches
@@ -106,7 +106,7 @@ class OptimizerAverage:
 _REFRESH_BATCHES = 50
 
 
-def refresh_statistics(model: nn.Module, batches: Batches | StreamBatches) -> None:
+def refresh_statistics(model: nn.Module, batches: Feed) -> None:
     """Gather the running statistics of batch normalisation anew at the present weights, over training batches.
 
     With a cumulative mean (momentum None: 0 would keep the old ones), dropout off, and every module's mode as before

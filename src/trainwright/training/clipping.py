@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -30,7 +29,7 @@ class Clip:
     norm: float | None = None
     value: float | None = None
 
-    def __call__(self, gradients: Sequence[torch.Tensor]) -> Clipping:
+    def __call__(self, gradients: list[torch.Tensor]) -> Clipping:
         """Cut `gradients` in place. One that is not finite stays as it is: scaling would hide it."""
         before = global_norm(gradients)
         if not gradients or (self.norm is None and self.value is None) or not bool(torch.isfinite(before)):

@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-from trainwright.data.batches import Batches, StreamBatches
+from trainwright.data.feed import Feed
 from trainwright.doctor.diagnose import diagnose, examine
 from trainwright.records import Event, Finding, Outcome, RunInfo, Status, to_plain
 from trainwright.tensors import copy_state, digest
@@ -43,7 +43,7 @@ class Course:
         self,
         training: Training,
         evaluator: Evaluator,
-        splits: Mapping[str, Batches | StreamBatches],
+        splits: Mapping[str, Feed],
         *,
         info: RunInfo,
         evaluate_every_steps: int,
@@ -111,7 +111,7 @@ class Course:
         return Conclusion(outcome=outcome, findings=examination.findings, digest=digest(last))
 
     def _evaluate(self, step: int, epoch: float) -> None:
-        """Measure the model as it is now (its average, where one is kept), and keep the weights if they are the best."""
+        """Measure the model as it is now, or its average where one is kept; keep the weights if they are the best."""
         with self.training.average.shown():
             record = self.evaluator(self.splits[self.judged_by], split=self.judged_by, step=step, epoch=epoch)
             better = copy_state(self.training.model) if self.best.improves(record.loss) else None

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import nn
 
-from trainwright.data.batches import Batches, StreamBatches
+from trainwright.data.feed import Feed
 from trainwright.errors import ModelError
 from trainwright.parts.losses import items
 from trainwright.randomness import isolated
@@ -48,7 +48,7 @@ class Evaluator:
         """The name of the first metric."""
         return metric_name(self.task)
 
-    def __call__(self, batches: Batches | StreamBatches, *, split: str, step: int, epoch: float) -> EvalRecord:
+    def __call__(self, batches: Feed, *, split: str, step: int, epoch: float) -> EvalRecord:
         """Evaluate on every sample of `batches` once; `step` and `epoch` say how far training had come.
 
         The loss is the mean over samples, whatever the batch size; a model in training mode, one with frozen parts in

@@ -33,7 +33,7 @@ def line_search_step(step: TrainStep, batches: Sequence[Batch], number: int) -> 
 
     refused: tuple[torch.Tensor, int] | None = None
     try:
-        step.optimizer.step(closure)
+        step.optimizer.step(closure)  # type: ignore[arg-type]  # torch's own hint says float, and its L-BFGS a tensor
     except NotFinite as found:
         refused = found.loss, found.batch
     step.clock.lap("update")

@@ -11,7 +11,7 @@ from itertools import islice
 
 from torch import nn
 
-from trainwright.data.batches import Batches, StreamBatches
+from trainwright.data.feed import Feed
 from trainwright.records import StepRecord
 from trainwright.training.averaging import Average, NoAverage
 from trainwright.training.history import History
@@ -31,7 +31,7 @@ class Training:
     def __init__(
         self,
         model: nn.Module,
-        batches: Batches | StreamBatches,
+        batches: Feed,
         step: TrainStep,
         *,
         epochs: int,

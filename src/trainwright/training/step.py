@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from itertools import compress
 
 import torch
 from torch import nn
@@ -94,9 +95,14 @@ class TrainStep:
         """Add the gradient of the loss over all `batches`, and of the penalty; return both values, detached.
 
         Each batch counts by what its mean divides by, so that the gradient is that of one large batch, however ragged
-        the batches are. Raises `NotFinite` where a loss is not finite; the weights are as before then.
+        the batches are; one in which nothing counts is left out. Raises `NotFinite` where a loss is not finite; the
+        weights are as before then.
         """
         counts = [items(self.loss, y) for _, y in batches]
+        if len(batches) > 1:
+            counting = [bool(count) for count in counts]  # syncs an accelerator where the count depends on a mask
+            batches = list(compress(batches, counting)) or batches[:1]
+            counts = list(compress(counts, counting)) or counts[:1]
         whole = sum(counts)
         total: torch.Tensor | None = None
         # Masks are a function of (seed, step): whatever ran since the last step cannot move them.
@@ -129,7 +135,9 @@ class TrainStep:
             for (x, y), count in zip(batches, counts, strict=True):
                 with self.precision.autocast():
                     output = self.model(x)
-                value += float(self.loss(self.precision.full(output), y)) * count / sum(counts)
+                if count or len(batches) == 1:
+                    share = count / sum(counts) if len(batches) > 1 else 1.0
+                    value += float(self.loss(self.precision.full(output), y)) * share
             return value + (float(self.penalty()) if self.penalty is not None else 0.0)
 
     def _keep_statistics(self) -> None:
@@ -139,5 +147,3 @@ class TrainStep:
     def _restore_statistics(self) -> None:
         if self._statistics:
             torch._foreach_copy_(self._statistics, self._kept_statistics)
-
-

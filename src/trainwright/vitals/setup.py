@@ -10,7 +10,8 @@ from torch import nn
 from trainwright.records import InputStats, TargetStats, Task
 from trainwright.tensors import is_normalisation
 
-_IGNORED = -100  # a target that does not count
+_IGNORED = -100  # a target that does not count ...
+_IGNORING = ("cross_entropy", "nll", "kl_div", "focal")  # ... for these losses
 _SAMPLES = 4096  # enough for three digits of every statistic below, and a bound on what any of them costs
 _LINEAR_FEATURES = 1024
 
@@ -55,6 +56,9 @@ def target_stats(y: torch.Tensor, loss: str, *, linear_score: float | None = Non
     """
     values = y.reshape(-1)
     floating = values.is_floating_point()
+    if not floating and loss in _IGNORING:
+        counting = values[values.long() != _IGNORED]
+        values = counting if len(counting) else values
     return TargetStats(
         samples=len(y),
         minimum=float(values.min()),
@@ -73,7 +77,7 @@ def constant_loss(y: torch.Tensor, loss: str) -> float | None:
     None for a loss that is not known here, and for targets that are class probabilities.
     """
     if loss in ("cross_entropy", "nll") and not y.is_floating_point():
-        labels = y[y != _IGNORED]
+        labels = y.long()[y.long() != _IGNORED]  # widened first: as a byte, 156 would equal -100
         shares = torch.unique(labels, return_counts=True)[1].double() / max(len(labels), 1)
         return float(-(shares * shares.log()).sum())
     if loss == "bce_with_logits":  # targets between 0 and 1 included: the best guess is their mean

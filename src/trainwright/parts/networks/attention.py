@@ -19,25 +19,30 @@ _SLOWEST = 10_000.0  # the base of the angles' frequencies (Su et al. 2021)
 class Rotation(nn.Module):
     """Rotary positions (Su et al. 2021): queries and keys are turned by angles in proportion to their places.
 
-    Channel i of a head and channel i + size / 2 are a point in a plane, which at place p is turned by p times
+    Channels 2 i and 2 i + 1 of a head are a point in a plane, which at place p is turned by p times
     10,000 ** (-2 i / size) radians, so that the product of a query and a key depends on how far apart they are, not on
-    where. `size` is even. Holds no parameter, and nothing that is saved.
+    where they are. `size` is that of a head, and even. Holds no parameter, and nothing that is saved.
     """
 
     def __init__(self, length: int, size: int) -> None:
         super().__init__()
         frequencies = _SLOWEST ** (-torch.arange(0, size, 2, dtype=torch.float64) / size)
         angles = torch.outer(torch.arange(length, dtype=torch.float64), frequencies)
-        cosines, sines = angles.cos(), angles.sin()
-        table = torch.stack([torch.cat([cosines, cosines], 1), torch.cat([-sines, sines], 1)])
+        table = torch.stack([angles.cos(), angles.sin()], -1).to(torch.get_default_dtype())
         self.table: torch.Tensor
-        self.register_buffer("table", table.to(torch.get_default_dtype()), persistent=False)
+        self.register_buffer("table", table, persistent=False)  # (length, size / 2, 2)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """Turn `(..., length, size)` by its places; at most as many as the table has."""
-        cosines, sines = self.table[:, : x.shape[-2]].to(x.dtype)
-        first, second = x.chunk(2, -1)
-        return x * cosines + torch.cat([second, first], -1) * sines
+        """Turn `(N, L, channels)`, any number of heads side by side; L is at most the length. Half precision widens."""
+        wide = x.to(torch.promote_types(x.dtype, torch.float32))
+        points = wide.unflatten(-1, (-1, *self.table.shape[1:]))  # (N, L, heads, size / 2, 2)
+        turns = self.table[: x.shape[1], None].to(wide.dtype)
+        if torch.compiler.is_compiling():  # for complex numbers the compiler makes no code
+            (x_axis, y_axis), (cosines, sines) = points.unbind(-1), turns.unbind(-1)
+            turned = torch.stack([x_axis * cosines - y_axis * sines, x_axis * sines + y_axis * cosines], -1)
+        else:  # one operation instead of five, which on a CPU saves a tenth of the training step
+            turned = torch.view_as_real(torch.view_as_complex(points) * torch.view_as_complex(turns))
+        return turned.reshape(x.shape).to(x.dtype)
 
 
 class CausalAttention(nn.Module):
@@ -56,10 +61,14 @@ class CausalAttention(nn.Module):
     def forward(self, x: torch.Tensor, rotation: Rotation | None) -> torch.Tensor:
         """Map `(N, L, width)` to the same shape."""
         samples, length, width = x.shape
-        parts = self.queries_keys_values(x).view(samples, length, 3, self.heads, width // self.heads)
-        queries, keys, values = parts.permute(2, 0, 3, 1, 4)  # each (N, heads, L, size)
+        searching, values = self.queries_keys_values(x).split([2 * width, width], -1)
         if rotation is not None:
-            queries, keys = rotation(queries), rotation(keys)
+            searching = rotation(searching)
+        queries, keys = searching.chunk(2, -1)
+        queries, keys, values = (
+            part.view(samples, length, self.heads, -1).transpose(1, 2)  # (N, heads, L, size)
+            for part in (queries, keys, values)
+        )
         dropout = self.dropout if self.training else 0.0
         mixed = F.scaled_dot_product_attention(queries, keys, values, dropout_p=dropout, is_causal=True)
         return self.output(mixed.transpose(1, 2).reshape(samples, length, width))

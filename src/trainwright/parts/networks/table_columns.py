@@ -1,0 +1,111 @@
+"""What columns of a table become inside a network: a number a smooth curve of its own, a category an embedding.
+
+A number goes through waves of fixed frequencies, whose sums can bend it anywhere, finely in the middle of its range:
+the numerical embeddings of Gorishniy et al. 2022 (periodic, "PLR"), here with frequencies on a ladder instead of random
+ones, and with amplitudes that fall as frequencies rise, so that smooth curves are learnt first and few rows are not
+learnt by heart.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import nn
+
+from trainwright import defaults
+from trainwright.errors import ModelError
+from trainwright.records import DataShape
+
+_SLOWEST = 1 / 32
+"""Frequency of the slowest wave, in periods for each standard deviation: less than a quarter of one over all inputs."""
+_FASTEST = 4.0
+"""Frequency of the fastest wave: detail of an eighth of a standard deviation."""
+_EVEN = 0.2
+"""Frequency up to which amplitudes are about even; beyond, they fall as 1 / frequency, as those of a smooth curve."""
+_RANGE = 3.0
+"""Standard deviations that no squashed input goes beyond."""
+_BEGINNING = 0.1
+"""How large the sums of waves begin, beside the numbers themselves: an untrained network is nearly one without."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Layout:
+    """Where the columns are among the inputs: `numbers` are the places of single inputs, `categories` of blocks."""
+
+    numbers: tuple[int, ...]
+    categories: tuple[slice, ...]
+
+
+def layout(shape: DataShape) -> Layout:
+    """Return where numbers and categories are, by the widths of `shape.groups`; without groups, all are numbers.
+
+    Raises `ModelError` where the groups are no division of the inputs.
+    """
+    (inputs,) = shape.input_shape
+    groups = shape.groups or (1,) * inputs
+    if sum(groups) != inputs or min(groups) < 1:
+        raise ModelError(
+            "the columns' blocks do not add up to the inputs",
+            evidence=f"groups {groups} hold {sum(groups)} inputs, samples {inputs}",
+            remedy="give each column the number of inputs that it became, or leave groups out",
+        )
+    starts = [sum(groups[:place]) for place in range(len(groups))]
+    blocks = list(zip(starts, groups, strict=True))
+    return Layout(
+        numbers=tuple(start for start, width in blocks if width == 1),
+        categories=tuple(slice(start, start + width) for start, width in blocks if width > 1),
+    )
+
+
+class Waves(nn.Module):
+    """Numbers `(N, n)` to waves `(N, n, 2 count)`: a_k cos(2 pi f_k z) and a_k sin(2 pi f_k z), k = 1 to `count`.
+
+    z = squash(x); f_k rises geometrically from 1/32 to 4 periods for each standard deviation; and
+    a_k = 1 / sqrt(1 + (f_k / 0.2)^2). Holds no parameter, and nothing that is saved.
+    """
+
+    def __init__(self, count: int) -> None:
+        super().__init__()
+        steps = torch.linspace(0, 1, count, dtype=torch.float64)
+        frequencies = _SLOWEST * (_FASTEST / _SLOWEST) ** steps
+        amplitudes = (1 + (frequencies / _EVEN).square()).rsqrt()
+        self.angular: torch.Tensor
+        self.amplitudes: torch.Tensor
+        self.register_buffer("angular", (2 * math.pi * frequencies).to(torch.get_default_dtype()), persistent=False)
+        self.register_buffer("amplitudes", amplitudes.to(torch.get_default_dtype()), persistent=False)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Map `(N, n)` to `(N, n, 2 count)`, cosines first."""
+        angles = squash(x).unsqueeze(-1) * self.angular
+        return torch.cat([angles.cos() * self.amplitudes, angles.sin() * self.amplitudes], -1)
+
+
+def squash(x: torch.Tensor) -> torch.Tensor:
+    """Return x / sqrt(1 + (x / 3)^2): x near 0, and never beyond 3, so that one outlier cannot move all else.
+
+    The smooth clipping of Holzmüller et al. 2024 (RealMLP).
+    """
+    return x * (1 + (x / _RANGE).square()).rsqrt()
+
+
+class NumberEmbedding(nn.Module):
+    """Numbers `(N, n)` to values `(N, n, size)`: the squashed number itself, then `size - 1` curves of it.
+
+    A curve is max(0, bias + the waves' sum by weights of its own for each column). The weights begin small.
+    """
+
+    def __init__(self, numbers: int, size: int, waves: int) -> None:
+        super().__init__()
+        self.waves = Waves(waves)
+        spread = _BEGINNING / math.sqrt(2 * waves)
+        self.weight = nn.Parameter(torch.randn(numbers, 2 * waves, size - 1) * spread)
+        self.bias = nn.Parameter(torch.zeros(numbers, size - 1))
+        self.activation = nn.ReLU()
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Map `(N, n)` to `(N, n, size)`."""
+        # One product for each column, all in one call.
+        curves = torch.bmm(self.waves(x).transpose(0, 1), self.weight).transpose(0, 1) + self.bias
+        return torch.cat([squash(x).unsqueeze(-1), self.activation(curves)], -1)
