@@ -153,13 +153,28 @@ def test_more_tokens_than_the_context_are_refused() -> None:
 @settings(deadline=None, max_examples=30)
 def test_a_rotation_keeps_lengths_and_lets_products_depend_on_distance_alone(seed: int, shift: int, size: int) -> None:
     draw = torch.Generator().manual_seed(seed)
-    rotation = Rotation(16, size).double()
+    rotation = Rotation(16, size, 1).double()
     query, key = torch.randn(2, size, generator=draw, dtype=torch.float64)
     queries, keys = (rotation(vector.expand(1, 16, size))[0] for vector in (query, key))
     products = queries @ keys.T
     torch.testing.assert_close(queries.norm(dim=1), query.norm().expand(16), rtol=1e-6, atol=1e-6)
     torch.testing.assert_close(products[shift:, shift:], products[:-shift, :-shift], rtol=1e-6, atol=1e-6)
     torch.testing.assert_close(queries[0], query)
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32, torch.bfloat16])
+def test_a_rotation_is_the_same_where_the_compiler_writes_it(
+    monkeypatch: pytest.MonkeyPatch, dtype: torch.dtype
+) -> None:
+    rotation = Rotation(16, 6, 4)
+    x = torch.randn(3, 9, 24, generator=torch.Generator().manual_seed(0)).to(dtype).requires_grad_()
+    once = rotation(x)
+    (slope,) = torch.autograd.grad(once.float().square().sum(), x)
+    monkeypatch.setattr(torch.compiler, "is_compiling", lambda: True)
+    again = rotation(x)
+    assert once.dtype == again.dtype == dtype
+    torch.testing.assert_close(again, once)
+    torch.testing.assert_close(torch.autograd.grad(again.float().square().sum(), x)[0], slope)
 
 
 @every_kind

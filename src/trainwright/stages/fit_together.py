@@ -12,6 +12,7 @@ from trainwright.data.feed import Feed
 from trainwright.parts import losses
 from trainwright.randomness import isolated
 from trainwright.records import LossSpec
+from trainwright.stages.facts import output_units
 from trainwright.stages.recipe import Recipe
 from trainwright.tensors import evaluating
 
@@ -59,6 +60,7 @@ def check_targets(
 ) -> Iterator[str]:
     """Check outputs and targets of a sample against what the loss expects; raises `ModelError` with the remedy."""
     x, y = sample
+    output_units(model, x[:2])  # refuses a model that cannot take its input
     with isolated(recipe.train.seed), evaluating(model), torch.no_grad():
         output = model(x)
     losses.check_target(spec, y)

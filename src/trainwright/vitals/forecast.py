@@ -21,6 +21,7 @@ from trainwright.randomness import isolated
 from trainwright.records.model import MemoryForecast
 from trainwright.vitals.memory import LiveBytes
 from trainwright.vitals.step_plan import (
+    AnyNumber,
     Batch,
     StepPlan,
     bytes_of,
@@ -30,9 +31,9 @@ from trainwright.vitals.step_plan import (
     shape_of,
     turn_to_meta,
 )
-from trainwright.vitals.update_memory import AnyNumber, Update, updating
+from trainwright.vitals.update_memory import Update, updating
 
-_MEASURED = 32  # samples: enough to see what grows with the batch, few enough to fit where anything fits
+_MEASURED = 64  # samples: enough to see what grows with the batch, few enough to fit where anything fits
 
 
 def forecast(
@@ -41,7 +42,7 @@ def forecast(
     """Return what a step of `model` on `batch_size` samples will keep in memory, in its steady state.
 
     `batch` holds inputs `(n, ...)` and targets `(n, ...)`, n at least 1, of which only shapes and types matter. The
-    model may be on the device "meta" (`with torch.device("meta"): build()`): then nothing of it ever exists. A model
+    model may be on the device "meta" (`without_data`): then nothing of it ever exists. A model
     that exists is left alone: no mode, buffer, gradient or random state changes. `device` is where it will be trained.
 
     The leading term of the activations is layers x batch x width (G4, "The Forward Pass"): each layer leaves its input
@@ -51,7 +52,7 @@ def forecast(
     a few percent; the memory of Python, of the libraries and of the data comes on top.
 
     A model whose course depends on its numbers, or with recurrent layers (their scratch space does not show in
-    shapes), is measured on a copy with up to 32 samples instead, and extrapolated: `method` says so. On "meta",
+    shapes), is measured on a copy with up to 64 samples instead, and extrapolated: `method` says so. On "meta",
     recurrent layers are forecast too low. Raises `ModelError` where neither works.
     """
     on_meta = any(tensor.is_meta for tensor in [*model.parameters(), *model.buffers()])
@@ -117,7 +118,10 @@ def _by_measurement(model: nn.Module, plan: StepPlan, batch: Batch, batch_size: 
         first, last = (getattr(sizes, name) for sizes in (measured[0], measured[-1]))
         return round(first + reach * (last - first))
 
-    backward = _Backward(peak=at_size("peak"), activations=at_size("activations"), inputs=at_size("inputs"))
+    activations, inputs = at_size("activations"), at_size("inputs")
+    # With few samples the gradients make the peak, and it grows more slowly than it will.
+    least = bytes_of(twin.parameters()) + bytes_of(twin.buffers()) + activations + inputs
+    backward = _Backward(peak=max(at_size("peak"), least), activations=activations, inputs=inputs)
     return _joined(twin, plan, batch_size, backward, update, "measured")
 
 

@@ -10,8 +10,10 @@ from typing import Any
 
 import torch
 from torch import nn
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from trainwright.errors import ModelError
+from trainwright.randomness import isolated
 
 _HALF = {"bf16": torch.bfloat16, "fp16": torch.float16}
 
@@ -108,3 +110,18 @@ def refuse_unknown_shapes(model: nn.Module) -> None:
             evidence="a lazy layer gets its shape from the first batch that it sees",
             remedy="pass one batch through it first: model(x)",
         )
+
+
+def without_data(build: Callable[[], nn.Module]) -> nn.Module:
+    """Return the model that `build` makes, on the device "meta": with all shapes, and without taking any memory."""
+    with isolated(), torch.device("meta"), AnyNumber():
+        return build()
+
+
+class AnyNumber(TorchDispatchMode):
+    """Answers 1 where the value of a tensor without data is asked for: no size in an optimizer depends on it."""
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        if func is torch.ops.aten._local_scalar_dense.default and args[0].is_meta:
+            return True if args[0].dtype == torch.bool else 1.0 if args[0].is_floating_point() else 1
+        return func(*args, **(kwargs or {}))

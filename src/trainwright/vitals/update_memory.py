@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import nn
-from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from trainwright.vitals.memory import LiveBytes
@@ -29,7 +29,8 @@ class Update:
 def updating(model: nn.Module, optimizer: torch.optim.Optimizer) -> Update:
     """Make two updates with the gradients that are in `model`, and return what the second one takes.
 
-    Parameters of one shape in one group are taken to be treated alike, so one of them is updated for all.
+    Where a model has many parameters of one shape in one group, some of them are updated for all: they are taken to
+    be treated alike. From few of them and from more it shows whether what passes is there for all of them at once.
     """
     learning = [parameter for parameter in model.parameters() if parameter.grad is not None]
     if isinstance(optimizer, torch.optim.LBFGS):
@@ -38,25 +39,46 @@ def updating(model: nn.Module, optimizer: torch.optim.Optimizer) -> Update:
     if callable(train):  # those that average their weights step in this mode alone
         train()
     alike: dict[tuple[Any, ...], list[torch.Tensor]] = {}
-    for number, group in enumerate(optimizer.param_groups):
-        for parameter in group["params"]:
+    everything = [list(group["params"]) for group in optimizer.param_groups]
+    for number, members in enumerate(everything):
+        for parameter in members:
             if parameter.grad is not None:
                 key = (number, parameter.shape, parameter.stride(), parameter.dtype)
                 alike.setdefault(key, []).append(parameter)
-        group["params"] = [members[0] for key, members in alike.items() if key[0] == number]
-    chosen = {id(members[0]): len(members) for members in alike.values()}
-    updated = [members[0] for members in alike.values()]
+    few, passing_few = _step_with(optimizer, everything, alike, _FEW)
+    more, passing = _step_with(optimizer, everything, alike, _MORE)
+    times = {id(members[0]): len(members) for members in alike.values()}
+    state = sum(
+        bytes_of(_tensors(kept)) * (times.get(id(key), 0) if isinstance(key, torch.Tensor) else 1)
+        for key, kept in optimizer.state.items()
+    )
+    together = passing - passing_few > 0.5 * (more - few)  # one after the other, the difference is a few of them
+    if together and more > few:
+        passing += round((passing - passing_few) / (more - few) * (bytes_of(learning) - more))
+    return Update(state=state, passing=passing)
+
+
+_FEW, _MORE = 4, 12
+
+
+def _step_with(
+    optimizer: torch.optim.Optimizer,
+    everything: Sequence[list[torch.Tensor]],
+    alike: Mapping[tuple[Any, ...], list[torch.Tensor]],
+    most: int,
+) -> tuple[int, int]:
+    """Update at most so many of the parameters that are alike; return their bytes, and what passes meanwhile."""
+    few = {id(member) for members in alike.values() for member in members[:most]}
+    for group, members in zip(optimizer.param_groups, everything, strict=True):
+        group["params"] = [member for member in members if id(member) in few]  # in their order
+    updated = [member for group in optimizer.param_groups for member in group["params"]]
     optimizer.step()  # the state is made by the first step
-    state = sum(bytes_of(_tensors(kept)) * chosen.get(id(key), 1) for key, kept in optimizer.state.items())
     counted = LiveBytes()
     counted.hold([*updated, *gradients(updated), *_tensors(list(optimizer.state.values()))])
     held = counted.live
     with counted:
         optimizer.step()
-    passing = counted.peak - held
-    if any(group.get("foreach") for group in optimizer.param_groups):  # it is there for all parameters at once
-        passing = round(passing * bytes_of(learning) / max(1, bytes_of(updated)))
-    return Update(state=state, passing=passing)
+    return bytes_of(updated), counted.peak - held
 
 
 def _line_search(optimizer: torch.optim.LBFGS, learning: int) -> Update:
@@ -71,12 +93,3 @@ _LINE_SEARCH_COPIES = 7  # of the parameters, while a line is searched: where it
 
 def _tensors(values: Any) -> list[torch.Tensor]:
     return [value for value in tree_leaves(values) if isinstance(value, torch.Tensor)]
-
-
-class AnyNumber(TorchDispatchMode):
-    """Answers 1 where an optimizer asks for the value of a tensor that has none: no size depends on it."""
-
-    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        if func is torch.ops.aten._local_scalar_dense.default and args[0].is_meta:
-            return True if args[0].dtype == torch.bool else 1.0 if args[0].is_floating_point() else 1
-        return func(*args, **(kwargs or {}))

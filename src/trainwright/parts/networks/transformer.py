@@ -41,7 +41,7 @@ class Decoder(nn.Module):
         vocabulary, rotary = shape.vocabulary or shape.outputs, positions == "rotary"
         self.embedding = nn.Embedding(vocabulary, width)
         self.positions = None if rotary else nn.Embedding(self.context, width)
-        self.rotation = Rotation(self.context, width // heads) if rotary else None
+        self.rotation = Rotation(self.context, width // heads, 2 * heads) if rotary else None
         self.dropout = nn.Dropout(dropout)
         self.blocks = nn.ModuleList(DecoderBlock(width, heads, dropout=dropout, norm=norm) for _ in range(layers))
         self.norm = normalisation(norm, width)
