@@ -193,15 +193,18 @@ def test_a_last_batch_of_one_is_merged_and_said() -> None:
 def test_a_network_of_one_s_own_is_built_from_its_module(tmp_path: Any) -> None:
     (tmp_path / "my_nets.py").write_text(
         "from torch import nn\n\ndef make(shape, hidden=4):\n"
-        "    return nn.Sequential(nn.Linear(shape.input_shape[0], hidden), nn.ReLU(), nn.Linear(hidden, shape.outputs))\n"
+        "    size = shape.input_shape[0]\n"
+        "    return nn.Sequential(nn.Linear(size, hidden), nn.ReLU(), nn.Linear(hidden, shape.outputs))\n"
     )
     path = tmp_path / "own.toml"
     path.write_text(
         '[data]\nsource = "iris"\n[model]\nname = "my_nets:make"\nhidden = 9\n[train]\nepochs = 2\nthreads = 1\n'
     )
-    finished = train(Recipe.read(path))
+    finished = train(Recipe.read(path), folder=tmp_path / "run")
     sound(finished.outcome)
     assert next(finished.model.parameters()).shape == (9, 4)
+    again = train(Recipe.read(tmp_path / "run" / "recipe.toml"))  # finds the module from where it is kept
+    assert again.digest == finished.digest
 
 
 def test_a_network_of_one_s_own_that_gives_another_shape_is_refused(tmp_path: Any) -> None:

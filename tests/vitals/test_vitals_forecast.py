@@ -129,6 +129,21 @@ def test_the_state_and_the_peak_of_every_optimizer_are_forecast(name: str) -> No
     assert seen.optimizer_state == state_bytes(optimizer)
 
 
+@pytest.mark.parametrize("name", ["adamw", "adagrad", "adafactor", "lion", "muon"])
+def test_many_layers_of_one_shape_are_forecast_from_some_of_them(name: str) -> None:
+    spec = optimizers.CATALOGUE[name]
+
+    def make(model: nn.Module) -> torch.optim.Optimizer:
+        return spec.factory([{"params": list(model.parameters())}], **resolve_options(spec.options, {}, name))
+
+    model = nn.Sequential(*(part for _ in range(30) for part in (nn.Linear(24, 24), nn.Tanh())), nn.Linear(24, 10))
+    seen = check(model, replace(PLAN, optimizer=make), vectors(2))
+    optimizer = make(model)
+    PLAN.forward(model, *vectors(2))[1].backward()
+    optimizer.step()
+    assert seen.optimizer_state == state_bytes(optimizer)
+
+
 @pytest.mark.parametrize(("optimizer", "copies"), [(sgd, 0), (adamw, 2)])
 def test_parameters_gradients_and_state_are_exact(
     optimizer: Callable[[nn.Module], torch.optim.Optimizer], copies: int

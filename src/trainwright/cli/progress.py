@@ -62,6 +62,8 @@ class Progress:
             self._step(record)
         elif isinstance(record, EvalRecord):
             self._evaluation(record)
+        elif isinstance(record, Event) and record.name == "compiled":
+            say(self.console, str(record.detail["text"]))
         elif isinstance(record, Event) and record.name == "resolved":
             say(self.console, f"no longer so at the end: {record.detail['kind']}")
         elif isinstance(record, Event) and record.name == "finding":

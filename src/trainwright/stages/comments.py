@@ -20,6 +20,7 @@ COMMENTS: Mapping[str, str] = {
     "data.context": "tokens of text that a prediction may look back on",
     "data.image_size": "side in pixels that the images of a folder are brought to; 0 leaves equal images as they are",
     "model.name": f"{', '.join(models.CATALOGUE)}, or your own 'package.module:factory'; 'auto' tells by the data",
+    "model.folder": "where the module of your own factory lies; else beside the recipe",
     "loss.name": f"{', '.join(losses.CATALOGUE)}; 'auto' tells by the task",
     "loss.l1": "penalty: so many times the sum of |w| is added to the loss",
     "loss.l2": "penalty: half so many times the sum of w^2 is added to the loss",

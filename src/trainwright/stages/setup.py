@@ -176,8 +176,10 @@ def build_model(
     shape = replace(dataset.shape, outputs=outputs)
     with isolated(recipe.train.seed, "initialisation"):
         if models.is_factory(name):
-            options = recipe.model.options
-            return models.from_factory(name, shape, options, folder=_home(recipe)).to(device), dict(options)
+            options = dict(recipe.model.options)
+            folder = options.pop("folder", None) or _home(recipe)  # a kept recipe lies elsewhere than the module
+            model = models.from_factory(name, shape, options, folder=folder)
+            return model.to(device), options | {"folder": folder or os.getcwd()}
         options = options_of(recipe, "model", name)
         sample = dataset.train.x[:REFERENCE_SAMPLES]
         model = models.build(name, shape, options, sample=sample)

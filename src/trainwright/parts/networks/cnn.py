@@ -13,6 +13,7 @@ from trainwright.parts.networks.common import (
     convolution,
     count,
     dropout_option,
+    laid_out,
     norm_option,
 )
 from trainwright.records import DataShape, ModelSpec
@@ -49,7 +50,7 @@ def cnn(
     layers.append(nn.Linear(channels, shape.outputs))
     model = nn.Sequential(*layers)
     initialise(model, AUTO)
-    return model
+    return laid_out(model, norm)
 
 
 SPEC = ModelSpec(
