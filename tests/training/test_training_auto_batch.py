@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import weakref
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -163,7 +164,7 @@ def test_the_search_moves_no_random_numbers() -> None:
     assert torch.equal(torch.get_rng_state(), before)
 
 
-def network() -> nn.Module:
+def network() -> nn.Sequential:
     return nn.Sequential(
         nn.Linear(12, 64),
         nn.BatchNorm1d(64),
@@ -275,6 +276,18 @@ def test_trial_steps_are_real_steps_with_the_optimizers_state() -> None:
 
     peak = measure_peak(by_hand)
     assert trial_steps(model, PLAN, data) == pytest.approx(peak, rel=0.1)
+
+
+def test_nothing_of_a_trial_stays_in_memory() -> None:
+    made: list[weakref.ref[torch.optim.Optimizer]] = []
+
+    def make(model: nn.Module) -> torch.optim.Optimizer:
+        optimizer = torch.optim.AdamW(model.parameters())
+        made.append(weakref.ref(optimizer))
+        return optimizer
+
+    trial_steps(network(), replace(PLAN, optimizer=make), batches(8))
+    assert [reference() for reference in made] == [None]
 
 
 def test_gradients_of_several_batches_make_one_update() -> None:

@@ -166,7 +166,7 @@ def test_a_models_own_refusal_passes_as_it_is() -> None:
         def forward(self, x: torch.Tensor) -> torch.Tensor:
             raise ModelError("built for 3 tokens")
 
-    with pytest.raises(ModelError, match="^built for 3 tokens$"):
+    with pytest.raises(ModelError, match=r"^built for 3 tokens$"):
         summarise(Refusing(), torch.randn(2, 5))
 
 

@@ -3,14 +3,26 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
+import torch
+
+from trainwright.errors import UsageError
 from trainwright.parts import schedules
 from trainwright.records import to_plain
+from trainwright.records.model import MemoryForecast
+from trainwright.report.model_text import bytes_text, render_forecast, render_summary
+from trainwright.report.numbers import percent
 from trainwright.report.schedule_text import render_schedule
+from trainwright.stages.memory import step_plan
 from trainwright.stages.recipe import Recipe
-from trainwright.stages.setup import load_data, prepare
+from trainwright.stages.setup import Setup, load_data, prepare
+from trainwright.training.auto_batch import trial_steps
 from trainwright.training.rates import Rates
+from trainwright.vitals.forecast import forecast
+from trainwright.vitals.memory import available_memory
+from trainwright.vitals.summary import summarise
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,3 +81,54 @@ def preview_schedule(recipe: Recipe, data_root: str | None = None) -> SchedulePr
         marks=schedules.mark_steps(setup.schedule, planned),
         notes=tuple(notes),
     )
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelPreview:
+    """The network and its memory: as lines, and as a document for programs."""
+
+    text: str
+    document: dict[str, Any]
+
+
+def preview_model(recipe: Recipe, data_root: str | None = None, *, measure: bool = False) -> ModelPreview:
+    """Return the network that `recipe` builds, layer by layer, and the memory that a step of its training takes.
+
+    With `measure`, real steps are made on a copy, and their peak is set beside the forecast.
+    """
+    setup = prepare(recipe, load_data(recipe, data_root), data_root)
+    settings = setup.recipe.train
+    device = torch.device(settings.device)
+    train = setup.splits["train"]
+    x, y = train.take(2)
+    seen = summarise(setup.model, x)
+    free = available_memory(device)
+    plan = step_plan(setup.recipe, setup.loss)
+    foreseen = forecast(setup.model, plan, (x, y), train.batch_size, device)
+    lines = [render_summary(seen, foreseen, available_bytes=free)]
+    document: dict[str, Any] = {"model": seen, "memory": foreseen, "available_bytes": free}
+    if not settings.checkpoint_activations:
+        other = _with_recomputation(setup, (x, y), device)
+        if other is not None:
+            lines.append(f"with train.checkpoint_activations = true: most at once {bytes_text(other.total)}")
+            document["memory_recomputed"] = other
+    else:
+        plain = forecast(setup.model, step_plan(setup.recipe, setup.loss, recomputed=False), (x, y), train.batch_size)
+        lines.append(f"without recomputation:\n{render_forecast(plain)}")
+        document["memory_kept"] = plain
+    if measure:
+        peak = trial_steps(setup.model, plan, islice(train.epoch(0), 3 * settings.accumulate))
+        lines.append(f"measured on real steps: {bytes_text(peak)}, {percent(foreseen.total / peak)} of it foreseen")
+        document["measured_bytes"] = peak
+    return ModelPreview(text="\n".join(lines), document=to_plain(document, strict=True))
+
+
+def _with_recomputation(
+    setup: Setup, batch: tuple[torch.Tensor, torch.Tensor], device: torch.device
+) -> MemoryForecast | None:
+    """Return the forecast with activations computed again, None for a model without blocks to do that with."""
+    plan = step_plan(setup.recipe, setup.loss, recomputed=True)
+    try:
+        return forecast(setup.model, plan, batch, setup.splits["train"].batch_size, device)
+    except UsageError:
+        return None

@@ -16,15 +16,19 @@ from trainwright.data.files import locate
 from trainwright.data.load import EMBEDDED, load
 from trainwright.parts import losses, models, optimizers, schedules
 from trainwright.randomness import isolated
-from trainwright.records import LossSpec, RunInfo
+from trainwright.records import RunInfo
+from trainwright.report.model_text import render_batch_size
 from trainwright.stages.choose import choose
 from trainwright.stages.facts import Subject, measure
 from trainwright.stages.fit_together import check_batches, check_numerics, check_targets
-from trainwright.stages.named import Loss, build_loss, build_optimizer, build_schedule, loss_for, options_of
+from trainwright.stages.memory import check_fits, search_batch_size, step_plan
+from trainwright.stages.named import Loss, NamedLoss, build_loss, build_optimizer, build_schedule, loss_for, options_of
 from trainwright.stages.recipe import Recipe
+from trainwright.stages.sections import AUTO
 from trainwright.stages.sizes import accumulate_for, batch_size_for, choose_device, epochs_for, threads_for
 from trainwright.stages.splits import dataset_batches, facts_of
 from trainwright.training.precision import check_precision
+from trainwright.vitals.step_plan import without_data
 
 Splits = Mapping[str, Feed]
 
@@ -85,19 +89,31 @@ def prepare(recipe: Recipe, dataset: Dataset, data_root: str | None = None) -> S
 
     spec = loss_for(recipe, facts.task, dataset.shape.outputs)
     loss = build_loss(recipe, spec, facts.class_counts)
-    model, options = build_model(recipe, spec, dataset, device)
+    samples = len(dataset.train)
+    model, options = build_model(recipe, loss, dataset, device)
     optimizer, optimizer_settings = build_optimizer(recipe, model)
     named = optimizers.CATALOGUE[recipe.optimizer.name]
     schedule, schedule_settings = build_schedule(recipe)
 
-    samples = len(dataset.train)
     batch_size = samples if named.closure and not recipe.given("train.batch_size") else batch_size_for(recipe, samples)
+    searched: list[str] = []
+    if recipe.train.batch_size == AUTO and not named.closure:
+        found = search_batch_size(
+            model,
+            step_plan(recipe, loss.training),
+            lambda size: dataset_batches(recipe, dataset, size, device, spec)["train"],
+            samples,
+            device,
+        )
+        batch_size = found.batch_size
+        searched = render_batch_size(found).splitlines()
     splits = dataset_batches(recipe, dataset, batch_size, device, spec)
     train = splits["train"]
     accumulate = accumulate_for(recipe, train.steps_per_epoch, whole=named.closure)
     epochs = epochs_for(recipe, train.steps_per_epoch, accumulate)
     notes = [
         *dataset.notes,
+        *searched,
         *check_batches(recipe, model, train),
         *check_numerics(recipe, closure=named.closure),
         *check_targets(recipe, spec, model, train.take(REFERENCE_SAMPLES)),
@@ -167,10 +183,13 @@ def given_of(recipe: Recipe) -> dict[str, Any]:
 
 
 def build_model(
-    recipe: Recipe, spec: LossSpec, dataset: Dataset, device: torch.device
+    recipe: Recipe, loss: NamedLoss, dataset: Dataset, device: torch.device
 ) -> tuple[nn.Module, dict[str, Any]]:
-    """Return the network that the recipe names, initialised, and its options as resolved."""
-    name = recipe.model.name
+    """Return the network that the recipe names, initialised, and its options as resolved.
+
+    Raises `ModelError` where a network of the catalogue would take more memory than there is, before it takes any.
+    """
+    name, spec = recipe.model.name, loss.spec
     task = dataset.shape.task
     outputs = dataset.shape.outputs if task == "multi-label" else spec.output_units(dataset.shape.outputs)
     shape = replace(dataset.shape, outputs=outputs)
@@ -181,8 +200,11 @@ def build_model(
             model = models.from_factory(name, shape, options, folder=folder)
             return model.to(device), options | {"folder": folder or os.getcwd()}
         options = options_of(recipe, "model", name)
-        sample = dataset.train.x[:REFERENCE_SAMPLES]
-        model = models.build(name, shape, options, sample=sample)
+        x, y = dataset.train.x[:REFERENCE_SAMPLES], dataset.train.y[:REFERENCE_SAMPLES]
+        hollow = without_data(lambda: models.build(name, shape, options | {"init": AUTO}))
+        size = batch_size_for(recipe, len(dataset.train))
+        check_fits(hollow, step_plan(recipe, loss.training), (x[:2], y[:2]), size, device)
+        model = models.build(name, shape, options, sample=x)
         if spec.expects == "log-probabilities":  # the built-in networks give raw logits
             model = nn.Sequential(model, nn.LogSoftmax(1))
     return model.to(device), options

@@ -41,7 +41,8 @@ def find_batch_size(
     their memory in bytes, or None where it did not measure it. `available()` gives the free bytes at the time, of
     which the share `margin` is left free, and `needed(batch_size)` what a size is forecast to take. A size that would
     take more is refused without an attempt: on a CPU nobody raises an error, the kernel ends the process. So before
-    each attempt the larger of two answers decides, the forecast's and what the sizes before it took, extrapolated.
+    each attempt the larger of two answers decides, the forecast's and what the sizes before it took, extrapolated
+    (without a forecast, after one size alone, twice as much: more than it can be).
     Attempts begin at 8 samples, double while they fit, and halve where not even the first does.
 
     Larger than `largest_batch(samples)` is never tried: a batch twice as large makes half the updates of an epoch.
@@ -88,9 +89,18 @@ def trial_steps(model: nn.Module, plan: StepPlan, batches: Iterable[Batch]) -> i
     optimizer's state. The copy counts in the peak, as the model does in training. No trace is left: weights, buffers,
     modes, gradients, random state are as before, and the copy is gone. Raises what the steps raise.
     """
+    try:
+        return _peak_of_steps(model, plan, batches)
+    finally:
+        gc.collect()  # the copy may hang in a cycle, and the next size needs its memory
+
+
+def _peak_of_steps(model: nn.Module, plan: StepPlan, batches: Iterable[Batch]) -> int:
     place = next((parameter.device for parameter in model.parameters()), torch.device("cpu"))
+    before = torch.cuda.memory_allocated(place) if place.type == "cuda" else 0  # there, everything counts
+    twin = copied(model)
     with isolated(), torch.enable_grad():
-        return measure_peak(lambda: _steps(copied(model), plan, batches), place)
+        return measure_peak(partial(_steps, twin, plan, batches), place) - before
 
 
 def _steps(model: nn.Module, plan: StepPlan, batches: Iterable[Batch]) -> None:
@@ -147,13 +157,11 @@ def _try(
         if not ran_out_of_memory(problem):
             raise
         failed = True
-    finally:
-        # Only here is the exception gone, whose traceback held all tensors of the attempt.
+    seconds = time.perf_counter() - started
+    if failed:  # only here is the exception gone, whose traceback held all tensors of the attempt
         gc.collect()
         if torch.cuda.is_initialized():
             torch.cuda.empty_cache()
-    seconds = time.perf_counter() - started
-    if failed:
         return BatchSizeTrial(
             batch_size=size, result="out of memory", needed_bytes=expected, allowed_bytes=allowed, seconds=seconds
         )
@@ -163,17 +171,14 @@ def _try(
 
 
 def _expected(size: int, trials: list[BatchSizeTrial], needed: Callable[[int], int] | None) -> int | None:
-    """Return what a size is expected to take: the larger of the forecast and a line through the last two that ran.
-
-    After one alone, twice as much: not all of it grows with the batch.
-    """
+    """Return what a size is expected to take: the larger of the forecast and a line through the last two that ran."""
     answers = [needed(size)] if needed is not None else []
     ran = [(trial.batch_size, trial.needed_bytes) for trial in trials if trial.seconds and trial.needed_bytes]
     smaller = [pair for pair in ran if pair[0] < size][-2:]
     if len(smaller) == 2:
         (first, low), (last, high) = smaller
         answers.append(round(high + (high - low) * (size - last) / (last - first)))
-    elif smaller:
+    elif smaller and not answers:
         answers.append(round(smaller[0][1] * size / smaller[0][0]))
     return max(answers, default=None)
 

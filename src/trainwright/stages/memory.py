@@ -1,0 +1,71 @@
+"""Memory before it is taken: what a recipe's step will need, whether it fits, and the batch size that does."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from itertools import islice
+
+import torch
+from torch import nn
+
+from trainwright.data.feed import Feed
+from trainwright.errors import ModelError
+from trainwright.records.model import BatchSizeSearch
+from trainwright.report.model_text import bytes_text
+from trainwright.stages.named import Loss, build_optimizer
+from trainwright.stages.recipe import Recipe
+from trainwright.training.activations import checkpointing
+from trainwright.training.auto_batch import find_batch_size, trial_steps
+from trainwright.vitals.forecast import forecast
+from trainwright.vitals.memory import available_memory
+from trainwright.vitals.step_plan import StepPlan
+
+Batch = tuple[torch.Tensor, torch.Tensor]
+
+_STEPS = 3  # the first makes the optimizer's state; the second and third are as all later ones
+
+
+def step_plan(recipe: Recipe, loss: Loss, *, recomputed: bool | None = None) -> StepPlan:
+    """Return how the recipe's steps are made; `recomputed` overrules its train.checkpoint_activations."""
+    again = recipe.train.checkpoint_activations if recomputed is None else recomputed
+    return StepPlan(
+        loss=loss,
+        optimizer=lambda model: build_optimizer(recipe, model)[0],
+        precision=recipe.train.precision,
+        recompute=checkpointing if again else None,
+        accumulate=recipe.train.accumulate,
+    )
+
+
+def check_fits(model: nn.Module, plan: StepPlan, batch: Batch, batch_size: int, device: torch.device) -> None:
+    """Raise `ModelError` where a step of `model`, built on "meta", would take more memory than there is."""
+    free = available_memory(device)
+    parameters = sum(parameter.numel() * parameter.element_size() for parameter in model.parameters())
+    needed = 4 * parameters  # weights, gradients, and what Adam keeps; with less than that nothing else matters
+    if needed <= free:
+        needed = forecast(model, plan, batch, batch_size, device).total
+    if needed > free:
+        raise ModelError(
+            "the model cannot be trained in the memory that there is",
+            evidence=f"{parameters // 4:,} parameters: a step on {batch_size} samples takes {bytes_text(needed)}, "
+            f"and {bytes_text(free)} are free",
+            remedy="a smaller width, depth or train.batch_size; or train.checkpoint_activations = true",
+        )
+
+
+def search_batch_size(
+    model: nn.Module, plan: StepPlan, batches: Callable[[int], Feed], samples: int, device: torch.device
+) -> BatchSizeSearch:
+    """Return the batch size for `model`: tried by real steps on a copy. `batches(size)` gives the training batches."""
+
+    def attempt(size: int) -> int:
+        return trial_steps(model, plan, islice(batches(size).epoch(0), _STEPS * plan.accumulate))
+
+    sample = batches(min(2, samples)).take(2)
+    return find_batch_size(
+        attempt,
+        samples=samples,
+        available=partial(available_memory, device),
+        needed=lambda size: forecast(model, plan, sample, size, device).total,
+    )
