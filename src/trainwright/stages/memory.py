@@ -43,7 +43,8 @@ def check_fits(model: nn.Module, plan: StepPlan, batch: Batch, batch_size: int, 
     free = available_memory(device)
     parameters = sum(parameter.numel() * parameter.element_size() for parameter in model.parameters())
     needed = 4 * parameters  # weights, gradients, and what Adam keeps; with less than that nothing else matters
-    if needed <= free:
+    roughly = needed + _MANIFOLD * _layer_outputs(model, batch[0], batch_size)
+    if needed <= free < _NEAR * roughly:  # the full forecast takes as long as some steps: only where it may matter
         needed = forecast(model, plan, batch, batch_size, device).total
     if needed > free:
         raise ModelError(
@@ -52,6 +53,28 @@ def check_fits(model: nn.Module, plan: StepPlan, batch: Batch, batch_size: int, 
             f"and {bytes_text(free)} are free",
             remedy="a smaller width, depth or train.batch_size; or train.checkpoint_activations = true",
         )
+
+
+_MANIFOLD = 4  # times the outputs of all layers: more than a step keeps
+_NEAR = 4  # times what is roughly needed: with more than that free, the rough answer is enough
+
+
+def _layer_outputs(model: nn.Module, x: torch.Tensor, batch_size: int) -> int:
+    """Return the bytes of all layers' outputs on a batch, from the shapes of a hollow model's forward pass."""
+    outputs: list[torch.Tensor] = []
+
+    def count(module: nn.Module, inputs: object, output: object) -> None:
+        if isinstance(output, torch.Tensor):
+            outputs.append(output)
+
+    hooks = [module.register_forward_hook(count) for module in model.modules()]
+    try:
+        with torch.no_grad():
+            model(x.to("meta"))
+    finally:
+        for hook in hooks:
+            hook.remove()
+    return sum(output.numel() * output.element_size() for output in outputs) * batch_size // len(x)
 
 
 def search_batch_size(
