@@ -1,6 +1,7 @@
 """Memory: what a training step is forecast to take, what its tensors take, and what the process takes.
 
-Each case runs in a process of its own. A table, no verdict: what a process takes depends on the machine's libraries.
+The process is measured as the C library behaves by itself ("process"), and where it gives freed blocks back at once
+("gives back"). Each case runs in a process of its own. A table, no verdict: what a process takes depends on the machine's libraries.
 Linux only, since elsewhere the peak of a process cannot be set back.
 """
 
@@ -25,7 +26,7 @@ from trainwright.records import DataShape
 from trainwright.report.model_text import bytes_text
 from trainwright.training.activations import checkpointing
 from trainwright.vitals.forecast import forecast
-from trainwright.vitals.memory import measure_peak
+from trainwright.vitals.memory import give_back_freed_memory, measure_peak
 from trainwright.vitals.step_plan import Batch, StepPlan, without_data
 
 CLASSES, TOKENS, MIB = 10, 200, 2**20
@@ -114,15 +115,31 @@ def absurd() -> str:
     return f"mlp of 1,000 layers of 65,536 units: {bytes_text(seen[0])}, forecast with {bytes_text(grown)} of memory"
 
 
+def print_case(name: str, size: int, recompute: str) -> None:
+    command = [sys.executable, __file__, "--case", name, str(size), recompute]
+    plain, giving = (
+        json.loads(subprocess.run([*command, *more], check=True, capture_output=True, text=True).stdout)
+        for more in ([], ["--give-back"])
+    )
+    expected, peak, beyond, process = (plain[key] / MIB for key in ("forecast", "tensors", "added", "process"))
+    given = giving["process"] / MIB
+    line = f"{name:<13}{size:>6}  {'again' if recompute == 'yes' else 'kept':<12}{expected:>10.1f}{peak:>10.1f}"
+    line += f"{expected / peak:>7.2f}{beyond:>10.1f}{process:>10.1f}{given:>12.1f}{beyond / given:>7.2f}"
+    print(line, flush=True)
+
+
 def main() -> int:
     """Measure every case in a process of its own, and print the table."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--case", nargs=3, metavar=("NETWORK", "SIZE", "RECOMPUTE"), help="measure one, print JSON")
+    parser.add_argument("--give-back", action="store_true", help="with --case: give freed memory back at once")
     parser.add_argument("--absurd", action="store_true", help="forecast a model that no machine can hold, and no more")
     options = parser.parse_args()
     torch.set_num_threads(1)
     if options.case:
         name, size, recompute = options.case
+        if options.give_back:
+            give_back_freed_memory()
         print(json.dumps(measure(name, int(size), recompute == "yes")))
         return 0
     if options.absurd:
@@ -130,20 +147,11 @@ def main() -> int:
         return 0
     print("a training step with AdamW, 1 thread; MiB; 'beyond': without parameters and optimizer state")
     head = f"{'network':<13}{'batch':>6}  {'activations':<12}{'forecast':>10}{'tensors':>10}{'ratio':>7}"
-    print(f"{head}{'beyond':>10}{'process':>10}{'ratio':>7}")
+    print(f"{head}{'beyond':>10}{'process':>10}{'gives back':>12}{'ratio':>7}")
     for name, sizes in SIZES.items():
         for size in sizes:
             for recompute in ("no", "yes"):
-                command = [sys.executable, __file__, "--case", name, str(size), recompute]
-                seen = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
-                expected, peak, added, process = (
-                    seen[key] / MIB for key in ("forecast", "tensors", "added", "process")
-                )
-                line = f"{name:<13}{size:>6}  {'again' if recompute == 'yes' else 'kept':<12}{expected:>10.1f}"
-                print(
-                    f"{line}{peak:>10.1f}{expected / peak:>7.2f}{added:>10.1f}{process:>10.1f}{added / process:>7.2f}",
-                    flush=True,
-                )
+                print_case(name, size, recompute)
     subprocess.run([sys.executable, __file__, "--absurd"], check=True)
     return 0
 

@@ -6,13 +6,15 @@ from torch import nn
 from trainwright.data.batches import Batches
 from trainwright.data.load import load
 from trainwright.doctor.diagnose import diagnose
+from trainwright.parts import schedules
 from trainwright.parts.groups import parameter_groups
 from trainwright.parts.losses import cross_entropy
-from trainwright.parts.schedules import fraction_of, warmup_cosine
 from trainwright.records import RunInfo
 from trainwright.report.text import render_findings
+from trainwright.training.clipping import Clip
 from trainwright.training.evaluate import Evaluator
 from trainwright.training.loop import Training
+from trainwright.training.rates import Rates
 from trainwright.training.step import TrainStep
 from trainwright.vitals.monitor import Monitor
 
@@ -26,17 +28,13 @@ planned = EPOCHS * train.steps_per_epoch
 
 torch.manual_seed(SEED)
 model = nn.Sequential(nn.Flatten(), nn.Linear(64, 128), nn.ReLU(), nn.Linear(128, 10))
-optimizer = torch.optim.AdamW(parameter_groups(model, weight_decay=0.01), lr=1e-3)
-rate = warmup_cosine(warmup=0.05, floor=0.0)
+optimizer = torch.optim.AdamW(parameter_groups(model, weight_decay=0.01, lr=1e-3), lr=1e-3)
+schedule = schedules.CATALOGUE["warmup_cosine"].factory(warmup=0.05)
+# The rate is a function of the step alone: there is nothing to step, or to forget.
+rates = Rates(optimizer, schedule, planned_steps=planned)
 
-
-def schedule(number: int) -> float:
-    """The rate is a function of the step alone: there is nothing to step, or to forget."""
-    return rate(fraction_of(number, planned))
-
-
-step = TrainStep(model, cross_entropy, optimizer, schedule=schedule, clip_norm=1.0, seed=SEED)
-monitor = Monitor(model, cross_entropy, seed=SEED, reference=train.take(512)[0])
+step = TrainStep(model, cross_entropy, optimizer, rates=rates, clip=Clip(norm=1.0), seed=SEED)
+monitor = Monitor(model, step.objective, reference=train.take(512)[0])
 evaluate = Evaluator(model, cross_entropy, task="classification")
 training = Training(model, train, step, epochs=EPOCHS, monitor=monitor)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from functools import partial
 from typing import Any
 
@@ -16,6 +17,11 @@ from trainwright.records import LossSpec
 
 WEIGHT = torch.tensor([0.1, 1.0, 2.5, 7.0], dtype=torch.float64)
 USUAL = {"kl_div": "soft", "bce_with_logits": "shares", "mse": "columns", "mae": "columns", "huber": "columns"}
+
+
+def named(value: Any) -> str:
+    """Return the name of a test: without addresses, which differ from process to process."""
+    return value if isinstance(value, str) else re.sub(r" at 0x[0-9a-f]+", "", repr(value))
 
 
 def targets_of(name: str) -> str:
@@ -129,7 +135,7 @@ def test_a_loss_of_the_users_own_may_say_what_it_divides_by() -> None:
             )
         ),
     ],
-    ids=repr,
+    ids=named,
 )
 def test_a_loss_with_options_is_recognised_and_not_plain(loss: Any) -> None:
     assert isinstance(recognise(loss), LossSpec)
@@ -163,7 +169,7 @@ TORCHS: list[tuple[Any, str]] = [
 
 
 @pytest.mark.parametrize(
-    ("loss", "targets"), TORCHS, ids=lambda value: value if isinstance(value, str) else repr(value)
+    ("loss", "targets"), TORCHS, ids=named
 )
 def test_ragged_batches_of_torchs_losses_add_up_to_the_big_batch(loss: Any, targets: str) -> None:
     output, target = samples(Case(name="nll" if targets != "columns" else "mse", targets=targets), 40)

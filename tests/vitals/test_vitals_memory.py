@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import gc
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -15,7 +17,7 @@ from torch import nn
 from torch.nn import functional as F
 from torch.profiler import ProfilerActivity, profile
 
-from trainwright.vitals.memory import LiveBytes, available_memory, measure_peak
+from trainwright.vitals.memory import LiveBytes, available_memory, give_back_freed_memory, measure_peak
 
 KIB = 256  # float32 numbers
 
@@ -149,6 +151,32 @@ def test_the_peak_of_a_step_is_what_the_allocator_gave_out(network: str) -> None
     optimizer.zero_grad()
     before = sum(tensor.numel() * tensor.element_size() for tensor in there)
     assert measure_peak(step) == pytest.approx(before + allocated(lambda: (optimizer.zero_grad(), step())), rel=0.05)
+
+
+@pytest.mark.parametrize("asked", [False, True])
+def test_freed_memory_goes_back_to_the_system_where_it_is_asked_for(asked: bool) -> None:
+    if sys.platform != "linux":
+        assert not give_back_freed_memory()
+        return
+    program = f"""
+import os
+from pathlib import Path
+import torch
+from trainwright.vitals.memory import give_back_freed_memory
+if {asked}:
+    assert give_back_freed_memory()
+def taken():
+    return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") // 2**20
+del (first := [torch.ones(16 * 2**18)])[0]  # a large block that is freed raises the library's threshold
+before = taken()
+blocks = [torch.ones(2**18) for _ in range(100)]
+last = blocks[-1]  # at the end of the heap, where it holds all that lies before it
+blocks.clear()
+print(taken() - before)
+"""
+    done = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True)
+    kept = int(done.stdout)
+    assert kept < 10 if asked else kept > 80  # MiB
 
 
 def machine(folder: Path, cgroup: str, files: dict[str, str], available_kib: int = 1000) -> Path:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
+import sys
 import weakref
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
@@ -70,7 +72,7 @@ def measure_peak(work: Callable[[], object], device: torch.device | str = "cpu")
 
     On the CPU these are the tensors that `work` makes or uses (see `LiveBytes`); tensors that exist beside it and are
     never touched do not count, nor does what libraries take past torch's dispatcher (a compiled graph's buffers, a
-    convolution's scratch space). On a CUDA device it is the allocator's own peak, in which everything counts.
+    convolution's scratch space) or keep in their heaps (`give_back_freed_memory`). On a CUDA device it is the allocator's own peak, in which everything counts.
     """
     place = torch.device(device)
     if place.type == "cuda":
@@ -100,6 +102,22 @@ def available_memory(device: torch.device | str = "cpu", *, root: Path = _ROOT) 
     if "MemAvailable" not in meminfo:
         return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     return max(0, min([meminfo["MemAvailable"] * 1024, *_group_headrooms(root)]))
+
+
+def give_back_freed_memory() -> bool:
+    """Have this process give large blocks back to the system as soon as they are freed; say whether that is done.
+
+    For the rest of the process, and on Linux with the GNU C library alone: elsewhere it does nothing and returns False.
+    That library raises the size from which it gives a freed block back to that of the largest block freed so far, up
+    to 32 MiB; smaller ones stay in its heap, with gaps. A process that trains on the CPU then takes up to three times
+    the memory of its tensors, and activation checkpointing saves next to nothing. Fixed at 128 KiB, where it begins,
+    a process takes what its tensors take; steps are slower, because every block begins as fresh pages.
+    """
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None) if sys.platform == "linux" else None
+    return mallopt is not None and mallopt(_MMAP_THRESHOLD, 128 * 1024) == 1
+
+
+_MMAP_THRESHOLD = -3  # M_MMAP_THRESHOLD in malloc.h; setting it ends its growth
 
 
 def _group_headrooms(root: Path) -> Iterator[int]:

@@ -90,22 +90,35 @@ def squash(x: torch.Tensor) -> torch.Tensor:
     return x * (1 + (x / _RANGE).square()).rsqrt()
 
 
-class NumberEmbedding(nn.Module):
-    """Numbers `(N, n)` to values `(N, n, size)`: the squashed number itself, then `size - 1` curves of it.
-
-    A curve is max(0, bias + the waves' sum by weights of its own for each column). The weights begin small.
-    """
+class Curves(nn.Module):
+    """Numbers `(N, n)` to `size` curves of each, `(N, n, size)`: sums of `waves` by weights of the column's own."""
 
     def __init__(self, numbers: int, size: int, waves: int) -> None:
         super().__init__()
         self.waves = Waves(waves)
-        spread = _BEGINNING / math.sqrt(2 * waves)
-        self.weight = nn.Parameter(torch.randn(numbers, 2 * waves, size - 1) * spread)
-        self.bias = nn.Parameter(torch.zeros(numbers, size - 1))
-        self.activation = nn.ReLU()
+        self.weight = nn.Parameter(torch.randn(numbers, 2 * waves, size) * (_BEGINNING / math.sqrt(2 * waves)))
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Map `(N, n)` to `(N, n, size)`."""
-        # One product for each column, all in one call.
-        curves = torch.bmm(self.waves(x).transpose(0, 1), self.weight).transpose(0, 1) + self.bias
-        return torch.cat([squash(x).unsqueeze(-1), self.activation(curves)], -1)
+        # One product for each column, all of them in one call.
+        return torch.bmm(self.waves(x).transpose(0, 1), self.weight).transpose(0, 1)
+
+
+class Categories(nn.Module):
+    """Blocks of inputs, one for each category, to an embedding of each: `(N, inputs)` to `(N, columns, size)`.
+
+    A block of zeros and a single one, times a matrix, is the row of that matrix that belongs to the one: a look-up that
+    also takes blends of samples, and a category that was not seen in training, which is all zeros and so gives zeros.
+    """
+
+    def __init__(self, blocks: Sequence[slice], size: int) -> None:
+        super().__init__()
+        self.blocks = tuple(blocks)
+        ends = list(accumulate(block.stop - block.start for block in blocks))
+        self.rows = tuple(slice(end - (block.stop - block.start), end) for block, end in zip(blocks, ends, strict=True))
+        self.embedding = nn.Parameter(torch.randn(ends[-1], size))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Map all inputs `(N, inputs)` to `(N, columns, size)`."""
+        pairs = zip(self.blocks, self.rows, strict=True)
+        return torch.stack([x[:, block] @ self.embedding[rows] for block, rows in pairs], 1)
