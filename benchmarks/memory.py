@@ -1,8 +1,8 @@
 """Memory: what a training step is forecast to take, what its tensors take, and what the process takes.
 
 The process is measured as the C library behaves by itself ("process"), and where it gives freed blocks back at once
-("gives back"). Each case runs in a process of its own. A table, no verdict: what a process takes depends on the machine's libraries.
-Linux only, since elsewhere the peak of a process cannot be set back.
+("gives back"); each case runs in processes of its own. A table, no verdict: what a process takes depends on the
+machine's libraries. Linux only, since elsewhere the peak of a process cannot be set back.
 """
 
 from __future__ import annotations

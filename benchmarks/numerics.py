@@ -1,7 +1,8 @@
 """Numerics: what bfloat16, activation checkpointing and torch.compile cost and gain, beside plain float32.
 
 Every way runs in a process of its own, in turn, round after round; a ratio is taken within a round, so that what slows
-the whole round down slows both sides of it. A table, no verdict: a timing that failed a test would fail on a busy
+the whole round down slows both sides of it. Milliseconds are those of the one processor that computes, not those in
+which it works for others. A table, no verdict: a timing that failed a test would fail on a busy
 machine. "tensors" is the peak of live tensors (a compiled graph's own are not seen), "process" the growth of the
 process's memory, where freed memory is given back at once (see `give_back_freed_memory`; --keep for the C library's
 own way). Linux only.
@@ -19,8 +20,8 @@ import time
 from contextlib import nullcontext
 
 import torch
-from memory import MIB, adamw, data, network, process_peak
 
+from memory import MIB, adamw, data, network, process_peak
 from trainwright.parts import losses
 from trainwright.training.activations import checkpointing
 from trainwright.training.compiling import compile_model
@@ -28,7 +29,7 @@ from trainwright.training.precision import Precision
 from trainwright.vitals.memory import give_back_freed_memory, measure_peak
 
 WAYS = ("plain float32", "bfloat16", "checkpointing", "torch.compile")
-SIZES = {"transformer": 64, "cnn": 96}
+SIZES = {"transformer": 32, "cnn": 48}
 
 
 def measure(name: str, way: str, steps: int) -> dict[str, float]:
@@ -55,9 +56,9 @@ def measure(name: str, way: str, steps: int) -> dict[str, float]:
         process = process_peak(lambda: [step() for _ in range(2)])
         seconds = []
         for _ in range(steps):
-            started = time.perf_counter()
+            started = time.process_time()
             step()
-            seconds.append(time.perf_counter() - started)
+            seconds.append(time.process_time() - started)
         tensors = measure_peak(step) if way != "torch.compile" else 0
     return {"milliseconds": 1000 * statistics.median(seconds), "tensors": tensors, "process": process}
 
@@ -102,7 +103,8 @@ def main() -> int:
     if options.case:
         if not options.keep:
             give_back_freed_memory()
-        print(json.dumps(measure(*options.case, options.steps)))
+        name, way = options.case
+        print(json.dumps(measure(name, way, options.steps)))
         return 0
     print(f"AdamW, 1 thread, {options.rounds} rounds of {options.steps} steps, medians; MiB")
     for name in SIZES:

@@ -94,7 +94,7 @@ def test_all_mistakes_are_told_at_once_in_the_order_of_lines(ask: Ask, place: Pa
         "recipe.toml:12: optimizer 'sgd' has no key 'beta1'; known: name, rates, lr, weight_decay, layer_decay",
         "recipe.toml:13: optimizer.lr must be above 0, not -1",
         "recipe.toml:16: train.epochs must be at least 1 and at most 1000000000, not 0",
-        "recipe.toml:17: train.batch_size must be a whole number, not 'many'",
+        "recipe.toml:17: train.batch_size must be a whole number or 'auto', not 'many'",
         "recipe.toml:18: train.seed must be a whole number, not 1.5",
         "recipe.toml:19: train.clip_norm must be a number, not True",
         "recipe.toml:22: there is no model 'mpl'; did you mean 'mlp'?",

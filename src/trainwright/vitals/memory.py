@@ -70,9 +70,10 @@ class LiveBytes(TorchDispatchMode):
 def measure_peak(work: Callable[[], object], device: torch.device | str = "cpu") -> int:
     """Run `work` and return the most bytes of tensors that were alive at once.
 
-    On the CPU these are the tensors that `work` makes or uses (see `LiveBytes`); tensors that exist beside it and are
+    On the CPU these are the tensors that `work` makes or uses (see `LiveBytes`). Tensors that exist beside it and are
     never touched do not count, nor does what libraries take past torch's dispatcher (a compiled graph's buffers, a
-    convolution's scratch space) or keep in their heaps (`give_back_freed_memory`). On a CUDA device it is the allocator's own peak, in which everything counts.
+    convolution's scratch space) or keep in their heaps (`give_back_freed_memory`). On a CUDA device it is the
+    allocator's own peak, in which everything counts.
     """
     place = torch.device(device)
     if place.type == "cuda":

@@ -9,25 +9,26 @@ learnt by heart.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 
 import torch
 from torch import nn
 
-from trainwright import defaults
 from trainwright.errors import ModelError
 from trainwright.records import DataShape
 
-_SLOWEST = 1 / 32
-"""Frequency of the slowest wave, in periods for each standard deviation: less than a quarter of one over all inputs."""
-_FASTEST = 4.0
-"""Frequency of the fastest wave: detail of an eighth of a standard deviation."""
-_EVEN = 0.2
-"""Frequency up to which amplitudes are about even; beyond, they fall as 1 / frequency, as those of a smooth curve."""
-_RANGE = 3.0
-"""Standard deviations that no squashed input goes beyond."""
-_BEGINNING = 0.1
-"""How large the sums of waves begin, beside the numbers themselves: an untrained network is nearly one without."""
+SLOWEST = 1 / 32
+"""Frequency of the slowest wave, in periods for each standard deviation: a fifth of one from end to end."""
+FASTEST = 16.0
+"""Frequency of the fastest wave: places a thirtieth of a standard deviation apart can differ."""
+EVEN = 0.2
+"""Frequency up to which waves are about as large as one another; beyond, they fall as its square root."""
+RANGE = 3.0
+"""What no squashed number goes beyond, in standard deviations."""
+BEGINNING = 0.1
+"""How large curves begin, beside the numbers themselves: an untrained network is nearly one without."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,17 +61,16 @@ def layout(shape: DataShape) -> Layout:
 
 
 class Waves(nn.Module):
-    """Numbers `(N, n)` to waves `(N, n, 2 count)`: a_k cos(2 pi f_k z) and a_k sin(2 pi f_k z), k = 1 to `count`.
+    """Numbers `(N, n)` to waves `(N, n, 2 count)`: a_k cos(2 pi f_k x) and a_k sin(2 pi f_k x), k = 1 to `count`.
 
-    z = squash(x); f_k rises geometrically from 1/32 to 4 periods for each standard deviation; and
-    a_k = 1 / sqrt(1 + (f_k / 0.2)^2). Holds no parameter, and nothing that is saved.
+    f_k rises geometrically from `SLOWEST` to `FASTEST`, and a_k = (1 + (f_k / EVEN)^2)^(-1/4). Holds no parameter, and
+    nothing that is saved.
     """
 
     def __init__(self, count: int) -> None:
         super().__init__()
-        steps = torch.linspace(0, 1, count, dtype=torch.float64)
-        frequencies = _SLOWEST * (_FASTEST / _SLOWEST) ** steps
-        amplitudes = (1 + (frequencies / _EVEN).square()).rsqrt()
+        frequencies = SLOWEST * (FASTEST / SLOWEST) ** torch.linspace(0, 1, count, dtype=torch.float64)
+        amplitudes = (1 + (frequencies / EVEN).square()) ** -0.25
         self.angular: torch.Tensor
         self.amplitudes: torch.Tensor
         self.register_buffer("angular", (2 * math.pi * frequencies).to(torch.get_default_dtype()), persistent=False)
@@ -78,16 +78,16 @@ class Waves(nn.Module):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Map `(N, n)` to `(N, n, 2 count)`, cosines first."""
-        angles = squash(x).unsqueeze(-1) * self.angular
+        angles = x.unsqueeze(-1) * self.angular
         return torch.cat([angles.cos() * self.amplitudes, angles.sin() * self.amplitudes], -1)
 
 
 def squash(x: torch.Tensor) -> torch.Tensor:
-    """Return x / sqrt(1 + (x / 3)^2): x near 0, and never beyond 3, so that one outlier cannot move all else.
+    """Return x / sqrt(1 + (x / 3)^2): x near 0, and never beyond 3, so that no outlier outweighs everything else.
 
     The smooth clipping of Holzmüller et al. 2024 (RealMLP).
     """
-    return x * (1 + (x / _RANGE).square()).rsqrt()
+    return x * (1 + (x / RANGE).square()).rsqrt()
 
 
 class Curves(nn.Module):
@@ -96,7 +96,7 @@ class Curves(nn.Module):
     def __init__(self, numbers: int, size: int, waves: int) -> None:
         super().__init__()
         self.waves = Waves(waves)
-        self.weight = nn.Parameter(torch.randn(numbers, 2 * waves, size) * (_BEGINNING / math.sqrt(2 * waves)))
+        self.weight = nn.Parameter(torch.randn(numbers, 2 * waves, size) * (BEGINNING / math.sqrt(2 * waves)))
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Map `(N, n)` to `(N, n, size)`."""
