@@ -62,8 +62,23 @@ def residual() -> nn.Module:
     return nn.Sequential(*(Residual(2) for _ in range(4)), nn.Flatten(), nn.Linear(72, 3))
 
 
+def in_place() -> nn.Module:
+    layers: list[nn.Module] = []
+    for _ in range(5):
+        layers += [nn.Linear(6, 6), nn.BatchNorm1d(6), nn.ReLU(inplace=True), nn.Dropout(0.3)]
+    return nn.Sequential(*layers, nn.Linear(6, 3))
+
+
+def in_place_blocks() -> nn.Module:
+    return nn.Sequential(
+        nn.Linear(6, 6), *(nn.Sequential(nn.ReLU(inplace=True), nn.Linear(6, 6)) for _ in range(3)), nn.Linear(6, 3)
+    )
+
+
 MODELS: list[tuple[Callable[[], nn.Module], tuple[int, ...]]] = [
     (mlp, (7, 6)),
+    (in_place, (7, 6)),
+    (in_place_blocks, (7, 6)),
     (cnn, (7, 2, 6, 6)),
     (residual, (7, 2, 6, 6)),
     (Transformer, (7, 5, 6)),

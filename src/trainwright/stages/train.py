@@ -30,6 +30,7 @@ from trainwright.training import checkpoint
 from trainwright.training.activations import checkpointing
 from trainwright.training.clock import Clock
 from trainwright.training.history import History, Observer
+from trainwright.vitals.memory import give_back_freed_memory
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -176,6 +177,8 @@ def carry_out(
     history.append(Event(step=0, name="phase", detail={"phase": "train"}))
     # The caller's random state, threads and grad mode are theirs again afterwards.
     recompute = checkpointing(setup.model) if settings.checkpoint_activations else nullcontext()
+    if settings.checkpoint_activations and settings.device == "cpu":
+        give_back_freed_memory()  # or what is freed would stay with the process, and nothing be saved
     with isolated(), _threads(int(settings.threads)), torch.enable_grad(), recompute:
         conclusion = course.run()
     for observer in observers:

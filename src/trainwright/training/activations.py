@@ -82,7 +82,10 @@ def _in_segments(sequence: nn.Sequential) -> Callable[[Any], Any]:
     """Return a forward pass in about sqrt(n) segments, each of which is computed again in the backward pass."""
     layers = list(sequence)
     length = math.ceil(len(layers) / max(1, round(math.sqrt(len(layers)))))
-    segments = [nn.Sequential(*layers[start : start + length]) for start in range(0, len(layers), length)]
+    # A segment keeps its input, so it must not begin with a layer that writes into it.
+    starts = [start for start in range(0, len(layers), length) if start == 0 or not _writes_in_place(layers[start])]
+    ends = [*starts[1:], len(layers)]
+    segments = [nn.Sequential(*layers[start:end]) for start, end in zip(starts, ends, strict=True)]
     # The last segment's activations are needed at once: to drop them would only cost time.
     steps = [_recomputed(segment, segment.forward, sequence) for segment in segments[:-1]] + [segments[-1]]
 
@@ -94,9 +97,19 @@ def _in_segments(sequence: nn.Sequential) -> Callable[[Any], Any]:
     return forward
 
 
+def _writes_in_place(layer: nn.Module) -> bool:
+    """Say whether a layer begins by changing its input, as ReLU(inplace=True) does."""
+    first = next(module for module in layer.modules() if not any(True for _ in module.children()))
+    return bool(getattr(first, "inplace", False))
+
+
 def _recomputed(block: nn.Module, forward: Callable[..., Any], owner: nn.Module | None = None) -> Callable[..., Any]:
     """Return `forward` with its activations dropped and computed again; in evaluation as it is."""
     mode = block if owner is None else owner
+    careful = owner is None and _writes_in_place(block)
+
+    def on_a_copy(*inputs: Any, **named: Any) -> Any:
+        return forward(*(part.clone() if isinstance(part, torch.Tensor) else part for part in inputs), **named)
 
     def recomputing(*inputs: Any, **named: Any) -> Any:
         if not mode.training or not torch.is_grad_enabled():
@@ -106,7 +119,14 @@ def _recomputed(block: nn.Module, forward: Callable[..., Any], owner: nn.Module 
             return nullcontext(), _statistics_kept(block)
 
         # Not the reentrant kind: that one gives no gradient where the block's inputs need none.
-        return checkpoint(forward, *inputs, use_reentrant=False, preserve_rng_state=True, context_fn=contexts, **named)
+        return checkpoint(
+            on_a_copy if careful else forward,
+            *inputs,
+            use_reentrant=False,
+            preserve_rng_state=True,
+            context_fn=contexts,
+            **named,
+        )
 
     return recomputing
 

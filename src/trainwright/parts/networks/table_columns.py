@@ -19,6 +19,8 @@ from torch import nn
 from trainwright.errors import ModelError
 from trainwright.records import DataShape
 
+WAVES = 24
+"""Frequencies by which each number is seen."""
 SLOWEST = 1 / 32
 """Frequency of the slowest wave, in periods for each standard deviation: a fifth of one from end to end."""
 FASTEST = 16.0
@@ -61,15 +63,15 @@ def layout(shape: DataShape) -> Layout:
 
 
 class Waves(nn.Module):
-    """Numbers `(N, n)` to waves `(N, n, 2 count)`: a_k cos(2 pi f_k x) and a_k sin(2 pi f_k x), k = 1 to `count`.
+    """Numbers `(N, n)` to waves `(N, n, 2 WAVES)`: a_k cos(2 pi f_k x) and a_k sin(2 pi f_k x), k = 1 to `WAVES`.
 
     f_k rises geometrically from `SLOWEST` to `FASTEST`, and a_k = (1 + (f_k / EVEN)^2)^(-1/4). Holds no parameter, and
     nothing that is saved.
     """
 
-    def __init__(self, count: int) -> None:
+    def __init__(self) -> None:
         super().__init__()
-        frequencies = SLOWEST * (FASTEST / SLOWEST) ** torch.linspace(0, 1, count, dtype=torch.float64)
+        frequencies = SLOWEST * (FASTEST / SLOWEST) ** torch.linspace(0, 1, WAVES, dtype=torch.float64)
         amplitudes = (1 + (frequencies / EVEN).square()) ** -0.25
         self.angular: torch.Tensor
         self.amplitudes: torch.Tensor
@@ -77,7 +79,7 @@ class Waves(nn.Module):
         self.register_buffer("amplitudes", amplitudes.to(torch.get_default_dtype()), persistent=False)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """Map `(N, n)` to `(N, n, 2 count)`, cosines first."""
+        """Map `(N, n)` to `(N, n, 2 WAVES)`, cosines first."""
         angles = x.unsqueeze(-1) * self.angular
         return torch.cat([angles.cos() * self.amplitudes, angles.sin() * self.amplitudes], -1)
 
@@ -87,16 +89,16 @@ def squash(x: torch.Tensor) -> torch.Tensor:
 
     The smooth clipping of Holzmüller et al. 2024 (RealMLP).
     """
-    return x * (1 + (x / RANGE).square()).rsqrt()
+    return x / torch.hypot(torch.ones_like(x), x / RANGE)  # the square itself could overflow
 
 
 class Curves(nn.Module):
-    """Numbers `(N, n)` to `size` curves of each, `(N, n, size)`: sums of `waves` by weights of the column's own."""
+    """Numbers `(N, n)` to `size` curves of each, `(N, n, size)`: sums of waves by weights of the column's own."""
 
-    def __init__(self, numbers: int, size: int, waves: int) -> None:
+    def __init__(self, numbers: int, size: int) -> None:
         super().__init__()
-        self.waves = Waves(waves)
-        self.weight = nn.Parameter(torch.randn(numbers, 2 * waves, size) * (BEGINNING / math.sqrt(2 * waves)))
+        self.waves = Waves()
+        self.weight = nn.Parameter(torch.randn(numbers, 2 * WAVES, size) * (BEGINNING / math.sqrt(2 * WAVES)))
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Map `(N, n)` to `(N, n, size)`."""
