@@ -12,14 +12,14 @@ from trainwright.errors import ModelError
 from trainwright.parts.catalogue import find, resolve_options
 from trainwright.parts.initializers import AUTO, initialise
 from trainwright.parts.initializers import CATALOGUE as INITIALIZERS
-from trainwright.parts.networks import cnn, mlp, resnet, transformer
+from trainwright.parts.networks import cnn, mlp, resnet, table, transformer
 from trainwright.parts.own_model import from_factory, is_factory
 from trainwright.records import DataShape, ModelSpec, Option, Value
 
 __all__ = ["CATALOGUE", "OPTIONS", "automatic", "build", "from_factory", "is_factory"]
 
 CATALOGUE: Mapping[str, ModelSpec] = MappingProxyType(
-    {spec.name: spec for spec in (mlp.SPEC, cnn.SPEC, resnet.SPEC, transformer.SPEC)}
+    {spec.name: spec for spec in (mlp.SPEC, cnn.SPEC, resnet.SPEC, transformer.SPEC, table.SPEC)}
 )
 
 OPTIONS: Mapping[str, Option] = MappingProxyType(

@@ -8,7 +8,7 @@ from typing import Any
 
 from trainwright import defaults
 from trainwright.parts import initializers, losses, models, norms, optimizers, schedules
-from trainwright.records import DataShape, Task
+from trainwright.records import DataShape, ModelSpec, Task
 
 _IMBALANCE = 5.0  # times as many samples of the most frequent class as of the rarest, from which it is worth a word
 _FEW_SAMPLES = 2_000
@@ -58,15 +58,24 @@ def _choices(facts: Facts, given: Mapping[str, Any]) -> Iterator[Choice]:
         source=optimizers.CATALOGUE["adamw"].reference,
     )
     yield optimizer
-    if given.get("optimizer.name", optimizer.value) == optimizer.value and spec is not None:
-        for setting, number in spec.recommended.items():
+    measured = _measured(facts, spec, given)
+    if given.get("optimizer.name", optimizer.value) == optimizer.value:
+        for setting, number in measured.items():
             if setting.startswith("optimizer."):
                 yield Choice(setting=setting, value=number.value, reason=number.meaning, source=number.source)
     yield schedule_for(given.get("optimizer.name", optimizer.value))
-    for setting, number in (spec.recommended if spec is not None else {}).items():
+    for setting, number in measured.items():
         if not setting.startswith("optimizer."):
             value = int(number.value) if float(number.value).is_integer() else number.value
             yield Choice(setting=setting, value=value, reason=number.meaning, source=number.source)
+
+
+def _measured(facts: Facts, spec: ModelSpec | None, given: Mapping[str, Any]) -> Mapping[str, defaults.Default]:
+    """Return the settings that suited a network when it was measured, as far as they go for these samples."""
+    if spec is None or (spec.tokens and facts.shape.vocabulary is None):  # measured on text
+        return {}
+    long = "train.epochs" in given  # the user has said how long
+    return {name: number for name, number in spec.recommended.items() if name != "train.steps" or not long}
 
 
 def _weighing(counts: Sequence[int]) -> str:
@@ -125,10 +134,14 @@ def _inside(name: str) -> Iterator[Choice]:
     )
 
 
-def recommended_rate(model: str, optimizer: str) -> float:
-    """Return the learning rate that an optimizer is given for a network where nobody says otherwise."""
+def recommended_rate(model: str, optimizer: str, *, text: bool = False) -> float:
+    """Return the learning rate that an optimizer is given for a network where nobody says otherwise.
+
+    `text` says that the samples are tokens: what was measured on those holds for nothing else.
+    """
     spec = models.CATALOGUE.get(model)
-    number = spec.recommended.get("optimizer.lr") if spec is not None and optimizer == "adamw" else None
+    fits = spec is not None and optimizer == "adamw" and (text or not spec.tokens)
+    number = spec.recommended.get("optimizer.lr") if spec is not None and fits else None
     return number.value if number is not None else float(optimizers.CATALOGUE[optimizer].options["lr"].default)  # type: ignore[arg-type]
 
 

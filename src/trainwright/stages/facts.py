@@ -82,7 +82,9 @@ def measure(
         steps_per_epoch=updates,
         metric=metric_name(subject.task),
         settings=settings,
-        recommended_rate=None if optimizer else recommended_rate(recipe.model.name, recipe.optimizer.name),
+        recommended_rate=None
+        if optimizer
+        else recommended_rate(recipe.model.name, recipe.optimizer.name, text=not subject.inputs.is_floating_point()),
         has_input_norm=has_input_norm(model),
     )
     if recipe.doctor.level == "off":

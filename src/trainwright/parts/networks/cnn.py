@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from torch import nn
 
+from trainwright import defaults
 from trainwright.errors import ModelError
 from trainwright.parts import activations
 from trainwright.parts.initializers import AUTO, initialise
@@ -58,12 +59,17 @@ SPEC = ModelSpec(
     summary="3x3 convolutions with normalisation, halving the image stage by stage",
     factory=cnn,
     options={
-        "width": count(32, 4_096, "channels of the first stage"),
-        "depth": count(2, 12, "stages"),
+        "width": count(16, 4_096, "channels of the first stage"),
+        "depth": count(3, 12, "stages"),
         "dropout": dropout_option("share of the last features switched off in training"),
         "norm": norm_option("batch", 2),
         "activation": activation_option(),
     },
     dimensions=(3,),
     reference="G1, G3: batch normalisation for convolutional networks",
+    recommended={
+        "optimizer.lr": defaults.CONVOLUTION_LEARNING_RATE,
+        "optimizer.weight_decay": defaults.CONVOLUTION_WEIGHT_DECAY,
+        "train.batch_size": defaults.CONVOLUTION_BATCH_SIZE,
+    },
 )

@@ -6,6 +6,7 @@ import math
 
 from torch import nn
 
+from trainwright import defaults
 from trainwright.parts import activations
 from trainwright.parts.initializers import AUTO, initialise
 from trainwright.parts.networks.common import activation_option, count, dropout_option, linear, norm_option
@@ -45,4 +46,5 @@ SPEC = ModelSpec(
     },
     dimensions=(1, 2, 3),
     reference="G4",
+    recommended={"optimizer.lr": defaults.MLP_LEARNING_RATE},
 )

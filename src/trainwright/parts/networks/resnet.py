@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from trainwright import defaults
 from trainwright.errors import ModelError
 from trainwright.parts import activations
 from trainwright.parts.initializers import AUTO, initialise
@@ -120,4 +121,9 @@ SPEC = ModelSpec(
     },
     dimensions=(3,),
     reference="He et al. 2015 and 2016; Goyal et al. 2017; G4: residual connections",
+    recommended={
+        "optimizer.lr": defaults.CONVOLUTION_LEARNING_RATE,
+        "optimizer.weight_decay": defaults.CONVOLUTION_WEIGHT_DECAY,
+        "train.batch_size": defaults.CONVOLUTION_BATCH_SIZE,
+    },
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import nn
 
+from trainwright import defaults
 from trainwright.parts import activations
 from trainwright.parts.initializers import AUTO, initialise
 from trainwright.parts.networks.common import activation_option, count, dropout_option, linear, norm_option
@@ -88,4 +89,5 @@ SPEC = ModelSpec(
     },
     dimensions=(1,),
     reference="Gorishniy et al. 2022 (embeddings of numbers); Holzmüller et al. 2024 (RealMLP); G4",
+    recommended={"optimizer.lr": defaults.TABLE_LEARNING_RATE},
 )

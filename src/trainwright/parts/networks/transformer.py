@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from trainwright import defaults
 from trainwright.errors import ModelError, UsageError
 from trainwright.parts import fills
 from trainwright.parts.networks.attention import DecoderBlock, Rotation, check_heads, normalisation
@@ -191,4 +192,10 @@ SPEC = ModelSpec(
     dimensions=(1, 2),
     reference="Vaswani et al. 2017; Radford et al. 2019 (GPT-2); Su et al. 2021 (rotary positions); G1, G3",
     tokens=True,
+    recommended={
+        "optimizer.lr": defaults.DECODER_LEARNING_RATE,
+        "optimizer.weight_decay": defaults.DECODER_WEIGHT_DECAY,
+        "train.batch_size": defaults.DECODER_BATCH_SIZE,
+        "train.steps": defaults.DECODER_STEPS,
+    },
 )
