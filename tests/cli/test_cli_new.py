@@ -69,7 +69,7 @@ def test_the_recipe_of_a_built_in_set_trains_at_once(name: str, ask: Ask, place:
     spec = EMBEDDED[name]
     assert (recipe.data.source, recipe.data.target, recipe.data.task) == (name, "", spec.task)
     assert data["rows"] == spec.rows
-    assert recipe.model.name == ("cnn" if len(spec.input_shape) == 3 else "mlp")
+    assert recipe.model.name == ("cnn" if len(spec.input_shape) == 3 else "table")
 
 
 @pytest.mark.parametrize("name", HOSTILE.values(), ids=HOSTILE)

@@ -127,8 +127,8 @@ def test_a_recipe_from_windows_trains(ask: Ask, place: Path) -> None:
 def test_explain_groups_says_which_parameters_decay(ask: Ask, place: Path) -> None:
     answer = ask("train", write(place / "recipe.toml"), "--explain-groups")
     assert answer.status == 0
-    assert "1.weight" in answer.out
-    assert "1.bias" in answer.out
+    assert "2.weight" in answer.out
+    assert "2.bias" in answer.out
 
 
 # --- the same run again ---

@@ -67,6 +67,8 @@ def _choices(facts: Facts, given: Mapping[str, Any]) -> Iterator[Choice]:
     for setting, number in measured.items():
         if not setting.startswith("optimizer."):
             value = int(number.value) if float(number.value).is_integer() else number.value
+            if setting == "train.batch_size":
+                value = min(int(number.value), facts.samples)
             yield Choice(setting=setting, value=value, reason=number.meaning, source=number.source)
 
 
