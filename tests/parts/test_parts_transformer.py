@@ -252,14 +252,28 @@ def test_the_size_is_that_of_the_small_recipe() -> None:
 
 
 @pytest.mark.parametrize("layers", [1, 8])
-def test_what_is_added_to_the_tokens_begins_smaller_the_deeper_the_network(layers: int) -> None:
+def test_weights_keep_the_size_of_what_passes_and_blocks_add_less_the_more_there_are(layers: int) -> None:
     model = built(layers=layers, width=128, heads=4)
+    deep = math.sqrt(2 * layers)
+    z = torch.randn(1_000_000, generator=torch.Generator().manual_seed(0))
+    gain = 1 / F.gelu(z).square().mean().sqrt().item()  # a GELU follows, which lets less than all of it through
+    wanted = {
+        "attention.queries_keys_values": 1 / math.sqrt(128),
+        "attention.output": 1 / math.sqrt(128) / deep,
+        "widen": gain / math.sqrt(128),
+        "narrow": 1 / math.sqrt(512) / deep,
+    }
     for block in model.blocks.children():
         parts = dict(block.named_parameters())
-        for name in ("attention.queries_keys_values", "widen"):
-            assert parts[f"{name}.weight"].std().item() == pytest.approx(0.02, rel=0.03)
-        for name in ("attention.output", "narrow"):
-            assert parts[f"{name}.weight"].std().item() == pytest.approx(0.02 / math.sqrt(2 * layers), rel=0.03)
+        for name, std in wanted.items():
+            assert parts[f"{name}.weight"].std().item() == pytest.approx(std, rel=0.03), name
+
+
+def test_embeddings_begin_small_and_those_that_are_the_output_too_smaller() -> None:
+    shape = DataShape(input_shape=(CONTEXT,), outputs=500, task="classification", vocabulary=500)
+    for tied, std in ((False, 0.1), (True, 0.02)):
+        weight = built(shape=shape, width=64, tied=tied).embedding.weight
+        assert weight.std().item() == pytest.approx(std, rel=0.03)
 
 
 @pytest.mark.parametrize("positions", ["rotary", "learned"])

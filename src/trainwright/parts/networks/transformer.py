@@ -10,7 +10,7 @@ from torch import nn
 
 from trainwright import defaults
 from trainwright.errors import ModelError, UsageError
-from trainwright.parts import fills
+from trainwright.parts.initializers import AUTO, initialise
 from trainwright.parts.networks.attention import DecoderBlock, Rotation, check_heads, normalisation
 from trainwright.parts.networks.common import count, dropout_option
 from trainwright.records import DataShape, ModelSpec, Option
@@ -81,9 +81,10 @@ def decoder(
 ) -> nn.Module:
     """Decoder for token ids, with the weights that it begins with; `shape.input_shape` is `(context,)`.
 
-    Weights are normal with standard deviation 0.02, those of the layers whose outputs are added to the tokens divided
-    by sqrt(2 layers), so that the sum over all blocks begins as large for any depth (Radford et al. 2019). Raises
-    `ModelError` where `heads` do not divide `width`, and where `tied` weights cannot be shared.
+    Weights begin with a variance of 1 / fan_in, which keeps the size of what passes (`initialise`, "auto"); those of
+    the layers whose outputs are added to the tokens are divided by sqrt(2 layers), so that the sum over all blocks
+    begins as large for any depth (Radford et al. 2019). Raises `ModelError` where `heads` do not divide `width`, and
+    where `tied` weights cannot be shared.
     """
     check_heads(width, heads, pairs=positions == "rotary")
     if tied and shape.outputs != shape.vocabulary:
@@ -95,10 +96,10 @@ def decoder(
     model = Decoder(
         shape, layers=layers, heads=heads, width=width, dropout=dropout, norm=norm, positions=positions, tied=tied
     )
+    initialise(model, AUTO)
     with torch.no_grad():
-        for module in model.modules():
-            if isinstance(module, nn.Linear | nn.Embedding):
-                fills.truncated_normal(module.weight)
+        if not tied:  # an embedding that is the output layer too has to stay so small that no token is favoured
+            nn.init.normal_(model.embedding.weight, std=defaults.DECODER_EMBEDDING_STD.value)
         for module in model.modules():
             if isinstance(module, DecoderBlock):
                 for projection in (module.attention.output, module.narrow):
