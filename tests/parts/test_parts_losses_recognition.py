@@ -168,9 +168,7 @@ TORCHS: list[tuple[Any, str]] = [
 ]
 
 
-@pytest.mark.parametrize(
-    ("loss", "targets"), TORCHS, ids=named
-)
+@pytest.mark.parametrize(("loss", "targets"), TORCHS, ids=named)
 def test_ragged_batches_of_torchs_losses_add_up_to_the_big_batch(loss: Any, targets: str) -> None:
     output, target = samples(Case(name="nll" if targets != "columns" else "mse", targets=targets), 40)
     pieces = list(zip(output.split([7, 1, 29, 3]), target.split([7, 1, 29, 3]), strict=True))
