@@ -201,7 +201,7 @@ def test_a_tied_head_is_still_the_last_layer() -> None:
 @pytest.mark.parametrize("name", CATALOGUE)
 def test_every_models_layers_decay_and_its_biases_norms_and_embeddings_do_not(name: str) -> None:
     spec = CATALOGUE[name]
-    input_shape = {1: (12,), 2: (12, 6), 3: (1, 16, 16)}[max(spec.dimensions)]
+    input_shape = {1: (12,), 2: (12, 6), 3: (1, 16, 16)}[1 if spec.tokens else max(spec.dimensions)]
     shape = DataShape(input_shape=input_shape, outputs=3, task="classification", vocabulary=11 if spec.tokens else None)
     model = build(name, shape, {option: record.default for option, record in spec.options.items()})
     rows = {row.name: row for row in decay_table(model)}
