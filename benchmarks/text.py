@@ -65,7 +65,7 @@ def recipe(data: Path, steps: int, seed: int, threads: int) -> Recipe:
             "data": {"source": str(data.resolve()), "context": CONTEXT, "validation": 0.1, "test": 0.0},
             "model": {"name": "transformer", "layers": LAYERS, "heads": HEADS, "width": WIDTH, "dropout": 0.0},
             "optimizer": {"name": "adamw", "lr": 3e-3, "beta2": 0.99, "weight_decay": 0.1},
-            "schedule": {"name": "warmup_cosine", "warmup": 0.05},
+            "schedule": {"name": "linear", "warmup": 0.05},
             "train": {"steps": steps, "batch_size": BATCH, "seed": seed, "threads": threads},
         }
     )

@@ -195,3 +195,29 @@ def test_evaluating_data_does_not_change_them() -> None:
     evaluator = Evaluator(InPlace(), mse, task="regression")
     records = [evaluator(batches, split="train", step=0, epoch=0.0).loss for _ in range(3)]
     assert len(set(records)) == 1
+
+
+@pytest.mark.parametrize(("most", "measured"), [(10_000, 2_560), (2_560, 2_560), (1_000, 1_024), (300, 512), (1, 256)])
+def test_where_a_part_has_to_do_it_is_spread_over_the_whole_split(most: int, measured: int) -> None:
+    x, y = task(2_560)
+    seen: list[torch.Tensor] = []
+
+    class Watched(nn.Linear):
+        def forward(self, input: torch.Tensor) -> torch.Tensor:
+            seen.append(input)
+            return super().forward(input)
+
+    evaluator = Evaluator(Watched(5, 3), cross_entropy, task="classification")
+    batches = batches_of([(a, b) for a, b in zip(x.split(256), y.split(256), strict=True)], batch_size=256, seed=0)
+    record = evaluator(batches, split="train", step=0, epoch=0.0, most_targets=most)
+    assert record.samples == measured
+    places = [int((x == part[0]).all(1).nonzero()[0]) for part in seen]
+    assert len({b - a for a, b in zip(places, places[1:], strict=False)}) <= 1  # as far from each other
+
+
+def test_targets_are_counted_and_not_samples() -> None:
+    x = torch.randn(1_000, 4)
+    evaluator = Evaluator(nn.Linear(4, 20), mse, task="regression", target_std=(1.0,) * 20)
+    batches = batches_of((x, torch.randn(1_000, 20)), batch_size=100, seed=0)
+    assert evaluator(batches, split="train", step=0, epoch=0.0, most_targets=20_000).samples == 1_000
+    assert evaluator(batches, split="train", step=0, epoch=0.0, most_targets=10_000).samples < 1_000

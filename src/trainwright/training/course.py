@@ -13,7 +13,7 @@ from trainwright.data.feed import Feed
 from trainwright.doctor.diagnose import diagnose, examine
 from trainwright.records import Event, Finding, Outcome, RunInfo, Status, to_plain
 from trainwright.tensors import copy_state, digest
-from trainwright.training.evaluate import Evaluator
+from trainwright.training.evaluate import MOST_TRAINING_TARGETS, Evaluator
 from trainwright.training.ledger import ledger_of
 from trainwright.training.loop import Training
 from trainwright.training.stopping import Best
@@ -124,9 +124,10 @@ class Course:
         self.training.step.rates.evaluated(record.loss)  # after validation: a plateau schedule needs the fresh score
 
     def _measure(self, split: str, step: int) -> dict[str, float]:
-        """Return the returned model's loss and metric on a split."""
+        """Return the returned model's loss and metric on a split; of much to train on, a part has to do."""
         epoch = step / self.training.steps_per_epoch
-        record = self.evaluator(self.splits[split], split=split, step=step, epoch=epoch)
+        most = MOST_TRAINING_TARGETS if split != self.judged_by and split == "train" else None
+        record = self.evaluator(self.splits[split], split=split, step=step, epoch=epoch, most_targets=most)
         return {"loss": record.loss, **record.metrics}
 
     def _keep(self, name: str, state: State, step: int, **facts: Any) -> None:
