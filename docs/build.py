@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from trainwright import defaults
+from trainwright.doctor.kind import Kind
 from trainwright.doctor.kinds import CATALOGUE as KINDS
-from trainwright.doctor.kinds import Kind
 from trainwright.parts import augment, groups, initializers, losses, models, norms, optimizers, penalties, schedules
 from trainwright.records import Option, Value
 from trainwright.runs import loggers

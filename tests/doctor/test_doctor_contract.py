@@ -30,7 +30,8 @@ from hypothesis import settings as profile
 from hypothesis import strategies as st
 
 from trainwright.doctor.diagnose import RULES, diagnose, examine
-from trainwright.doctor.kinds import CATALOGUE, Kind, explain, find_kind
+from trainwright.doctor.kind import Kind
+from trainwright.doctor.kinds import CATALOGUE, explain, find_kind
 from trainwright.doctor.rule import NEEDS, Rule
 from trainwright.errors import UsageError
 from trainwright.records import (

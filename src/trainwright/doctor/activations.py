@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from trainwright.doctor.kinds import DEAD_RELU
+from trainwright.doctor.kinds_model import DEAD_RELU
 from trainwright.doctor.remedies import change_rate
 from trainwright.doctor.rule import Rule
 from trainwright.records import Chart, Evidence, Finding, LayerStats, Remedy

@@ -9,7 +9,8 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from trainwright.doctor.kinds import OVERFITTING, PLATEAU, UNDERFITTING
+from trainwright.doctor.kinds_generalisation import OVERFITTING, UNDERFITTING
+from trainwright.doctor.kinds_rate import PLATEAU
 from trainwright.doctor.remedies import change_rate
 from trainwright.doctor.rule import Rule
 from trainwright.doctor.series import level, slope, tail

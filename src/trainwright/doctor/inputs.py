@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from trainwright.doctor.kinds import INPUTS_NOT_NORMALISED
+from trainwright.doctor.kinds_data import INPUTS_NOT_NORMALISED
 from trainwright.doctor.rule import Rule
 from trainwright.records import Chart, Evidence, Finding, Remedy
 

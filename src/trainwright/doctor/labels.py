@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from trainwright.doctor.kinds import LABELS_OUT_OF_RANGE
+from trainwright.doctor.kinds_labels import LABELS_OUT_OF_RANGE
 from trainwright.doctor.rule import Rule
 from trainwright.records import Chart, Evidence, Finding, Remedy
 

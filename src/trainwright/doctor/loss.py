@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from trainwright.doctor.kinds import SOFTMAX_BEFORE_CROSS_ENTROPY
+from trainwright.doctor.kinds_loss import SOFTMAX_BEFORE_CROSS_ENTROPY
 from trainwright.doctor.rule import Rule
 from trainwright.records import Chart, Evidence, Finding, Location, Remedy
 

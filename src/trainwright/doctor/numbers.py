@@ -6,7 +6,8 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from trainwright.doctor.kinds import NON_FINITE_INPUT, NON_FINITE_LOSS
+from trainwright.doctor.kinds_data import NON_FINITE_INPUT
+from trainwright.doctor.kinds_numbers import NON_FINITE_LOSS
 from trainwright.doctor.rule import Rule
 from trainwright.records import Chart, Evidence, Finding, Location, Remedy
 

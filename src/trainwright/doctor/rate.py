@@ -12,7 +12,7 @@ import math
 import statistics
 from collections.abc import Sequence
 
-from trainwright.doctor.kinds import LEARNING_RATE_TOO_HIGH, LEARNING_RATE_TOO_LOW
+from trainwright.doctor.kinds_rate import LEARNING_RATE_TOO_HIGH, LEARNING_RATE_TOO_LOW
 from trainwright.doctor.remedies import change_rate
 from trainwright.doctor.rule import Rule
 from trainwright.doctor.series import finite, level, mean, tail

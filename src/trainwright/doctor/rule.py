@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from trainwright.doctor.kinds import Kind
+from trainwright.doctor.kind import Kind
 from trainwright.records import Chart, Finding
 
 NEEDS: Mapping[str, tuple[Callable[[Chart], bool], str]] = MappingProxyType(

@@ -1,0 +1,39 @@
+"""Diagnoses of data."""
+
+from __future__ import annotations
+
+from trainwright.doctor.kind import RATE_SYMPTOMS, Kind
+
+NON_FINITE_INPUT = Kind(
+    code="TW101",
+    kind="non-finite-input",
+    severity="error",
+    title="the inputs contain NaN or infinite values",
+    because="one such value makes the loss, every gradient and then every weight NaN",
+    what="Some input of the training data is NaN or infinite.",
+    hurts="A single NaN passes through every layer it meets: the loss of its batch is NaN, so is the gradient, and "
+    "after one update so is the whole network.",
+    fix="Find where the value comes from (a missing entry, a division by zero, a logarithm of zero) and mend it there; "
+    "fill or leave out missing entries before training.",
+    wrong_when="Never: a NaN in an input that the network reads is always a fault.",
+    causes=("non-finite-loss", "inputs-not-normalised", *RATE_SYMPTOMS, "learning-rate-too-high"),
+)
+
+INPUTS_NOT_NORMALISED = Kind(
+    code="TW102",
+    kind="inputs-not-normalised",
+    severity="warning",
+    title="the inputs are not normalised",
+    because="large or unequal input scales make the loss surface a long narrow valley: the rate that is safe for the "
+    "steep direction is far too low for the others, and ReLUs and sigmoids start saturated",
+    what="The training inputs reach the first layer far from mean 0 and standard deviation 1, and no normalisation "
+    "layer comes first.",
+    hurts="The gradient of a weight is proportional to its input. Features in the thousands beside features below one "
+    "give gradients thousands of times apart, and no single learning rate suits both.",
+    fix="Standardise each feature by the training split's mean and standard deviation "
+    '(`data.normalise = "standard"`), '
+    "scale bytes to [0, 1], or put a normalisation layer first.",
+    wrong_when="Counts or one-hot columns that are meant to be raw, and networks that normalise inside under a name "
+    "that is not recognised.",
+    causes=("learning-rate-too-high", *RATE_SYMPTOMS),
+)
