@@ -34,6 +34,7 @@ Splits = Mapping[str, Feed]
 
 REFERENCE_SAMPLES = 512
 """What layers and outputs are measured on: enough to call a unit dead, cheap to pass through."""
+_REFERENCE_TOKENS, _FEWEST_WINDOWS = 4_096, 64  # of a text, each token of which is a sample of its own
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -109,6 +110,7 @@ def prepare(recipe: Recipe, dataset: Dataset, data_root: str | None = None) -> S
         searched = render_batch_size(found).splitlines()
     splits = dataset_batches(recipe, dataset, batch_size, device, spec)
     train = splits["train"]
+    reference = train.take(_reference_size(dataset))
     accumulate = accumulate_for(recipe, train.steps_per_epoch, whole=named.closure)
     epochs = epochs_for(recipe, train.steps_per_epoch, accumulate)
     notes = [
@@ -116,7 +118,7 @@ def prepare(recipe: Recipe, dataset: Dataset, data_root: str | None = None) -> S
         *searched,
         *check_batches(recipe, model, train),
         *check_numerics(recipe, closure=named.closure),
-        *check_targets(recipe, spec, model, train.take(REFERENCE_SAMPLES)),
+        *check_targets(recipe, spec, model, reference),
     ]
     resolved = recipe.resolved(
         {
@@ -135,7 +137,6 @@ def prepare(recipe: Recipe, dataset: Dataset, data_root: str | None = None) -> S
             "train.threads": threads_for(recipe),
         }
     )
-    reference = train.take(REFERENCE_SAMPLES)
     parts = [split for split in (dataset.train, dataset.validation, dataset.test) if split is not None]
     subject = Subject(
         name=dataset.name,
@@ -175,6 +176,12 @@ def prepare(recipe: Recipe, dataset: Dataset, data_root: str | None = None) -> S
             }
         },
     )
+
+
+def _reference_size(dataset: Dataset) -> int:
+    if dataset.shape.vocabulary is None:
+        return REFERENCE_SAMPLES
+    return max(_FEWEST_WINDOWS, _REFERENCE_TOKENS // dataset.shape.input_shape[0])
 
 
 def given_of(recipe: Recipe) -> dict[str, Any]:

@@ -11,7 +11,7 @@ import torch
 
 from trainwright.data.feed import Feed
 from trainwright.doctor.diagnose import diagnose, examine
-from trainwright.records import Event, Finding, Outcome, RunInfo, Status, to_plain
+from trainwright.records import EvalRecord, Event, Finding, Outcome, RunInfo, Status, to_plain
 from trainwright.tensors import copy_state, digest
 from trainwright.training.evaluate import MOST_TRAINING_TARGETS, Evaluator
 from trainwright.training.ledger import ledger_of
@@ -60,6 +60,7 @@ class Course:
         self.judged_by = "validation" if "validation" in splits else "train"
         self.best = Best(direction="min")
         self.best_state: State = {}
+        self.best_values: Mapping[str, float] | None = None  # of `best_state` on the split that it was chosen by
         self._announced: set[str] = set()
         self._next_visit = 0
 
@@ -118,17 +119,19 @@ class Course:
         self.training.history.append(record)
         self.best = self.best.update(record.loss, step)
         if better is not None:
-            self.best_state = better
+            self.best_state, self.best_values = better, _values(record)
             if step > 0:
-                self._keep("best", better, step, loss=record.loss, **record.metrics)
+                self._keep("best", better, step, **_values(record))
         self.training.step.rates.evaluated(record.loss)  # after validation: a plateau schedule needs the fresh score
 
     def _measure(self, split: str, step: int) -> dict[str, float]:
         """Return the returned model's loss and metric on a split; of much to train on, a part has to do."""
+        if split == self.judged_by and self.best_values is not None:
+            return dict(self.best_values)  # measured when it was chosen
         epoch = step / self.training.steps_per_epoch
         most = MOST_TRAINING_TARGETS if split != self.judged_by and split == "train" else None
         record = self.evaluator(self.splits[split], split=split, step=step, epoch=epoch, most_targets=most)
-        return {"loss": record.loss, **record.metrics}
+        return _values(record)
 
     def _keep(self, name: str, state: State, step: int, **facts: Any) -> None:
         if self.keep is not None:
@@ -148,3 +151,7 @@ class Course:
             if finding.kind not in self._announced:
                 self._announced.add(finding.kind)
                 self.training.history.append(Event(step=step, name="finding", detail=to_plain(finding)))
+
+
+def _values(record: EvalRecord) -> dict[str, float]:
+    return {"loss": record.loss, **record.metrics}
