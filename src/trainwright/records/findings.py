@@ -65,11 +65,16 @@ class Finding:
 
 @dataclass(frozen=True, kw_only=True)
 class CheckResult:
-    """What one check found. A skipped check says why in `reason` and never counts as passed."""
+    """What one check found. A skipped check says why in `reason` and never counts as passed.
+
+    `measured` holds its numbers for programs; `value` and `expected` say the main one in words, side by side.
+    """
 
     check: str
     status: CheckStatus
     findings: tuple[Finding, ...] = ()
     measured: Mapping[str, Any] = field(default_factory=dict)
+    value: str = ""
+    expected: str = ""
     seconds: float = 0.0
     reason: str = ""

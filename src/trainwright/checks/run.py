@@ -1,0 +1,57 @@
+"""Runs checks one after the other, each without a footprint, and turns what they answer into results."""
+
+from __future__ import annotations
+
+import time
+import warnings
+from collections.abc import Iterable, Iterator
+
+from trainwright.checks.check import Answer, Check, Skip
+from trainwright.checks.footprint import untouched
+from trainwright.checks.subject import Subject
+from trainwright.records import CheckResult, CheckStatus, Finding
+
+
+def run_checks(
+    subject: Subject, checks: Iterable[Check], *, budget_seconds: float | None = None
+) -> Iterator[CheckResult]:
+    """Yield the result of each check. What cannot run is skipped with its reason, and never passes.
+
+    Once `budget_seconds` have gone by, no further check is begun.
+    """
+    started = time.perf_counter()
+    for check in checks:
+        if budget_seconds is not None and time.perf_counter() - started >= budget_seconds:
+            yield CheckResult(check=check.name, status="skipped", reason=f"the {budget_seconds:g} seconds are used up")
+        else:
+            yield run_check(subject, check)
+
+
+def run_check(subject: Subject, check: Check) -> CheckResult:
+    """Run one check. Whatever it raises makes it skipped: a check that failed to run has proved nothing."""
+    started = time.perf_counter()
+    answer, reason = Answer(), ""
+    try:
+        with untouched(subject.model, subject.optimizer, subject.loader, seed=subject.seed), warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # torch's remarks on shapes are findings here
+            answer = check.examine(subject)
+    except Skip as why:
+        reason = str(why)
+    except Exception as problem:
+        words = str(problem).strip().splitlines()
+        reason = f"it could not run: {type(problem).__name__}" + (f": {words[0]}" if words else "")
+    return CheckResult(
+        check=check.name,
+        status="skipped" if reason else _status(answer.findings),
+        findings=answer.findings,
+        measured=answer.measured,
+        value=answer.value,
+        expected=answer.expected,
+        seconds=time.perf_counter() - started,
+        reason=reason,
+    )
+
+
+def _status(findings: tuple[Finding, ...]) -> CheckStatus:
+    severities = {finding.severity for finding in findings}
+    return "failed" if "error" in severities else "warned" if "warning" in severities else "passed"

@@ -1,0 +1,269 @@
+"""From a model, a loss and data, as someone has them in Python, to the subject of the checks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from itertools import islice
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from trainwright.checks.inputs import call, count, mapped, rows, tensors
+from trainwright.checks.subject import Loss, Subject
+from trainwright.data.batches import batches_of, is_pair
+from trainwright.data.feed import Feed
+from trainwright.errors import DataError, ModelError, UsageError, did_you_mean
+from trainwright.parts import losses
+from trainwright.randomness import generator, isolated
+from trainwright.records import LossSpec, RunInfo, Task
+from trainwright.tensors import evaluating, to_tensor
+from trainwright.vitals.output import output_facts
+from trainwright.vitals.setup import has_input_norm, input_stats, target_stats
+
+SAMPLES = 256
+"""Samples that the checks look at: enough for statistics of every unit, cheap to pass through."""
+_MOST_BATCHES = 64  # of a loader, to find so many samples: an endless one is read no further
+
+
+def subject_of(
+    model: nn.Module,
+    loss: Loss | str,
+    data: Any,
+    *,
+    optimizer: torch.optim.Optimizer | None = None,
+    schedule: Any = None,
+    validation: Any = None,
+    planned_steps: int | None = None,
+    seed: int = 0,
+) -> Subject:
+    """Return the subject of the checks. Nothing of what is given is changed, and a loader is read as it would be.
+
+    `data` is a batch `(x, y)` or an iterable of such; x is a tensor or array, or a tuple or dict of them where the
+    model takes several. `loss` is a function `loss(output, target)` or a name of the catalogue. `schedule` is one of
+    torch's, or a function from the step to a multiple of the rate.
+
+    Raises `UsageError` for something that is no model, loss or optimizer, `DataError` for data that are empty or no
+    pairs, and `ModelError` for a model that cannot take the batch.
+    """
+    if not isinstance(model, nn.Module):
+        raise ModelError("model must be a torch.nn.Module", evidence=f"it is a {type(model).__name__}")
+    function, spec = _loss(loss)
+    if optimizer is not None and not isinstance(optimizer, torch.optim.Optimizer):
+        raise UsageError("optimizer must be a torch.optim.Optimizer", evidence=f"it is a {type(optimizer).__name__}")
+    device = _device(model)
+    x, y = _batch(data, seed)
+    x = mapped(x, lambda tensor: tensor.to(device))
+    y = mapped(y, lambda tensor: tensor.to(device))
+    _check_forward(model, x, seed)
+    train = _feed(data, seed, device)
+    return Subject(
+        model=model,
+        loss=function,
+        x=x,
+        y=y,
+        info=_info(model, function, spec, x, y, optimizer, planned_steps, train),
+        spec=spec,
+        loss_options=_options(function),
+        optimizer=optimizer,
+        schedule=_multiples(schedule),
+        train=train,
+        validation=None if validation is None else _feed(validation, seed, device),
+        loader=None if _paired(data) else data,
+        seed=seed,
+    )
+
+
+def _loss(loss: Loss | str) -> tuple[Loss, LossSpec | None]:
+    if isinstance(loss, str):
+        if loss not in losses.CATALOGUE:
+            raise UsageError(f"there is no loss '{loss}'", remedy=did_you_mean(loss, losses.CATALOGUE))
+        spec = losses.CATALOGUE[loss]
+        return spec.factory(), spec
+    if not callable(loss) or isinstance(loss, type):
+        raise UsageError("loss must be a name or a function loss(output, target)", evidence=f"it is {loss!r}")
+    return loss, losses.recognise(loss)
+
+
+def _options(loss: Any) -> dict[str, Any]:
+    """Return what a loss was made with: the keywords of a partial, or torch's own attributes."""
+    if hasattr(loss, "keywords"):
+        return dict(loss.keywords)
+    names = (
+        "label_smoothing",
+        "weight",
+        "pos_weight",
+        "reduction",
+        "ignore_index",
+        "delta",
+        "beta",
+        "weights",
+        "gamma",
+    )
+    return {name: getattr(loss, name) for name in names if hasattr(loss, name)}
+
+
+def _device(model: nn.Module) -> torch.device:
+    devices = {tensor.device for tensor in (*model.parameters(), *model.buffers())}
+    if any(device.type == "meta" for device in devices):
+        raise ModelError(
+            "the model has no weights yet: some are on the device 'meta'",
+            remedy="model.to_empty(device='cpu'), then initialise or load its weights",
+        )
+    if len(devices) > 1:
+        raise ModelError(
+            "the model lies on several devices",
+            evidence=", ".join(sorted(map(str, devices))),
+            remedy="move all of it: model.to('cuda')",
+        )
+    return next(iter(devices), torch.device("cpu"))
+
+
+def _paired(data: Any) -> bool:
+    """Say whether data are one batch (x, y), where x may be several inputs."""
+    if not isinstance(data, tuple | list) or len(data) != 2:
+        return False
+    several = isinstance(data[0], Mapping | tuple | list) and bool(tensors(data[0]))
+    return is_pair(data) or (several and not isinstance(data[1], tuple | list | Mapping))
+
+
+def _batch(data: Any, seed: int) -> tuple[Any, Any]:
+    """Return at most `SAMPLES` samples: drawn at random from a pair, the first of a pass from anything else."""
+    if _paired(data):
+        x, y = (_tensors_of(part, name) for part, name in zip(data, ("x", "y"), strict=True))
+        found = _checked(x, y, "the pair")
+        if found <= SAMPLES:
+            return x, y
+        chosen = torch.randperm(found, generator=generator(seed, "checks"))[:SAMPLES].sort().values
+        return rows(x, chosen), rows(y, chosen)
+    with isolated(seed, "checks"):
+        batches = list(_some_batches(data))
+    if not batches:
+        raise DataError(
+            "the data are empty",
+            evidence=f"{type(data).__name__} gave no batch",
+            remedy="pass data with at least one batch; a DataLoader with drop_last=True drops a short one",
+        )
+    if any(not isinstance(part, torch.Tensor) for batch in batches for part in batch):
+        return batches[0]
+    shapes = {tuple(part.shape[1:]) for part, _ in batches}
+    if len(shapes) > 1:  # padded to the longest of each batch
+        return batches[0]
+    x, y = (torch.cat([batch[axis] for batch in batches])[:SAMPLES] for axis in (0, 1))
+    return x, y
+
+
+def _some_batches(data: Any) -> Iterator[tuple[Any, Any]]:
+    if isinstance(data, Iterator):
+        raise DataError(
+            "the data can be read once only, and checking them would use them up",
+            evidence=f"{type(data).__name__} is an iterator or a generator",
+            remedy="pass a DataLoader, or list(data)",
+        )
+    if not isinstance(data, Iterable) or isinstance(data, str | bytes | Mapping):
+        raise DataError(
+            "the data are neither a pair (x, y) nor an iterable of such pairs",
+            evidence=type(data).__name__,
+            remedy="pass (x, y), two tensors or arrays of equal length, or a DataLoader",
+        )
+    found = 0
+    for place, item in enumerate(islice(data, _MOST_BATCHES)):
+        if not isinstance(item, tuple | list) or len(item) != 2:
+            given = f"{type(item).__name__} of {len(item)}" if isinstance(item, tuple | list) else type(item).__name__
+            raise DataError(
+                "a batch must be a pair (x, y)",
+                evidence=f"batch {place} is a {given}",
+                remedy="yield (inputs, targets); several inputs go into a tuple or a dict",
+            )
+        x, y = (_tensors_of(part, f"{name} of batch {place}") for part, name in zip(item, ("x", "y"), strict=True))
+        found += _checked(x, y, f"batch {place}")
+        yield x, y
+        if found >= SAMPLES:
+            return
+
+
+def _tensors_of(part: Any, name: str) -> Any:
+    if isinstance(part, Mapping):
+        return {str(key): _tensors_of(value, f"{name}[{key!r}]") for key, value in part.items()}
+    if isinstance(part, tuple | list) and tensors(part):
+        return tuple(_tensors_of(value, name) for value in part)
+    tensor = to_tensor(part, name)
+    return tensor.float() if isinstance(part, np.ndarray) and tensor.dtype == torch.float64 else tensor
+
+
+def _checked(x: Any, y: Any, what: str) -> int:
+    """Return how many samples a batch holds; raise `DataError` where x and y do not agree, or there is none."""
+    found, wanted = count(x), count(y)
+    if found == 0:
+        raise DataError("there are no samples", evidence=f"{what} is empty")
+    if wanted != found:
+        raise DataError("inputs and targets differ in number", evidence=f"{what}: {found} inputs, {wanted} targets")
+    return found
+
+
+def _check_forward(model: nn.Module, x: Any, seed: int) -> None:
+    try:
+        with isolated(seed, "checks"), evaluating(model), torch.no_grad():
+            call(model, rows(x, slice(0, 2)))
+    except Exception as problem:  # whatever the user's forward raises
+        words = str(problem).strip().splitlines()
+        shapes = ", ".join(f"{tuple(tensor.shape)} {str(tensor.dtype).removeprefix('torch.')}" for tensor in tensors(x))
+        raise ModelError(
+            f"the model cannot take a batch of inputs: {shapes}",
+            evidence=f"{type(problem).__name__}: {words[0] if words else ''}",
+            remedy="check the size of the first layer against the inputs, and their type",
+        ) from problem
+
+
+def _feed(data: Any, seed: int, device: torch.device) -> Feed | None:
+    """Return the data as batches, None for data that are no pairs of single tensors."""
+    if _paired(data) and not is_pair(data):
+        return None
+    if not _paired(data) and not hasattr(data, "__len__"):  # it may have no end
+        return None
+    try:
+        return batches_of(data, batch_size=64, seed=seed, device=device)
+    except (DataError, TypeError, AttributeError):
+        return None
+
+
+def _multiples(schedule: Any) -> Callable[[int], float] | None:
+    """Return a schedule as a function from the step to a multiple of the rate, None where it is not known before."""
+    return None if schedule is None or hasattr(schedule, "step") else lambda step: float(schedule(step))
+
+
+def _info(
+    model: nn.Module,
+    loss: Loss,
+    spec: LossSpec | None,
+    x: Any,
+    y: Any,
+    optimizer: torch.optim.Optimizer | None,
+    planned_steps: int | None,
+    train: Feed | None,
+) -> RunInfo:
+    plain = spec.name if spec is not None and losses.is_plain(loss) else ""
+    single = isinstance(x, torch.Tensor)
+    return RunInfo(
+        name=type(model).__name__.lower(),
+        task=_task(spec, y),
+        loss=spec.name if spec is not None else "",
+        optimizer=type(optimizer).__name__.lower() if optimizer is not None else "",
+        model=type(model).__name__,
+        parameters=sum(parameter.numel() for parameter in model.parameters()),
+        planned_steps=planned_steps,
+        steps_per_epoch=train.steps_per_epoch if train is not None else None,
+        has_input_norm=has_input_norm(model),
+        inputs=input_stats(x) if single and x.is_floating_point() else None,
+        targets=target_stats(y, plain) if isinstance(y, torch.Tensor) and not y.is_complex() else None,
+        output=output_facts(model, x, loss, y) if single and isinstance(y, torch.Tensor) else None,
+    )
+
+
+def _task(spec: LossSpec | None, y: Any) -> Task | None:
+    if spec is not None and len(spec.tasks) == 1:
+        return spec.tasks[0]
+    if not isinstance(y, torch.Tensor):
+        return None
+    return "regression" if y.is_floating_point() and spec is None else spec.tasks[0] if spec else "classification"
