@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from trainwright.runs.reader import read_run
     from trainwright.stages.recipe import Recipe
     from trainwright.stages.train import Run, fit
+    from trainwright.stages.verify import Report, verify
 
 __version__ = "0.1.0"
 
@@ -24,12 +25,14 @@ _HOMES = {
     "Finding": "records",
     "Outcome": "records",
     "Recipe": "stages.recipe",
+    "Report": "stages.verify",
     "Run": "stages.train",
     "TrainwrightError": "errors",
     "diagnose": "doctor.diagnose",
     "explain": "doctor.kinds",
     "fit": "stages.train",
     "read_run": "runs.reader",
+    "verify": "stages.verify",
 }
 
 __all__ = [
@@ -37,12 +40,14 @@ __all__ = [
     "Finding",
     "Outcome",
     "Recipe",
+    "Report",
     "Run",
     "TrainwrightError",
     "diagnose",
     "explain",
     "fit",
     "read_run",
+    "verify",
 ]
 
 

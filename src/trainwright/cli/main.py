@@ -28,6 +28,12 @@ runs_app = typer.Typer(no_args_is_help=False, help="List the runs of a folder, o
 app.add_typer(runs_app, name="runs", rich_help_panel="Look")
 
 RecipeFile = Annotated[Path, typer.Argument(metavar="RECIPE", help="A recipe (TOML); `trainwright new` writes one.")]
+Target = Annotated[
+    str,
+    typer.Argument(
+        metavar="RECIPE|MODULE:FACTORY", help="A recipe, or your own function that makes model, loss, data."
+    ),
+]
 DataRoot = Annotated[
     str | None, typer.Option("--data-root", metavar="DIR", help="Where data files lie; else $TRAINWRIGHT_DATA.")
 ]
@@ -151,6 +157,40 @@ def train(
             data_root=data_root,
             explain_groups=explain_groups,
             profile=profile,
+        )
+
+
+@app.command(rich_help_panel="Work")
+def verify(
+    target: Target,
+    changes: Changes = None,
+    only: Annotated[
+        list[str] | None, typer.Option("--only", metavar="CHECK", help="Run this check; may be repeated, or a,b,c.")
+    ] = None,
+    skip: Annotated[
+        list[str] | None, typer.Option("--skip", metavar="CHECK", help="Leave this check out; may be repeated.")
+    ] = None,
+    quick: Annotated[bool, typer.Option("--quick", help="Run what `train` runs by itself, a few seconds.")] = False,
+    budget: Annotated[
+        float | None, typer.Option("--budget", metavar="SECONDS", min=0, help="Begin no further check after so long.")
+    ] = None,
+    data_root: DataRoot = None,
+    json: JsonFile = None,
+) -> None:
+    """Check a training before it starts: gradients, wiring, loss, data, settings. Exit status 3: not ready."""
+    from trainwright.cli import verify as command
+
+    with answering(json) as (console, document):
+        command.run(
+            console,
+            document,
+            target,
+            changes=changes or [],
+            only=only or [],
+            skip=skip or [],
+            quick=quick,
+            budget_seconds=budget,
+            data_root=data_root,
         )
 
 

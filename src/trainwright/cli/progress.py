@@ -62,7 +62,7 @@ class Progress:
             self._step(record)
         elif isinstance(record, EvalRecord):
             self._evaluation(record)
-        elif isinstance(record, Event) and record.name == "compiled":
+        elif isinstance(record, Event) and record.name in ("compiled", "verified"):
             say(self.console, str(record.detail["text"]))
         elif isinstance(record, Event) and record.name == "resolved":
             say(self.console, f"no longer so at the end: {record.detail['kind']}")

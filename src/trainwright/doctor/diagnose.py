@@ -63,7 +63,7 @@ def examine(chart: Chart) -> Examination:
             healthy.append(rule.kind.kind)
         else:
             found.append(finding)
-    return Examination(findings=tuple(_causes_first(found)), healthy=tuple(healthy), not_judged=not_judged)
+    return Examination(findings=tuple(settled(found)), healthy=tuple(healthy), not_judged=not_judged)
 
 
 def diagnose(chart: Chart) -> list[Finding]:
@@ -71,8 +71,11 @@ def diagnose(chart: Chart) -> list[Finding]:
     return list(examine(chart).findings)
 
 
-def _causes_first(found: Sequence[Finding]) -> list[Finding]:
-    """Drop what another finding explains, and order the rest by severity, then as the rules stand."""
+def settled(found: Sequence[Finding]) -> list[Finding]:
+    """Drop what another finding explains or says again, and order the rest by severity, then as they stand.
+
+    Of two findings of one kind the worse is kept, else the first.
+    """
 
     def explains(cause: Finding, symptom: Finding) -> bool:
         kind = find_kind(cause.kind)
@@ -84,4 +87,7 @@ def _causes_first(found: Sequence[Finding]) -> list[Finding]:
         return not mutual or found.index(cause) < found.index(symptom)
 
     kept = [finding for finding in found if not any(explains(other, finding) for other in found)]
-    return sorted(kept, key=lambda finding: SEVERITIES.index(finding.severity))
+    worst: dict[str, Finding] = {}
+    for finding in sorted(kept, key=lambda finding: SEVERITIES.index(finding.severity)):
+        worst.setdefault(finding.kind, finding)
+    return list(worst.values())

@@ -34,21 +34,12 @@ def from_factory(
     Raises `UsageError` where there is no such module or factory, or the options do not fit its parameters, and
     `ModelError` where importing or calling it fails, with file and line, or where what it makes is no `nn.Module`.
     """
-    folders = list(dict.fromkeys(os.path.abspath(place) for place in (folder, os.curdir) if place is not None))
-    module_name, _, factory_name = reference.rpartition(":")
-    with importable(folders):  # while the factory runs, too: it may import what it needs
-        factory = _attribute(import_module(module_name, folders), factory_name, reference)
-        arguments = _arguments(factory, reference, shape, options)
-        try:
-            model = factory(*arguments.args, **arguments.kwargs)
-        except TrainwrightError:
-            raise
-        except (Exception, SystemExit) as problem:
-            raise ModelError(
-                f"the factory {reference} failed",
-                evidence=told(problem, folders),
-                remedy=f"let it make a network from {shape.input_shape} to {shape.outputs} outputs",
-            ) from problem
+    model = made_by(
+        reference,
+        lambda factory: _arguments(factory, reference, shape, options),
+        remedy=f"let it make a network from {shape.input_shape} to {shape.outputs} outputs",
+        folder=folder,
+    )
     if not isinstance(model, nn.Module):
         is_class = isinstance(model, type) and issubclass(model, nn.Module)
         raise ModelError(
@@ -57,6 +48,32 @@ def from_factory(
             remedy="let it return " + ("the network, not its class" if is_class else "the network"),
         )
     return model
+
+
+def made_by(
+    reference: str,
+    arguments: Callable[[Callable[..., Any]], inspect.BoundArguments],
+    *,
+    remedy: str,
+    folder: str | None = None,
+) -> Any:
+    """Return what the factory "package.module:factory" makes of `arguments`, which are asked for when it is found.
+
+    Raises as `from_factory` does; `remedy` is told where the factory itself fails.
+    """
+    folders = list(dict.fromkeys(os.path.abspath(place) for place in (folder, os.curdir) if place is not None))
+    module_name, _, factory_name = reference.rpartition(":")
+    with importable(folders):  # while the factory runs, too: it may import what it needs
+        factory = _attribute(import_module(module_name, folders), factory_name, reference)
+        given = arguments(factory)
+        try:
+            return factory(*given.args, **given.kwargs)
+        except TrainwrightError:
+            raise
+        except (Exception, SystemExit) as problem:
+            raise ModelError(
+                f"the factory {reference} failed", evidence=told(problem, folders), remedy=remedy
+            ) from problem
 
 
 def _attribute(module: ModuleType, name: str, reference: str) -> Callable[..., Any]:

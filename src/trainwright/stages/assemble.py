@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import torch
 
 from trainwright.parts.penalties import Penalty
-from trainwright.records import Event
+from trainwright.records import Event, Finding
 from trainwright.stages.setup import Setup
 from trainwright.training.averaging import Average, ExponentialAverage, NoAverage, OptimizerAverage
 from trainwright.training.clipping import Clip
@@ -23,8 +23,15 @@ from trainwright.training.step import TrainStep
 from trainwright.vitals.monitor import Monitor
 
 
-def assemble(setup: Setup, history: History, *, keep: Keeper | None = None, clock: Clock | None = None) -> Course:
-    """Return the course of `setup`, recording into `history`."""
+def assemble(
+    setup: Setup,
+    history: History,
+    *,
+    keep: Keeper | None = None,
+    clock: Clock | None = None,
+    checked: Sequence[Finding] = (),
+) -> Course:
+    """Return the course of `setup`, recording into `history`. `checked` is what was found before it."""
     settings, info, model = setup.recipe.train, setup.info, setup.model
     train = setup.splits["train"]
     device = torch.device(settings.device)
@@ -36,7 +43,7 @@ def assemble(setup: Setup, history: History, *, keep: Keeper | None = None, cloc
         rates=Rates(setup.optimizer, setup.schedule, planned_steps=info.planned_steps or 1),
         clip=Clip(norm=settings.clip_norm or None, value=settings.clip_value or None),
         seed=settings.seed,
-        penalty=_penalty(setup),
+        penalty=penalty_of(setup),
         precision=precision,
         forward=_compiled(setup, history),
         clock=clock,
@@ -67,10 +74,12 @@ def assemble(setup: Setup, history: History, *, keep: Keeper | None = None, cloc
         evaluate_every_steps=settings.evaluate_every_steps or training.steps_per_epoch,
         patience=settings.patience or None,
         keep=keep,
+        checked=checked,
     )
 
 
-def _penalty(setup: Setup) -> Callable[[], torch.Tensor] | None:
+def penalty_of(setup: Setup) -> Callable[[], torch.Tensor] | None:
+    """Return what the weights themselves add to the loss, None where nothing is asked for."""
     options = setup.recipe.loss.options
     l1, l2 = float(options.get("l1", 0.0)), float(options.get("l2", 0.0))
     return Penalty(setup.model, l1=l1, l2=l2) if l1 > 0 or l2 > 0 else None

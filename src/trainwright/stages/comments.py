@@ -48,5 +48,6 @@ COMMENTS: Mapping[str, str] = {
     "train.device": "'auto' takes an accelerator where there is one",
     "train.threads": "CPU threads; the same run bit for bit needs the same number",
     "train.loggers": f"who else is told: {', '.join(loggers.CATALOGUE)}",
+    "train.verify": "checks before the first step: 'quick' takes seconds, 'full' a minute, 'off' none",
     "doctor.level": "how closely the run is watched: off, light or full",
 }

@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
 import torch
 from torch import nn
@@ -128,11 +129,30 @@ def check_loss(
     model: nn.Module, loss: Callable[[torch.Tensor, torch.Tensor], torch.Tensor], x: torch.Tensor, y: torch.Tensor
 ) -> None:
     """Raise `ModelError` where the loss cannot be computed on samples `(x, y)`, or is no single number."""
+    shapes: list[tuple[int, ...]] = []
+
+    def compute() -> torch.Tensor:
+        output = model(x)
+        shapes.append(tuple(output.shape))
+        return loss(output, y)
+
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        computed_loss(compute, model)
+    if any("target size" in str(warning.message) for warning in said):
+        # torch only warns, and then compares every output with every target: a loss of the wrong thing.
+        raise ModelError(
+            "the loss compares an output and a target of different shapes, every row with every other",
+            evidence=f"the model's output has shape {shapes[0]}, the target {tuple(y.shape)}",
+            remedy="give both the same shape, such as (N,): output.squeeze(-1), or target.unsqueeze(-1)",
+        )
+
+
+def computed_loss(compute: Callable[[], Any], model: nn.Module) -> torch.Tensor:
+    """Return the loss that `compute` gives in evaluation mode; raise `ModelError` where it fails or is no number."""
     try:
-        with isolated(), evaluating(model), torch.no_grad(), warnings.catch_warnings(record=True) as said:
-            warnings.simplefilter("always")
-            output = model(x)
-            value = loss(output, y)
+        with isolated(), evaluating(model), torch.no_grad():
+            value = compute()
     except ModelError:
         raise
     except Exception as problem:  # whatever the user's loss raises
@@ -142,13 +162,6 @@ def check_loss(
             evidence=f"{type(problem).__name__}: {words[0] if words else ''}",
             remedy="check the target's shape and type against what the loss expects",
         ) from problem
-    if any("target size" in str(warning.message) for warning in said):
-        # torch only warns, and then compares every output with every target: a loss of the wrong thing.
-        raise ModelError(
-            "the loss compares an output and a target of different shapes, every row with every other",
-            evidence=f"the model's output has shape {tuple(output.shape)}, the target {tuple(y.shape)}",
-            remedy="give both the same shape, such as (N,): output.squeeze(-1), or target.unsqueeze(-1)",
-        )
     if not isinstance(value, torch.Tensor) or value.numel() != 1:
         shape = tuple(value.shape) if isinstance(value, torch.Tensor) else type(value).__name__
         raise ModelError(
@@ -156,3 +169,4 @@ def check_loss(
             evidence=f"it is {shape}",
             remedy="average it, or use reduction='mean'",
         )
+    return value

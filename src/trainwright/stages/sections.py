@@ -92,6 +92,7 @@ class TrainSection(Section):
     device: str = AUTO
     threads: Literal["auto"] | int = AUTO
     loggers: list[str] = []
+    verify: Literal["off", "quick", "full"] = "quick"
 
 
 class DoctorSection(Section):

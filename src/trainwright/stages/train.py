@@ -17,6 +17,7 @@ from trainwright.doctor.diagnose import diagnose
 from trainwright.errors import UsageError
 from trainwright.randomness import isolated
 from trainwright.records import Chart, Event, Finding, Location, Outcome, to_plain
+from trainwright.report.checks_text import verdict_line
 from trainwright.report.text import render_run
 from trainwright.runs import loggers
 from trainwright.runs.layout import CHECKPOINTS
@@ -26,6 +27,7 @@ from trainwright.stages.facts import check_loss
 from trainwright.stages.given import changes_of, prepare_given
 from trainwright.stages.recipe import Recipe
 from trainwright.stages.setup import Setup, load_data, prepare
+from trainwright.stages.verify import choose_checks, verify_setup
 from trainwright.training import checkpoint
 from trainwright.training.activations import checkpointing
 from trainwright.training.clock import Clock
@@ -173,7 +175,10 @@ def carry_out(
         writer = RunWriter(folder, info, recipe=setup.recipe_text, facts={**setup.facts, "versions": _versions()})
         observers.append(writer)
     history = History(observers)
-    course = assemble(setup, history, keep=None if folder is None else _keeper(folder / CHECKPOINTS), clock=clock)
+    checked = _verified(setup, history)
+    course = assemble(
+        setup, history, keep=None if folder is None else _keeper(folder / CHECKPOINTS), clock=clock, checked=checked
+    )
     history.append(Event(step=0, name="phase", detail={"phase": "train"}))
     # The caller's random state, threads and grad mode are theirs again afterwards.
     recompute = checkpointing(setup.model) if settings.checkpoint_activations else nullcontext()
@@ -194,6 +199,18 @@ def carry_out(
         digest=conclusion.digest,
         folder=folder,
     )
+
+
+def _verified(setup: Setup, history: History) -> Sequence[Finding]:
+    """Run the checks that the recipe asks for, put the results on record, and return what they found."""
+    extent = setup.recipe.train.verify
+    if extent == "off":
+        return ()
+    with _threads(int(setup.recipe.train.threads)):
+        report = verify_setup(setup, choose_checks(extent=extent))
+    text = verdict_line(report.results)
+    history.append(Event(step=0, name="verified", detail={"text": text, "checks": to_plain(report.results)}))
+    return report.findings
 
 
 _BLOCKING = ("labels-out-of-range", "non-finite-input")

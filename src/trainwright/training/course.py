@@ -10,7 +10,7 @@ from typing import Any
 import torch
 
 from trainwright.data.feed import Feed
-from trainwright.doctor.diagnose import diagnose, examine
+from trainwright.doctor.diagnose import diagnose, examine, settled
 from trainwright.records import EvalRecord, Event, Finding, Outcome, RunInfo, Status, to_plain
 from trainwright.tensors import copy_state, digest
 from trainwright.training.evaluate import MOST_TRAINING_TARGETS, Evaluator
@@ -49,6 +49,7 @@ class Course:
         evaluate_every_steps: int,
         patience: int | None = None,
         keep: Keeper | None = None,
+        checked: Sequence[Finding] = (),
     ) -> None:
         self.training = training
         self.evaluator = evaluator
@@ -57,6 +58,7 @@ class Course:
         self.evaluate_every_steps = evaluate_every_steps
         self.patience = patience
         self.keep = keep
+        self.checked = checked  # what was found before training
         self.judged_by = "validation" if "validation" in splits else "train"
         self.best = Best(direction="min")
         self.best_state: State = {}
@@ -71,6 +73,7 @@ class Course:
         status: Status = "finished"
         reason = ""
         self.best_state = copy_state(model)  # what is left where not even the first evaluation comes to its end
+        self._announce(self.checked, 0)
         try:
             self._evaluate(0, 0.0)  # the untrained model: where the curve starts, and what remains if all else diverges
             for record in self.training.steps():
@@ -99,6 +102,8 @@ class Course:
         self._announce(examination.findings, steps)
         for kind in sorted(self._announced & set(examination.healthy)):
             history.append(Event(step=steps, name="resolved", detail={"kind": kind}))
+        # Where a rule saw the run itself and found it healthy, it knows better than the check before it.
+        lasting = [finding for finding in self.checked if finding.kind not in examination.healthy]
         ledger = ledger_of(self.training, complete=status == "finished")
         outcome = Outcome(
             status=status,
@@ -109,7 +114,9 @@ class Course:
             ledger=ledger,
             seconds=time.perf_counter() - started,
         )
-        return Conclusion(outcome=outcome, findings=examination.findings, digest=digest(last))
+        return Conclusion(
+            outcome=outcome, findings=tuple(settled([*lasting, *examination.findings])), digest=digest(last)
+        )
 
     def _evaluate(self, step: int, epoch: float) -> None:
         """Measure the model as it is now, or its average where one is kept; keep the weights if they are the best."""
