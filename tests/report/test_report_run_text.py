@@ -59,7 +59,7 @@ def test_the_curve_marks_findings_by_shape_at_their_step() -> None:
 def test_skipped_checks_are_never_called_healthy() -> None:
     checks = report_runs.healthy().checks
     passed, _, skipped = render_checks(checks).splitlines()
-    assert passed == "  ✓ gradient check: healthy (0.8 s)"
+    assert passed == "  ✓ gradient check:       healthy (0.8 s)"
     assert skipped == "  – validation overlap: not judged: no validation data was given"
     assert "2 checks judged, 1 not" in render(report_runs.healthy())
 

@@ -9,11 +9,12 @@ from trainwright.report.findings_text import finding_lines
 from trainwright.report.numbers import duration, plural
 from trainwright.report.safe import prose
 from trainwright.report.signs import BOLD, DIM, HEALTHY, SIGNS, paint
-from trainwright.report.summary import worst_first
+from trainwright.report.summary import severity_counts, worst_first
 from trainwright.report.wrapping import clip, display_width
 
 _ORDER: tuple[CheckStatus, ...] = ("failed", "warned", "passed", "skipped")
 """From what a reader must see first to what was not judged."""
+_WORTH_SAYING = 0.1  # seconds
 _LEAST = 12  # columns that a value always has
 
 
@@ -22,11 +23,16 @@ def render_verification(
 ) -> str:
     """Return the table of all checks, most severe first, each finding in full, and the verdict."""
     ordered = sorted(results, key=lambda result: _ORDER.index(result.status))
-    name = max((display_width(result.check) for result in ordered), default=0)
-    blocks = ["\n".join(_row(result, name, color=color, width=width) for result in ordered)]
+    blocks = [render_checks(ordered, color=color, width=width)]
     blocks += ["\n".join(finding_lines(finding, color=color, width=width)) for finding in worst_first(findings)]
     blocks.append(verdict_line(results, color=color))
     return "\n\n".join(block for block in blocks if block)
+
+
+def render_checks(results: Sequence[CheckResult], *, color: bool = False, width: int = 100) -> str:
+    """Return a line for each check: what it measured, or why it did not judge. Nothing skipped passes for healthy."""
+    name = max((display_width(result.check) for result in results), default=0)
+    return "\n".join(_row(result, name, color=color, width=width) for result in results)
 
 
 def verdict_line(results: Sequence[CheckResult], *, color: bool = False) -> str:
@@ -46,14 +52,26 @@ def verdict_line(results: Sequence[CheckResult], *, color: bool = False) -> str:
     return f"{paint(sign.shape, sign.ansi, color=color)} {paint(text, BOLD, sign.ansi, color=color)}"
 
 
-def _row(result: CheckResult, name: int, *, color: bool, width: int) -> str:
+def check_phrase(result: CheckResult) -> str:
+    """Return what a check measured beside what was expected, or why it did not judge."""
     if result.status == "skipped":
-        shape, style, said = "–", DIM, f"skipped: {prose(result.reason) or 'no reason given'}"
-    else:
-        sign = {"failed": SIGNS["error"], "warned": SIGNS["warning"]}.get(result.status, HEALTHY)
-        shape, style, said = sign.shape, sign.ansi, prose(result.value) or result.status
-        if result.expected:
-            said += f"  (expected {prose(result.expected)})"
-    took = f"  {duration(result.seconds)}" if result.seconds >= 0.5 else ""
-    room = max(width - name - 5 - len(took), _LEAST)
-    return f"  {paint(shape, style, color=color)} {result.check:<{name}}  {clip(said, room)}{took}"
+        return f"not judged: {prose(result.reason) or 'no reason given'}"
+    otherwise = HEALTHY.word if result.status == "passed" else severity_counts(result.findings)
+    said = prose(result.value) or otherwise
+    return f"{said} (expected {prose(result.expected)})" if result.expected else said
+
+
+def check_sign(status: CheckStatus) -> tuple[str, str]:
+    """Return the shape and the style that stand for a status."""
+    if status == "skipped":
+        return "–", DIM
+    sign = {"failed": SIGNS["error"], "warned": SIGNS["warning"]}.get(status, HEALTHY)
+    return sign.shape, sign.ansi
+
+
+def _row(result: CheckResult, name: int, *, color: bool, width: int) -> str:
+    shape, style = check_sign(result.status)
+    took = f" ({duration(result.seconds)})" if result.seconds >= _WORTH_SAYING else ""
+    room = max(width - name - 6 - len(took), _LEAST)
+    said = clip(check_phrase(result), room)
+    return f"  {paint(shape, style, color=color)} {prose(result.check) + ':':<{name + 1}} {said}{took}"

@@ -7,11 +7,11 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from trainwright.records import Chart, CheckResult, RunInfo, to_plain
+from trainwright.report.checks_text import check_phrase, check_sign
 from trainwright.report.numbers import duration, number, percent
 from trainwright.report.phrases import place_phrase
 from trainwright.report.safe import markup, prose
-from trainwright.report.signs import HEALTHY, SIGNS
-from trainwright.report.summary import newest_layers, severity_counts
+from trainwright.report.summary import newest_layers
 from trainwright.report.wrapping import clip
 
 _MAX_VALUE = 300
@@ -65,16 +65,14 @@ def settings_table(info: RunInfo) -> str:
 
 def checks_table(checks: Sequence[CheckResult]) -> str:
     """Return what was looked at: healthy, with findings, or not judged and why."""
-    rows = []
-    for check in checks:
-        if check.status == "skipped":
-            said = f"– not judged: {prose(check.reason) or 'no reason given'}"
-        elif check.status == "passed":
-            said = f"{HEALTHY.shape} {HEALTHY.word}"
-        else:
-            sign = SIGNS["error" if check.status == "failed" else "warning"]
-            said = f"{sign.shape} {severity_counts(check.findings)}"
-        rows.append([prose(check.check), said, duration(check.seconds) if check.seconds else ""])
+    rows = [
+        [
+            prose(check.check),
+            f"{check_sign(check.status)[0]} {check_phrase(check)}",
+            duration(check.seconds) if check.seconds else "",
+        ]
+        for check in checks
+    ]
     return html_table(["check", "result", "took"], rows, caption="What was looked at", numeric=(2,))
 
 

@@ -5,15 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from trainwright.records import Chart, CheckResult, Finding, Outcome, RunInfo
+from trainwright.report.checks_text import render_checks
 from trainwright.report.findings_text import finding_lines
-from trainwright.report.numbers import duration, plural
+from trainwright.report.numbers import plural
 from trainwright.report.run_text import best_table, head_lines, loss_curve
 from trainwright.report.safe import prose
-from trainwright.report.signs import BOLD, DIM, HEALTHY, SIGNS, paint
+from trainwright.report.signs import BOLD, HEALTHY, SIGNS, paint
 from trainwright.report.summary import severity_counts, verdict, worst_first
 from trainwright.report.wrapping import clip
 
-__all__ = ["render_checks", "render_finding", "render_findings", "render_run", "severity_counts"]
+__all__ = ["render_finding", "render_findings", "render_run", "severity_counts"]
 
 
 def render_finding(finding: Finding, *, color: bool = False, width: int = 100) -> str:
@@ -38,23 +39,6 @@ def render_headlines(findings: Sequence[Finding], *, color: bool = False, width:
         step = "" if finding.step is None else f" (step {finding.step:,})"
         text = clip(f"{prose(finding.title)}{step}", max(width - 16, 20))
         lines.append(f"{paint(f'{finding.severity}[{finding.code}]', sign.ansi, color=color)}: {text}")
-    return "\n".join(lines)
-
-
-def render_checks(checks: Sequence[CheckResult], *, color: bool = False, width: int = 100) -> str:
-    """Return what was looked at: healthy, with findings, or not judged and why. Nothing skipped passes for healthy."""
-    lines = []
-    for check in checks:
-        took = f" ({duration(check.seconds)})" if check.seconds >= 0.1 else ""
-        if check.status == "skipped":
-            shape, style, said = "–", DIM, f"not judged: {prose(check.reason) or 'no reason given'}"
-        elif check.status == "passed":
-            shape, style, said = HEALTHY.shape, HEALTHY.ansi, f"{HEALTHY.word}{took}"
-        else:
-            sign = SIGNS["error" if check.status == "failed" else "warning"]
-            shape, style, said = sign.shape, sign.ansi, f"{severity_counts(check.findings)}{took}"
-        text = clip(f"{prose(check.check)}: {said}", width - 4)
-        lines.append(f"  {paint(shape, style, color=color)} {text}")
     return "\n".join(lines)
 
 

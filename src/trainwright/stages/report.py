@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from trainwright.doctor.diagnose import examine
+from trainwright.doctor.diagnose import examine, settled
 from trainwright.errors import RunError
-from trainwright.records import to_plain
+from trainwright.records import CheckResult, from_plain, to_plain
 from trainwright.report.html import render_html
 from trainwright.report.safe import visible
 from trainwright.report.text import render_run
@@ -34,7 +34,10 @@ def report_run(folder: Path, page: Path | None = None, *, color: bool = False, w
     stored = read_run(folder)
     examination = examine(stored.chart)
     # A run that has ended keeps the findings it ended with; one that goes on, or was killed, is judged now.
-    findings = stored.findings if stored.outcome else examination.findings
+    verified = _verified(stored)
+    before = [finding for check in verified for finding in check.findings if finding.kind not in examination.healthy]
+    findings = stored.findings if stored.outcome else settled([*before, *examination.findings])
+    checks = (*verified, *examination.checks())
     target = page if page is not None else folder / "report.html"
     html = render_html(
         stored.info,
@@ -43,7 +46,7 @@ def report_run(folder: Path, page: Path | None = None, *, color: bool = False, w
         findings,
         recipe=stored.recipe,
         facts=_facts(stored),
-        checks=examination.checks(),
+        checks=checks,
     )
     try:
         target.write_text(html, encoding="utf-8")
@@ -53,9 +56,7 @@ def report_run(folder: Path, page: Path | None = None, *, color: bool = False, w
             evidence=problem.strerror or str(problem),
             remedy="name another place with --html FILE",
         ) from None
-    text = render_run(
-        stored.info, stored.outcome, stored.chart, findings, checks=examination.checks(), color=color, width=width
-    )
+    text = render_run(stored.info, stored.outcome, stored.chart, findings, checks=checks, color=color, width=width)
     notes = "".join(f"note: {visible(note)}\n" for note in stored.notes)
     document = {
         "findings": findings,
@@ -71,6 +72,17 @@ def report_run(folder: Path, page: Path | None = None, *, color: bool = False, w
     return Written(
         text=f"{notes}{text}\npage: {visible(str(target))}", page=target, document=to_plain(document, strict=True)
     )
+
+
+def _verified(stored: StoredRun) -> tuple[CheckResult, ...]:
+    """Return what the checks before the run found, as far as it can be read."""
+    for event in stored.chart.events:
+        if event.name == "verified":
+            try:
+                return tuple(from_plain(CheckResult, plain) for plain in event.detail["checks"])
+            except (ValueError, TypeError, KeyError, AttributeError):  # nobody has checked this part of the folder
+                return ()
+    return ()
 
 
 def _facts(stored: StoredRun) -> dict[str, str]:

@@ -206,6 +206,7 @@ def _verified(setup: Setup, history: History) -> Sequence[Finding]:
     extent = setup.recipe.train.verify
     if extent == "off":
         return ()
+    history.append(Event(step=0, name="phase", detail={"phase": "verify"}))
     with _threads(int(setup.recipe.train.threads)):
         report = verify_setup(setup, choose_checks(extent=extent))
     text = verdict_line(report.results)
