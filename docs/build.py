@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from trainwright import defaults
+from trainwright.checks.catalogue import CATALOGUE as CHECKS
 from trainwright.doctor.kind import Kind
 from trainwright.doctor.kinds import CATALOGUE as KINDS
 from trainwright.parts import augment, groups, initializers, losses, models, norms, optimizers, penalties, schedules
@@ -32,6 +33,7 @@ def pages() -> dict[str, str]:
         "loggers.md": _loggers(),
         "defaults.md": _defaults(),
         "recipe.md": _recipe(),
+        "checks.md": _checks(),
         "diagnoses.md": _diagnoses(),
     }
     return made | {f"{kind.code}.md": _diagnosis(kind) for kind in KINDS.values()}
@@ -204,6 +206,20 @@ def _recipe() -> str:
     ]
     note = "The options of a model, an optimizer or a schedule stand beside its `name`; see their own pages.\n"
     return f"# The recipe\n\n{_table(('key', 'default', 'meaning'), rows)}\n{note}"
+
+
+def _checks() -> str:
+    rows = [
+        (
+            f"`{check.name}`",
+            check.question,
+            "yes" if check.quick else "no",
+            ", ".join(f"[{kind.code}]({kind.code}.md)" for kind in check.kinds),
+        )
+        for check in CHECKS.values()
+    ]
+    note = "`train` runs the quick ones by itself (`train.verify`), `trainwright verify` all of them.\n"
+    return f"# Checks before training\n\n{_table(('check', 'what it asks', 'quick', 'what it can find'), rows)}\n{note}"
 
 
 def _diagnoses() -> str:

@@ -117,7 +117,7 @@ def test_every_optimizer_is_of_the_class_that_its_record_names(name: str) -> Non
         assert type(optimizer).__module__.startswith("schedulefree.")
     assert has_average(optimizer) is CATALOGUE[name].averages
     for group in optimizer.param_groups:
-        assert not any(group.get(switch, False) for switch in ("amsgrad", "maximize", "centered", "fused"))
+        assert not any(group.get(switch, False) for switch in ("amsgrad", "maximize", "centered"))
         assert group.get("nesterov", False) is (name == "nesterov")
 
 

@@ -60,7 +60,7 @@ def test_skipped_checks_are_never_called_healthy() -> None:
     checks = report_runs.healthy().checks
     passed, _, skipped = render_checks(checks).splitlines()
     assert passed == "  ✓ gradient check:       healthy (0.8 s)"
-    assert skipped == "  – validation overlap: not judged: no validation data was given"
+    assert skipped == "  – validation overlap:   not judged: no validation data was given"
     assert "2 checks judged, 1 not" in render(report_runs.healthy())
 
 

@@ -18,8 +18,8 @@ from trainwright.tensors import buffers_restored, evaluating
 from trainwright.training.metrics import Metrics, metric_name
 from trainwright.training.precision import Precision
 
-MOST_TRAINING_TARGETS = 200_000
-"""Targets of the training split that are measured at the end: an accuracy is then known to a tenth of a percent."""
+MOST_TRAINING_TARGETS = 100_000
+"""Targets of the training split that are measured at the end: an accuracy is then known to within 0.2 %."""
 _PIECES = 64  # parts that a split is cut into, about, for the standard error of its loss
 
 
