@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 import warnings
 from collections.abc import Iterable, Iterator
+from contextlib import AbstractContextManager
 
 from trainwright.checks.check import Answer, Check, Skip
 from trainwright.checks.footprint import untouched
@@ -32,13 +33,15 @@ def run_check(subject: Subject, check: Check) -> CheckResult:
     started = time.perf_counter()
     answer, reason = Answer(), ""
     try:
-        with untouched(subject.model, subject.optimizer, subject.loader, seed=subject.seed), warnings.catch_warnings():
+        with _untouched(subject), warnings.catch_warnings():
             warnings.simplefilter("ignore")  # torch's remarks on shapes are findings here
             answer = check.examine(subject)
+        if not isinstance(answer, Answer):
+            answer, reason = Answer(), "it could not run: it gave no answer"
     except Skip as why:
-        reason = str(why)
+        reason = str(why).strip() or "it cannot judge this training"
     except Exception as problem:
-        words = str(problem).strip().splitlines()
+        answer, words = Answer(), str(problem).strip().splitlines()
         reason = f"it could not run: {type(problem).__name__}" + (f": {words[0]}" if words else "")
     return CheckResult(
         check=check.name,
@@ -49,6 +52,17 @@ def run_check(subject: Subject, check: Check) -> CheckResult:
         expected=answer.expected,
         seconds=time.perf_counter() - started,
         reason=reason,
+    )
+
+
+def _untouched(subject: Subject) -> AbstractContextManager[None]:
+    return untouched(
+        subject.model,
+        subject.optimizer,
+        subject.loader,
+        also=(subject.loss, subject.penalty, subject.x, subject.y),
+        feeds=(subject.train, subject.validation),
+        seed=subject.seed,
     )
 
 

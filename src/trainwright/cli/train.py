@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import tomllib
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 
 from trainwright.cli.answer import EXIT_INTERRUPTED, say
-from trainwright.errors import EXIT_FAILED, UsageError
+from trainwright.errors import EXIT_FAILED, ModelError, TrainwrightError, UsageError
 from trainwright.records import to_plain
 
 if TYPE_CHECKING:
@@ -58,6 +59,7 @@ def train_and_show(
     """Train `recipe` into `folder` with live progress, print how it ended, and fill `document`."""
     from trainwright.cli.progress import Progress
     from trainwright.parts.groups import render_table
+    from trainwright.parts.own_module import told
     from trainwright.report.profile_text import render_profile
     from trainwright.stages.named import table_of
     from trainwright.stages.train import carry_out, plan
@@ -71,7 +73,16 @@ def train_and_show(
         say(console, render_table(table_of(setup.recipe, setup.model)))
     clock = Clock(on=profile)
     with Progress(console, setup.info) as progress:
-        finished = carry_out(setup, folder, [progress], clock=clock)
+        try:
+            finished = carry_out(setup, folder, [progress], clock=clock)
+        except (TrainwrightError, OSError):
+            raise
+        except Exception as problem:  # whatever a network or a loss of the user's own raises
+            raise ModelError(
+                "training broke off",
+                evidence=told(problem, [os.getcwd()]),
+                remedy=f"what was recorded until then is kept in {folder}" if folder.exists() else "",
+            ) from problem
     show_end(console, finished)
     document.update(finished.to_json())
     if profile:
@@ -110,9 +121,10 @@ def parse_change(text: str) -> tuple[str, Any]:
         raise UsageError(
             f"--set {text} does not name a setting", remedy="write it as SECTION.KEY=VALUE, such as optimizer.lr=0.01"
         )
-    if name.strip() in _TEXTS and not value.strip().startswith(('"', "'")):
+    if name.strip() in _TEXTS and not value.strip().startswith(('"', "'", "[")):
         return name.strip(), value.strip()  # a column may be called 2020
+    written = f"0{value.strip()}" if value.strip().startswith(".") else value.strip()  # TOML knows no .5
     try:
-        return name.strip(), tomllib.loads(f"value = {value.strip()}")["value"]
+        return name.strip(), tomllib.loads(f"value = {written}")["value"]
     except (ValueError, RecursionError):  # not TOML; or nested too deeply, or a number of thousands of digits
         return name.strip(), value.strip()

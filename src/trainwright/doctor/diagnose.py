@@ -5,7 +5,20 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from trainwright.doctor import activations, generalisation, inputs, labels, loss, numbers, rate
+from trainwright.doctor import (
+    activations,
+    generalisation,
+    inputs,
+    labels,
+    labels_values,
+    loss,
+    loss_classes,
+    loss_logs,
+    loss_reach,
+    loss_shape,
+    numbers,
+    rate,
+)
 from trainwright.doctor.kinds import find_kind
 from trainwright.doctor.rule import Rule
 from trainwright.records import Chart, CheckResult, Finding
@@ -13,7 +26,12 @@ from trainwright.records.findings import SEVERITIES
 
 RULES: tuple[Rule, ...] = (
     *loss.RULES,
+    *loss_logs.RULES,
+    *loss_shape.RULES,
+    *loss_reach.RULES,
+    *loss_classes.RULES,
     *labels.RULES,
+    *labels_values.RULES,
     *numbers.RULES,
     *inputs.RULES,
     *activations.RULES,

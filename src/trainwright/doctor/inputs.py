@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from trainwright.doctor.kinds_data import INPUTS_NOT_NORMALISED
+from trainwright.doctor.kinds_data import CONSTANT_FEATURES, INPUTS_NOT_NORMALISED
 from trainwright.doctor.rule import Rule
 from trainwright.records import Chart, Evidence, Finding, Remedy
 
@@ -14,6 +14,14 @@ OFFSET_TOO_LARGE = 10.0
 """Median |mean| of a feature in its own standard deviations: the samples then hardly differ for the first layer."""
 BYTES_MAXIMUM = 100.0
 """Whole numbers that reach beyond this are raw bytes or counts."""
+LARGEST_TOO_SMALL = 0.05
+"""Where no input is larger, they were scaled twice: bytes that were divided by 255 twice reach 0.004."""
+CONSTANT_SHARE = 0.9
+"""Share of features without any variation that leaves next to nothing to learn from."""
+SPARSE_ZEROS = 0.8
+"""Share of zeros among the values that do vary: then inputs are sparse by nature, and most columns are rarely lit."""
+FEWEST_SAMPLES = 30
+"""Samples below which a feature may well be constant by chance."""
 
 
 def inputs_not_normalised(chart: Chart) -> Finding | None:
@@ -33,6 +41,9 @@ def inputs_not_normalised(chart: Chart) -> Finding | None:
     if inputs.integral and inputs.maximum > BYTES_MAXIMUM:
         name = "all inputs are whole numbers, the largest"
         evidence.append(Evidence(name=name, value=inputs.maximum, threshold=BYTES_MAXIMUM))
+    largest = max(abs(inputs.minimum), abs(inputs.maximum))
+    if 0 < largest < LARGEST_TOO_SMALL and inputs.std > 0:
+        evidence.append(Evidence(name="the largest input", value=largest, threshold=LARGEST_TOO_SMALL))
     if not evidence:
         return None
     evidence.append(Evidence(name="range of the inputs", value=f"{inputs.minimum:.4g} to {inputs.maximum:.4g}"))
@@ -50,4 +61,28 @@ def inputs_not_normalised(chart: Chart) -> Finding | None:
     )
 
 
-RULES = (Rule(kind=INPUTS_NOT_NORMALISED, needs=("inputs",), judge=inputs_not_normalised),)
+def constant_features(chart: Chart) -> Finding | None:
+    """Nearly all features have one value in all samples, and the inputs are not sparse by nature."""
+    inputs = chart.info.inputs
+    if inputs is None or inputs.samples < FEWEST_SAMPLES or inputs.features < 1:
+        return None
+    share = inputs.constant_features / inputs.features
+    if share <= CONSTANT_SHARE or (share < 1 and inputs.zero_share > SPARSE_ZEROS):
+        return None
+    return CONSTANT_FEATURES.finding(
+        title="all samples are equal" if share == 1 else CONSTANT_FEATURES.title,
+        where=chart.info.where("data.source", "data"),
+        step=0,
+        evidence=(
+            Evidence(name="share of features that are constant", value=share, threshold=CONSTANT_SHARE),
+            Evidence(name="features", value=inputs.features),
+            Evidence(name="samples looked at", value=inputs.samples),
+        ),
+        remedies=(Remedy(text="look at some samples as they reach the network, and mend what reads or scales them"),),
+    )
+
+
+RULES = (
+    Rule(kind=INPUTS_NOT_NORMALISED, needs=("inputs",), judge=inputs_not_normalised),
+    Rule(kind=CONSTANT_FEATURES, needs=("inputs",), judge=constant_features),
+)

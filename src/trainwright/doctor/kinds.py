@@ -7,24 +7,34 @@ from types import MappingProxyType
 
 from trainwright.doctor import (
     kinds_data,
+    kinds_datasets,
     kinds_generalisation,
     kinds_labels,
+    kinds_loop,
     kinds_loss,
     kinds_model,
     kinds_numbers,
     kinds_rate,
+    kinds_schedule,
+    kinds_start,
+    kinds_wiring,
 )
 from trainwright.doctor.kind import Kind
 from trainwright.errors import UsageError, did_you_mean
 
 _FAMILIES = (
     kinds_data,
+    kinds_datasets,
+    kinds_generalisation,
     kinds_labels,
+    kinds_loop,
     kinds_loss,
     kinds_model,
-    kinds_rate,
     kinds_numbers,
-    kinds_generalisation,
+    kinds_rate,
+    kinds_schedule,
+    kinds_start,
+    kinds_wiring,
 )
 
 CATALOGUE: Mapping[str, Kind] = MappingProxyType(

@@ -37,3 +37,24 @@ INPUTS_NOT_NORMALISED = Kind(
     "that is not recognised.",
     causes=("learning-rate-too-high", *RATE_SYMPTOMS),
 )
+
+CONSTANT_FEATURES = Kind(
+    code="TW107",
+    kind="constant-features",
+    severity="warning",
+    title="nearly all input features are constant",
+    because="a feature that never varies carries nothing; the network has little or nothing to tell samples apart by",
+    what="More than nine tenths of the input features have one and the same value in all samples.",
+    hurts="The network can learn no more than what the few other features allow; where none is left, it predicts the "
+    "same for everything, whatever the rate and the size.",
+    fix="Look at some samples as they reach the network: a file that was read as blanks, a crop beyond the edge, a "
+    "division of whole numbers, or an item that ignores its index.",
+    wrong_when="Inputs of which only a small region ever carries a signal.",
+    causes=(
+        "labels-unrelated-to-inputs",
+        "outputs-ignore-input",
+        "validation-overlaps-training",
+        "plateau",
+        "underfitting",
+    ),
+)

@@ -45,6 +45,7 @@ class LBFGS(torch.optim.LBFGS):
 
         def decayed() -> torch.Tensor:
             loss = closure()
+            self._make_gradients_contiguous()
             if not losses:
                 self._begin_anew_where_others_learn()
             losses.append(loss)
@@ -56,6 +57,13 @@ class LBFGS(torch.optim.LBFGS):
             self.state.clear()
             raise
         return losses[0]
+
+    def _make_gradients_contiguous(self) -> None:
+        for weight in self.param_groups[0]["params"]:
+            if (
+                weight.grad is not None and not weight.grad.is_contiguous()
+            ):  # of a convolution, which torch's step views
+                weight.grad = weight.grad.contiguous()
 
     def _begin_anew_where_others_learn(self) -> None:
         weights = self.param_groups[0]["params"]

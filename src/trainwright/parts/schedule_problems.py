@@ -74,3 +74,32 @@ def _multistep(at: tuple[float, ...], factor: float, warmup: float) -> tuple[str
 
 def _listed(places: list[float] | tuple[float, ...]) -> str:
     return f"[{', '.join(f'{place:g}' for place in places)}]"
+
+
+def find_problem_in_steps(
+    name: str, options: Mapping[str, Any], *, steps: int, evaluations: int
+) -> tuple[str, str] | None:
+    """Return what the schedule `name` cannot do within so many steps and evaluations, and the remedy, else None."""
+    if name == "wsd" and options["decay"] * steps < 1:
+        return _too_short("the decay", "decay", options["decay"], steps)
+    if name == "step" and options["every"] * steps < 1:
+        return _too_short("the time between two drops", "every", options["every"], steps)
+    if name in ("cosine_restarts", "cyclic") and steps < 2 * options["cycles"]:
+        return (
+            f"{options['cycles']:g} cycles in {steps} steps leave less than two steps to each",
+            f"ask for {max(1, steps // 10)} at most, or train longer",
+        )
+    if name == "plateau" and options["patience"] >= evaluations:
+        return (
+            f"patience {options['patience']:g} waits for more evaluations than the {evaluations} of the run, so that "
+            "the rate is never lowered",
+            "a smaller patience, more epochs, or train.evaluate_every_steps",
+        )
+    return None
+
+
+def _too_short(what: str, option: str, share: float, steps: int) -> tuple[str, str]:
+    return (
+        f"{what}, {share:g} of a run of {steps} steps, is shorter than one step",
+        f"give {option} as a share of the run, such as {max(0.1, 2 / steps):g}",
+    )

@@ -13,7 +13,7 @@ from trainwright.parts import schedule_options as options_of
 from trainwright.parts.catalogue import find
 from trainwright.parts.schedule_form import Schedule, deviation, fraction_of, mark_steps, momenta, rates
 from trainwright.parts.schedule_plateau import Plateau
-from trainwright.parts.schedule_problems import find_problem
+from trainwright.parts.schedule_problems import find_problem, find_problem_in_steps
 from trainwright.records import Option, ScheduleSpec
 
 __all__ = [
@@ -37,6 +37,13 @@ def problem(name: str, options: Mapping[str, Any]) -> str | None:
     """
     found = find_problem(name, _complete(find(CATALOGUE, name, "schedule").options, options))
     return None if found is None else "; ".join(found)
+
+
+def problem_in_steps(name: str, options: Mapping[str, Any], *, steps: int, evaluations: int) -> tuple[str, str] | None:
+    """Return what the schedule cannot do in so many steps and evaluations, and the remedy; None where it can do all."""
+    spec = find(CATALOGUE, name, "schedule")
+    known = {option: value for option, value in options.items() if option in spec.options}
+    return find_problem_in_steps(name, _complete(spec.options, known), steps=steps, evaluations=evaluations)
 
 
 def _complete(options: Mapping[str, Option], given: Mapping[str, Any]) -> dict[str, Any]:

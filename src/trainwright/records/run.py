@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from trainwright.records.findings import Location
+from trainwright.records.loss_call import LossCall
 
 Status = Literal["finished", "stopped", "diverged", "interrupted"]
 Task = Literal["classification", "multi-label", "regression"]
@@ -25,7 +26,9 @@ class InputStats:
     """The training inputs as the network sees them, over at most some thousand samples.
 
     `spread` is the largest standard deviation of a feature over the median one; `offset` the median over features of
-    |mean| / standard deviation, constant features left out. `integral` says that all values are whole numbers.
+    |mean| / standard deviation, constant features left out. `integral` says that all values are whole numbers;
+    `zero_share` is the share of zeros among the values of features that vary. `non_finite_sample` and
+    `non_finite_feature` are the places of the first value that is not finite, None where there is none.
     """
 
     samples: int
@@ -39,6 +42,9 @@ class InputStats:
     integral: bool
     non_finite: int
     constant_features: int
+    zero_share: float = 0.0
+    non_finite_sample: int | None = None
+    non_finite_feature: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,7 +54,9 @@ class TargetStats:
     `constant_loss` is the loss of the best constant predictor: the entropy of the labels in nats for a logit loss, the
     variance for the squared error; None where it is not known. `linear_score` is what a closed-form linear model
     reaches on validation data in the run's metric (accuracy; the root of the mean squared error in the target's own
-    units), None where it was not computed.
+    units), None where it was not computed. `mean` and `std` are over all values that count, and `rarest` and
+    `commonest` the shares of the least and the most frequent value; None where nobody measured them, or there are too
+    many values.
     """
 
     samples: int
@@ -58,6 +66,10 @@ class TargetStats:
     distinct: int
     constant_loss: float | None = None
     linear_score: float | None = None
+    mean: float | None = None
+    std: float | None = None
+    rarest: float | None = None
+    commonest: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,7 +79,8 @@ class OutputFacts:
     `shape` is that of the first batch; `operation` the last operation that is not a view (`Softmax`), with its place;
     `loss_softmax` says that the loss itself applies a log-softmax to it, whatever it is called;
     `row_sum_error` the largest deviation from 1 of a row's sum, where every entry lies in [0, 1], over `batches`
-    batches, else None.
+    batches, else None. `calls` are the losses of the library that the loss was seen to call, and last, without a name,
+    what it was given itself; () where the loss was not looked at. `loss_error` says why it could not be computed.
     """
 
     shape: tuple[int, ...]
@@ -76,6 +89,8 @@ class OutputFacts:
     batches: int = 1
     row_sum_error: float | None = None
     loss_softmax: bool = False
+    calls: tuple[LossCall, ...] = ()
+    loss_error: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -12,10 +12,10 @@ from trainwright.data.dataset import Dataset
 from trainwright.data.inspect import DataSummary, inspect
 from trainwright.data.load import load
 from trainwright.data.source import open_source
-from trainwright.errors import RunError
+from trainwright.errors import RunError, UsageError
 from trainwright.parts import models, optimizers, schedules
 from trainwright.parts.catalogue import find
-from trainwright.records import to_plain
+from trainwright.records import DataShape, ModelSpec, to_plain
 from trainwright.stages.choose import Choice, advice, choose
 from trainwright.stages.comments import COMMENTS
 from trainwright.stages.recipe import Recipe
@@ -74,6 +74,8 @@ def recommend(
     given: dict[str, Any] = {} if model is None else {"model.name": find(models.CATALOGUE, model, "model").name}
     summary, dataset = _look(source, target, data_root, image_size)
     facts = facts_of(dataset)
+    if model is not None:
+        _check_takes(models.CATALOGUE[given["model.name"]], facts.shape)
     choices, thoughts = choose(facts, given), advice(facts)
     lines = [describe(summary), "", *(_choice_lines(choice) for choice in choices)]
     lines += ["", *(f"consider: {thought}" for thought in thoughts)]
@@ -83,6 +85,23 @@ def recommend(
         lines += ["", f"wrote {output}; train it with: trainwright train {output}"]
     document = {"data": summary, "choices": choices, "advice": thoughts, "recipe": str(output) if output else None}
     return Proposal(text="\n".join(lines).rstrip(), document=to_plain(document, strict=True), path=output)
+
+
+def _check_takes(spec: ModelSpec, shape: DataShape) -> None:
+    """Raise `UsageError` where a network cannot take samples of this shape."""
+    dimensions = len(shape.input_shape)
+    if dimensions in spec.dimensions and (shape.vocabulary is None or spec.tokens):
+        return
+    fitting = [
+        other.name
+        for other in models.CATALOGUE.values()
+        if dimensions in other.dimensions and (shape.vocabulary is None or other.tokens)
+    ]
+    raise UsageError(
+        f"a {spec.name} cannot take these data",
+        evidence=f"samples are {'tokens' if shape.vocabulary else 'of shape'} {'x'.join(map(str, shape.input_shape))}",
+        remedy=f"--model {', or '.join(fitting)}",
+    )
 
 
 def _sizes(image_size: int) -> dict[str, Any]:
@@ -129,7 +148,9 @@ def _source(given: str, found: Path, recipe: Path) -> str:
 def describe(summary: DataSummary) -> str:
     """Return what was seen, as a few lines."""
     lines = [f"{summary.source}: {summary.rows:,} rows, samples of shape {'x'.join(map(str, summary.input_shape))}"]
-    target = f"column '{summary.target}'" if summary.target else "its own"
+    names = [summary.target] if isinstance(summary.target, str) else list(summary.target or ())
+    named = ", ".join(f"'{name}'" for name in names if name)
+    target = f"column{'s' if len(names) > 1 else ''} {named}" if named else "its own"
     lines.append(f"target: {target} ({summary.target_reason})")
     lines.append(f"task: {_task(summary)}")
     lines += [f"  {name}: {count:,}" for name, count in summary.classes[:_MOST_NAMED]]

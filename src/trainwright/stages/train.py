@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,7 @@ from trainwright.runs import loggers
 from trainwright.runs.layout import CHECKPOINTS
 from trainwright.runs.writer import RunWriter, check_free
 from trainwright.stages.assemble import assemble
+from trainwright.stages.before_run import check_before_run
 from trainwright.stages.facts import check_loss
 from trainwright.stages.given import changes_of, prepare_given
 from trainwright.stages.recipe import Recipe
@@ -167,6 +168,7 @@ def carry_out(
             digest=None,
             folder=None,
         )
+    check_before_run(setup)
     check_loss(setup.model, setup.loss, setup.reference, setup.splits["train"].take(len(setup.reference))[1])
     observers = list(watchers)
     writer = None
@@ -184,8 +186,12 @@ def carry_out(
     recompute = checkpointing(setup.model) if settings.checkpoint_activations else nullcontext()
     if settings.checkpoint_activations and settings.device == "cpu":
         give_back_freed_memory()  # or what is freed would stay with the process, and nothing be saved
-    with isolated(), _threads(int(settings.threads)), torch.enable_grad(), recompute:
-        conclusion = course.run()
+    try:
+        with isolated(), _threads(int(settings.threads)), torch.enable_grad(), recompute:
+            conclusion = course.run()
+    except BaseException as problem:
+        _break_off(observers, history, problem)
+        raise
     for observer in observers:
         if observer is not writer:
             observer.finish(conclusion.outcome)
@@ -199,6 +205,19 @@ def carry_out(
         digest=conclusion.digest,
         folder=folder,
     )
+
+
+def _break_off(observers: Sequence[Observer], history: History, problem: BaseException) -> None:
+    """Let everybody who watched close their books: the run ended, and not by itself."""
+    words = str(problem).strip().splitlines()
+    reason = f"broke off: {type(problem).__name__}" + (f": {words[0]}" if words else "")
+    outcome = Outcome(status="stopped", reason=reason, steps=len(history.steps))
+    for observer in observers:
+        with suppress(Exception):  # what broke the run off is what must be told
+            if isinstance(observer, RunWriter):
+                observer.finish(outcome, digest=None, findings=[])
+            else:
+                observer.finish(outcome)
 
 
 def _verified(setup: Setup, history: History) -> Sequence[Finding]:

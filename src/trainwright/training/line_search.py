@@ -20,7 +20,7 @@ def line_search_step(step: TrainStep, batches: Sequence[Batch], number: int) -> 
     The gradient is not clipped: a line search compares losses along its direction, and must see the true one. Where
     the search walks into losses that are not finite, the weights are put back and the step is refused.
     """
-    rate = step.rates.set(number)
+    step.rates.set(number)
     kept = [parameter.detach().clone() for parameter in step.parameters]
     seen: list[tuple[torch.Tensor, torch.Tensor | None, torch.Tensor]] = []  # at the start, and along the search
 
@@ -43,7 +43,7 @@ def line_search_step(step: TrainStep, batches: Sequence[Batch], number: int) -> 
         with torch.no_grad():
             for parameter, value in zip(step.parameters, kept, strict=True):
                 parameter.copy_(value)
-        return StepResult(loss=refused[0], rate=rate, refused="loss", batch=refused[1])
+        return StepResult(loss=refused[0], rate=step.rates.used, refused="loss", batch=refused[1])
     step.rates.performed += 1
     loss, penalty, norm = seen[0]
-    return StepResult(loss=loss, penalty=penalty, rate=rate, gradient_norm=norm, clipped_norm=norm)
+    return StepResult(loss=loss, penalty=penalty, rate=step.rates.used, gradient_norm=norm, clipped_norm=norm)

@@ -35,15 +35,19 @@ class Rates:
         """Return what the schedule alone gives for `step`, after so many updates really made."""
         return self.schedule.multiple(*(fraction_of(count, self.planned_steps) for count in (step, performed)))
 
-    def set(self, step: int) -> float:
-        """Set the rates for `step`; return that of the groups at the optimizer's own rate (else the first group's)."""
+    @property
+    def used(self) -> float:
+        """The rate that stands in the optimizer now: of the groups at its own rate, else of the first group."""
+        return float(self.optimizer.param_groups[self.base_rates.index(self.base_rate)]["lr"])
+
+    def set(self, step: int) -> None:
+        """Set the rates for `step`."""
         multiple = self.multiple(step)
         for group, base in zip(self.optimizer.param_groups, self.base_rates, strict=True):
             group["lr"] = base * multiple
         momentum = self.schedule.momentum(fraction_of(step, self.planned_steps))
         if momentum is not None:
             set_momentum(self.optimizer, momentum)
-        return self.base_rate * multiple
 
     def evaluated(self, score: float) -> None:
         """Tell a plateau schedule how an evaluation went (lower is better); it may lower the rate from now on."""

@@ -64,7 +64,7 @@ class TrainStep:
         if self.closure:
             return line_search_step(self, batches, step)
         # The rate belongs to the step, so it is set before it: a warmup's first step must not run at the full rate.
-        rate = self.rates.set(step)
+        self.rates.set(step)
         self._keep_statistics()
 
         self.optimizer.zero_grad(set_to_none=True)
@@ -72,7 +72,7 @@ class TrainStep:
             loss, penalty = self.backward(batches, step)
         except NotFinite as found:
             self._restore_statistics()
-            return StepResult(loss=found.loss, rate=rate, refused="loss", batch=found.batch)
+            return StepResult(loss=found.loss, rate=self.rates.used, refused="loss", batch=found.batch)
         update = self.precision.update(self.optimizer, self.parameters, self.clip)
         self.clock.lap("update")
 
@@ -83,7 +83,7 @@ class TrainStep:
         return StepResult(
             loss=loss,
             penalty=penalty,
-            rate=rate,
+            rate=self.rates.used,  # read again: whatever hangs on the optimizer may have moved it
             gradient_norm=update.norm,
             clipped_norm=update.clipped_norm,
             clipped=update.clipped,

@@ -14,6 +14,7 @@ _IGNORED = -100  # a target that does not count ...
 _IGNORING = ("cross_entropy", "nll", "kl_div", "focal")  # ... for these losses
 _SAMPLES = 4096  # enough for three digits of every statistic below, and a bound on what any of them costs
 _LINEAR_FEATURES = 1024
+_VALUES = 100_000  # targets that are counted and averaged
 
 
 def input_stats(x: torch.Tensor) -> InputStats:
@@ -34,6 +35,8 @@ def input_stats(x: torch.Tensor) -> InputStats:
     offset = (means[varying].abs() / deviations[varying]).median() if varying.any() else torch.tensor(0.0)
     if values.numel() == 0:
         values = torch.zeros(1, dtype=torch.float64)
+    wrong = torch.isfinite(x).logical_not().reshape(len(x), -1)
+    first = int(wrong.any(1).to(torch.uint8).argmax()) if wrong.any() else None
     return InputStats(
         samples=len(sample),
         features=sample.shape[1],
@@ -44,8 +47,11 @@ def input_stats(x: torch.Tensor) -> InputStats:
         spread=float(spread),
         offset=float(offset),
         integral=bool((values == values.round()).all()),
-        non_finite=x.numel() - int(torch.isfinite(x).sum()),
+        non_finite=int(wrong.sum()),
         constant_features=int((~varying).sum()),
+        zero_share=float((sample[:, varying] == 0).double().mean()) if varying.any() else 0.0,
+        non_finite_sample=first,
+        non_finite_feature=None if first is None else int(wrong[first].to(torch.uint8).argmax()),
     )
 
 
@@ -59,14 +65,21 @@ def target_stats(y: torch.Tensor, loss: str, *, linear_score: float | None = Non
     if not floating and loss in _IGNORING:
         counting = values[values.long() != _IGNORED]
         values = counting if len(counting) else values
+    some = values[:: max(1, len(values) // _VALUES)][:_VALUES]
+    numbers = some.double()
+    counts = some.unique(return_counts=True)[1]
     return TargetStats(
         samples=len(y),
         minimum=float(values.min()),
         maximum=float(values.max()),
         integral=not floating or bool((values == values.round()).all()),
-        distinct=int(values[:100_000].unique().numel()),
+        distinct=len(counts),
         constant_loss=constant_loss(y, loss),
         linear_score=linear_score,
+        mean=float(numbers.mean()),
+        std=float(numbers.std(correction=0)),
+        rarest=int(counts.min()) / len(some),
+        commonest=int(counts.max()) / len(some),
     )
 
 

@@ -1,0 +1,198 @@
+"""Is the loss before the first step what guessing gives? Sources: G2, chapter 2; G3; the exceptions of the guides.
+
+Guessing is computed with the loss itself: favouring no class (or predicting 0), and the best constant answer to the
+labels seen, which is their entropy (or the variance of the targets). An untrained network lies near the first, one
+whose last bias holds the class frequencies near the second.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+
+from trainwright.checks.check import Answer, Check, Skip
+from trainwright.checks.guessing import least, neutral, one_answer
+from trainwright.checks.inputs import count, rows
+from trainwright.checks.stillness import Snapshot, still
+from trainwright.checks.subject import Subject
+from trainwright.doctor.kinds_numbers import NON_FINITE_LOSS
+from trainwright.doctor.kinds_start import INITIAL_LOSS_TOO_HIGH, INITIAL_LOSS_TOO_LOW
+from trainwright.parts.loss_values import check_output
+from trainwright.records import Evidence, Finding, LossSpec, Remedy
+
+TIMES_GUESS, ABOVE_GUESS = 1.5, 0.5
+"""Too high for classes: 1.5 times what favouring none gives, and half a nat more (faults.md 49)."""
+LOGIT_SIZE = 2.0
+"""And only where the logits are that large, as root mean square within a sample: He-initialised nets stay below 1.5."""
+TIMES_TARGETS = 10.0
+"""Too high for values: outputs ten times as large as the targets, and ten in themselves; small targets are no fault."""
+STANDARD_ERRORS = 4.0
+LEAST_GAIN = 0.25
+"""Too low: that many standard errors, and that share, below the best constant answer."""
+SHUFFLES = 60
+"""Copies with shuffled weights: on clustered data a random network can be lucky, and then so are many of these."""
+_CHUNKS = 16
+
+
+def examine(subject: Subject) -> Answer:
+    """Compare the loss of the batch with that of guessing; skipped where nobody can know what it should be."""
+    if subject.pretrained:
+        raise Skip("the weights are pretrained, and may know anything already")
+    with still(subject.model), torch.enable_grad():  # a loss with a gradient penalty needs the graph
+        output = subject.output()
+        value = _number(subject.loss(output, subject.y))
+        if not math.isfinite(value):
+            return _not_finite(value)
+        spec = subject.spec
+        if spec is None:
+            raise Skip(f"the loss ({value:.4g}) is no known one: what it should be before training is not known")
+        if not isinstance(output, torch.Tensor) or output.dim() == 0:
+            raise Skip("the model's output is not a single tensor")
+        output = output.detach()
+        check_output(spec, output)
+        guess = _number(subject.loss(neutral(output, spec), subject.y))
+    constant = least(subject.loss, subject.y, output, one_answer(output, subject.y, spec), spec=spec)
+    constant = guess if constant is None else min(constant, guess)
+    size = _size(output, spec)
+    measured = {"loss": value, "guess": guess, "best_constant": constant, "output_size": size}
+    finding = _too_high(subject, output, value, guess, size)
+    if finding is None and value < constant:
+        finding = _too_low(subject, value, constant, measured)
+    return Answer(
+        findings=() if finding is None else (finding,),
+        measured=measured,
+        value=f"{value:.4g}",
+        expected=_expected(spec, output, guess, constant),
+    )
+
+
+def _number(loss: torch.Tensor) -> float:
+    if not isinstance(loss, torch.Tensor) or loss.numel() != 1:
+        raise Skip("the loss is not a single number")
+    return float(loss)
+
+
+def _not_finite(value: float) -> Answer:
+    finding = NON_FINITE_LOSS.finding(
+        title="the loss is not a number before the first step",
+        evidence=(Evidence(name="loss of the untouched model", value=value),),
+        remedies=(Remedy(text="look for NaN among the inputs, a logarithm or a division by zero, or weights unset"),),
+    )
+    return Answer(findings=(finding,), measured={"loss": value}, value=f"{value:g}", expected="a finite number")
+
+
+def _size(output: torch.Tensor, spec: LossSpec) -> float:
+    """Return the root mean square of the output: of logits over several classes without what they have in common."""
+    values = output.double()
+    if spec.expects != "values" and values.dim() >= 2 and values.shape[1] > 1 and "multi-label" not in spec.tasks:
+        values = values - values.mean(1, keepdim=True)
+    return float(values.square().mean().sqrt())
+
+
+def _expected(spec: LossSpec, output: torch.Tensor, guess: float, constant: float) -> str:
+    if spec.expects == "values":
+        known = f"{constant:.4g} (the best constant) or " if guess > 2 * constant else ""
+        return f"about {known}{guess:.4g} (predicting 0)"
+    words = f"log {output.shape[1]}" if spec.target == "class-index" and output.dim() > 1 else "undecided"
+    if guess - constant > 0.05 * abs(guess):
+        return f"{constant:.3f} (the labels' frequencies) to {guess:.3f} ({words})"
+    return f"{guess:.3f} ({words})"
+
+
+def _too_high(subject: Subject, output: torch.Tensor, value: float, guess: float, size: float) -> Finding | None:
+    spec = subject.spec
+    assert spec is not None
+    if spec.expects == "values":
+        targets = float(subject.y.double().square().mean().sqrt()) if isinstance(subject.y, torch.Tensor) else 0.0
+        least_size = TIMES_TARGETS * max(targets, 1.0)
+        if size < least_size or value < TIMES_TARGETS * guess:
+            return None
+        what, remedy = (
+            "size of the outputs (root mean square)",
+            "scale the inputs, and initialise the last layer smaller",
+        )
+        limit = TIMES_TARGETS * guess
+    else:
+        least_size, limit = LOGIT_SIZE, TIMES_GUESS * guess + ABOVE_GUESS
+        if value < limit or size < least_size:
+            return None
+        what = "size of the logits (root mean square)"
+        remedy = "scale the inputs, and initialise the last layer smaller: small logits favour no class"
+    return INITIAL_LOSS_TOO_HIGH.finding(
+        where=subject.info.where("model.init", "model.name", "model"),
+        evidence=(
+            Evidence(name="loss before the first step", value=value, threshold=limit),
+            Evidence(name="loss of a guess", value=guess),
+            Evidence(name=what, value=size, threshold=least_size),
+        ),
+        remedies=(Remedy(text=remedy),),
+    )
+
+
+def _too_low(subject: Subject, value: float, constant: float, measured: dict[str, float]) -> Finding | None:
+    error = _standard_error(subject)
+    gain = constant - value
+    if gain < max(STANDARD_ERRORS * error, LEAST_GAIN * abs(constant)):
+        return None
+    shuffled = _shuffled_losses(subject)
+    lucky = sum(constant - other >= LEAST_GAIN * abs(constant) for other in shuffled) / len(shuffled)
+    as_good = sum(other <= value for other in shuffled)
+    measured |= {"shuffled_as_good": as_good, "standard_error": error}
+    leaks = lucky >= 0.9  # luck alone gives at most about half of them
+    if as_good and not leaks:
+        return None
+    evidence = (
+        Evidence(name="loss before the first step", value=value, threshold=constant - STANDARD_ERRORS * error),
+        Evidence(name="loss of the best constant answer", value=constant),
+        Evidence(name=f"of {SHUFFLES} copies with shuffled weights, as good as this one", value=as_good),
+    )
+    if leaks:
+        why = "with shuffled weights it is as low, so the network can read the answer from its input"
+        return INITIAL_LOSS_TOO_LOW.finding(evidence=evidence, because=why, remedies=(_leak(),))
+    return INITIAL_LOSS_TOO_LOW.finding(
+        severity="warning" if subject.pretrained is False else "note",
+        title="the weights know the labels before the first step",
+        because="copies with the same weights in another order do not come near it, so these weights have been trained",
+        evidence=evidence,
+        remedies=(
+            Remedy(text="if the weights are pretrained, all is well; if not, a run before this one was not undone"),
+        ),
+    )
+
+
+def _leak() -> Remedy:
+    return Remedy(text="look for the target among the inputs: a column, a token that is not shifted, an open mask")
+
+
+def _standard_error(subject: Subject) -> float:
+    """Return the standard error of the batch's loss, from the losses of its parts."""
+    samples = count(subject.x)
+    parts = torch.arange(samples).chunk(min(_CHUNKS, samples // 2) or 1)
+    with still(subject.model), torch.no_grad():
+        losses = [float(subject.value(rows(subject.x, part), rows(subject.y, part))) for part in parts]
+    spread = torch.tensor(losses, dtype=torch.float64)
+    return float(spread.std() / len(losses) ** 0.5) if len(losses) > 1 else math.inf
+
+
+def _shuffled_losses(subject: Subject) -> list[float]:
+    """Return the losses of copies in which the numbers of each parameter are in another, random order."""
+    kept, losses = Snapshot(subject.model), []
+    with still(subject.model), torch.no_grad():
+        for _ in range(SHUFFLES):
+            for parameter in subject.model.parameters():
+                order = torch.randperm(parameter.numel(), device=parameter.device)
+                parameter.copy_(parameter.reshape(-1)[order].view_as(parameter))
+            losses.append(float(subject.value()))
+            kept.restore()
+    return losses
+
+
+CHECK = Check(
+    name="initial-loss",
+    question="is the loss before the first step what guessing gives?",
+    kinds=(INITIAL_LOSS_TOO_HIGH, INITIAL_LOSS_TOO_LOW, NON_FINITE_LOSS),
+    examine=examine,
+    quick=True,
+    seconds=0.5,
+)

@@ -1,0 +1,207 @@
+"""Is the signal alive before the first step: of one size through all layers, in units that differ and can move?
+
+Sources: G2, chapter 1; G3; faults.md 34 and 45 to 48.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import torch
+
+from trainwright.checks.check import Answer, Check, Skip
+from trainwright.checks.inputs import count
+from trainwright.checks.stillness import still
+from trainwright.checks.subject import Subject
+from trainwright.checks.symmetry import same_units
+from trainwright.doctor.kinds_model import DEAD_RELU
+from trainwright.doctor.kinds_start import (
+    ACTIVATIONS_CHANGE_SCALE_WITH_DEPTH,
+    NO_NONLINEARITY,
+    SATURATED_ACTIVATIONS,
+    SYMMETRIC_INITIALISATION,
+)
+from trainwright.records import Evidence, Finding, Location, Remedy
+from trainwright.vitals.linear_pairs import LinearPair, linear_pairs
+from trainwright.vitals.signal import LayerSignal, layer_signals
+
+DEPTH_RATIO = 1e3
+"""Largest over smallest size of the signal among layers of one type (faults.md 47)."""
+GRADIENT_RATIO = 1e4
+"""The same for gradients: torch's own initialisation costs 2.4 a layer of ReLU, which ten layers survive."""
+LEAST_LAYERS = 4
+TREND = 0.8
+"""Correlation of the logarithm of the size with the depth: one layer of another size is no matter of depth."""
+DEAD_ERROR = 0.9
+DEAD_DEVIATIONS = 3.5
+"""A signal that has become nearly the same for all samples leaves half of the units dead by chance: more than that."""
+FLAT_UNITS = 0.8
+LEAST_SAMPLES = 32
+"""Of fewer samples, a healthy unit is zero for all of them too often."""
+
+
+def examine(subject: Subject) -> Answer:
+    """Pass the batch through and back, and look at every layer and activation."""
+    with still(subject.model):
+        signals = layer_signals(subject.model, subject.value)
+        pairs = linear_pairs(subject.model, subject.output)
+        with torch.no_grad():
+            output = subject.output()
+        symmetric = same_units(subject)
+    if not signals:
+        raise Skip("the model has no linear, convolution or activation layer that could be watched")
+    findings: list[Finding] = []
+    if symmetric:
+        findings.append(_symmetric(symmetric))
+    if subject.pretrained is not True:
+        enough = count(subject.x) >= LEAST_SAMPLES
+        findings += [f for f in (_dead(signals) if enough else None, _flat(signals)) if f is not None]
+        findings += [f for f in (_depth(signals),) if f is not None]
+    if pairs:
+        findings.append(_linear(pairs))
+    stds = [signal.std for signal in _chain(signals) if signal.std > 0]
+    measured = {
+        "layers": {signal.module: signal.std for signal in signals if signal.weighted},
+        "gradients": {signal.module: signal.gradient for signal in signals if signal.weighted},
+        "dead": max((signal.dead_fraction for signal in signals), default=0.0),
+        "saturated": max((signal.flat_fraction for signal in signals), default=0.0),
+    }
+    if isinstance(output, torch.Tensor) and output.is_floating_point():
+        measured["output_std"] = float(output.double().std(correction=0))
+    spread = f"activations {min(stds):.2g} to {max(stds):.2g}" if stds else "no hidden layer"
+    return Answer(
+        findings=tuple(findings),
+        measured=measured,
+        value=f"{spread}, dead {measured['dead']:.0%}, saturated {measured['saturated']:.0%}",
+        expected=f"within a factor of {DEPTH_RATIO:,.0f}, half dead at most, few saturated",
+    )
+
+
+def _chain(signals: Sequence[LayerSignal]) -> list[LayerSignal]:
+    """Return the layers whose sizes are compared: those of the most frequent type, without the very last layer."""
+    weighted = [signal for signal in signals if signal.weighted][:-1]
+    kinds = [signal.kind for signal in weighted]
+    most = max(kinds, key=kinds.count, default="")
+    return [signal for signal in weighted if signal.kind == most]
+
+
+def _depth(signals: Sequence[LayerSignal]) -> Finding | None:
+    chain = _chain(signals)
+    forward = [(signal.module, signal.std) for signal in chain]
+    backward = [(signal.module, signal.gradient or 0.0) for signal in chain]
+    for what, sizes, limit in (
+        ("size of the activations", forward, DEPTH_RATIO),
+        ("size of the gradient", backward, GRADIENT_RATIO),
+    ):
+        # Exactly zero are branches that begin closed: a matter of choice, not of depth.
+        known = [(module, size) for module, size in sizes if size > 0 and math.isfinite(size)]
+        if len(known) < LEAST_LAYERS:
+            continue
+        logs = torch.tensor([size for _, size in known], dtype=torch.float64).log()
+        ratio = float((logs.max() - logs.min()).exp())
+        if ratio <= limit or abs(_correlation(logs)) < TREND:
+            continue
+        (first, at_first), (last, at_last) = known[0], known[-1]
+        a_layer = math.exp(float(logs[-1] - logs[0]) / (len(known) - 1))
+        return ACTIVATIONS_CHANGE_SCALE_WITH_DEPTH.finding(
+            title=f"the {'gradient' if 'gradient' in what else 'signal'} changes its size from layer to layer",
+            where=Location(module=last if "gradient" not in what else first),
+            evidence=(
+                Evidence(name=f"{what}, largest over smallest", value=ratio, threshold=limit),
+                Evidence(name=f"at {first}", value=at_first),
+                Evidence(name=f"at {last}", value=at_last),
+            ),
+            because=f"from one layer to the next it changes by a factor of about {a_layer:.2g}, always the same way",
+            remedies=(
+                Remedy(text="initialise by the size of the layer: He for ReLU, Glorot for tanh and sigmoid"),
+                Remedy(text="add normalisation or residual connections"),
+            ),
+        )
+    return None
+
+
+def _correlation(logs: torch.Tensor) -> float:
+    places = torch.arange(len(logs), dtype=torch.float64)
+    return float(torch.corrcoef(torch.stack((places, logs)))[0, 1])
+
+
+def _dead(signals: Sequence[LayerSignal]) -> Finding | None:
+    worst: LayerSignal | None = None
+    for signal in signals:
+        by_chance = 0.5 + DEAD_DEVIATIONS * 0.5 / math.sqrt(max(signal.units, 1))
+        dead = signal.dead_fraction
+        if dead > by_chance or (dead >= DEAD_ERROR and signal.units >= 8):
+            worst = signal if worst is None or dead > worst.dead_fraction else worst
+    if worst is None:
+        return None
+    return DEAD_RELU.finding(
+        severity="error" if worst.dead_fraction >= DEAD_ERROR else "warning",
+        title="units of a ReLU layer are dead before the first step",
+        where=Location(module=worst.module),
+        evidence=(
+            Evidence(
+                name=f"units of {worst.module} at zero for every sample", value=worst.dead_fraction, threshold=0.5
+            ),
+        ),
+        remedies=(
+            Remedy(text="begin with biases of zero and weights after He, and scale the inputs"),
+            Remedy(text="a leaky ReLU cannot die"),
+        ),
+    )
+
+
+def _flat(signals: Sequence[LayerSignal]) -> Finding | None:
+    worst = max(signals, key=lambda signal: signal.flat_fraction)
+    if worst.flat_fraction < FLAT_UNITS:
+        return None
+    return SATURATED_ACTIVATIONS.finding(
+        where=Location(module=worst.module),
+        evidence=(
+            Evidence(name=f"saturated units of {worst.module}", value=worst.flat_fraction, threshold=FLAT_UNITS),
+        ),
+        remedies=(Remedy(text="scale the inputs and initialise smaller (Glorot), or normalise before the activation"),),
+    )
+
+
+def _symmetric(names: Sequence[str]) -> Finding:
+    more = f", and {len(names) - 1} more" if len(names) > 1 else ""
+    return SYMMETRIC_INITIALISATION.finding(
+        where=Location(parameter=names[0]),
+        evidence=(
+            Evidence(name=f"rows of {names[0]}{more} that differ from one another, at the start and later", value=0),
+        ),
+        remedies=(Remedy(text="initialise it at random: nn.init.kaiming_normal_ for ReLU, xavier_normal_ for tanh"),),
+    )
+
+
+def _linear(pairs: Sequence[LinearPair]) -> Finding:
+    pair = pairs[0]
+    return NO_NONLINEARITY.finding(
+        where=Location(parameter=pair.second),
+        evidence=(
+            Evidence(name=f"{pair.first} feeds {pair.second} directly; sizes", value=_sizes(pair)),
+            *((Evidence(name="such pairs", value=len(pairs)),) if len(pairs) > 1 else ()),
+        ),
+        remedies=(Remedy(text="put an activation between them (ReLU, GELU), or drop one of both"),),
+    )
+
+
+def _sizes(pair: LinearPair) -> str:
+    return f"{pair.inputs} to {pair.between} to {pair.outputs}"
+
+
+CHECK = Check(
+    name="initial-signal",
+    question="does the signal get through the network, and the gradient back?",
+    kinds=(
+        SYMMETRIC_INITIALISATION,
+        DEAD_RELU,
+        SATURATED_ACTIVATIONS,
+        ACTIVATIONS_CHANGE_SCALE_WITH_DEPTH,
+        NO_NONLINEARITY,
+    ),
+    examine=examine,
+    quick=True,
+    seconds=0.5,
+)

@@ -1,0 +1,155 @@
+"""Are the inputs such that a network can learn from them: finite, on a sensible scale at the first weights, varying."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import torch
+from torch import nn
+
+from trainwright.checks.check import Answer, Check, Skip
+from trainwright.checks.inputs import call, rows, tensors
+from trainwright.checks.reading import read
+from trainwright.checks.subject import Subject
+from trainwright.doctor.inputs import constant_features, inputs_not_normalised
+from trainwright.doctor.kinds_data import CONSTANT_FEATURES, INPUTS_NOT_NORMALISED, NON_FINITE_INPUT
+from trainwright.records import Chart, Evidence, Finding, InputStats, Remedy
+from trainwright.tensors import evaluating, is_normalisation
+from trainwright.vitals.setup import input_stats
+
+SAMPLES = 2048
+"""Samples of training and of validation that are searched for values that are not finite."""
+_FORWARD = 256  # samples that are passed through the model, to see what reaches the first weights
+
+
+def examine(subject: Subject) -> Answer:
+    """Search for NaN, then judge scale and variation; the scale is that at the first layer with weights."""
+    found = _all_non_finite(subject)
+    stats = _stats(subject)
+    if stats is None and not found:
+        if any(tensor.is_floating_point() for tensor in tensors(subject.x)):
+            return Answer(value="all finite, several inputs", expected="finite")
+        raise Skip("the inputs are whole numbers, such as tokens, which have no scale")
+    if stats is None:
+        return Answer(findings=tuple(found), value="not finite", expected="finite")
+    if not found:
+        seen, normalised = _at_first_weights(subject, stats)
+        info = replace(subject.info, has_input_norm=subject.info.has_input_norm or normalised)
+        varies, scaled = Chart(info=replace(info, inputs=stats)), Chart(info=replace(info, inputs=seen))
+        # Inputs may be scaled inside the model, or before it; only where neither helps they are out of scale.
+        for judge, chart in ((inputs_not_normalised, scaled), (constant_features, varies)):
+            finding = judge(chart)
+            if finding is not None and (judge is constant_features or inputs_not_normalised(varies) is not None):
+                found.append(replace(finding, step=None))
+    return Answer(
+        findings=tuple(found),
+        measured={
+            "mean": stats.mean,
+            "std": stats.std,
+            "minimum": stats.minimum,
+            "maximum": stats.maximum,
+            "features": stats.features,
+            "constant_features": stats.constant_features,
+            "non_finite": stats.non_finite,
+        },
+        value=f"mean {stats.mean:.3g}, standard deviation {stats.std:.3g}, {stats.constant_features} of "
+        f"{stats.features} features constant",
+        expected="finite, about 0 and 1",
+    )
+
+
+def _all_non_finite(subject: Subject) -> list[Finding]:
+    """Return what is not finite in training and in validation; the batch is searched where a pass cannot be read."""
+    found = []
+    for name, feed in (("training", subject.train), ("validation", subject.validation)):
+        place = 0
+        for x, _ in read(feed.in_order(), feed, samples=SAMPLES).batches if feed is not None else ():
+            finding = _non_finite(f"{len(x)} samples of the {name} data", x, place)
+            if finding is not None:
+                found.append(finding)
+                break
+            place += len(x)
+    inputs = tensors(subject.x) if not found else []
+    found += [finding for x in inputs if (finding := _non_finite("the batch", x, 0)) is not None][:1]
+    return found
+
+
+def _non_finite(where: str, x: torch.Tensor, before: int) -> Finding | None:
+    if torch.isfinite(x).all():
+        return None
+    stats = input_stats(x)
+    return NON_FINITE_INPUT.finding(
+        evidence=(
+            Evidence(name=f"values that are not finite in {where}", value=stats.non_finite, threshold=0),
+            Evidence(name="first such sample, counted from 0 in order", value=before + (stats.non_finite_sample or 0)),
+            Evidence(name="its first such feature, counted from 0", value=_place(x, stats.non_finite_feature or 0)),
+        ),
+        remedies=(Remedy(text="fill or leave out missing entries, and mend divisions by zero, before training"),),
+    )
+
+
+def _place(x: torch.Tensor, feature: int) -> int | str:
+    """Return a feature's number, or its indices where a sample is an image or a sequence."""
+    if x.dim() <= 2:
+        return feature
+    indices = torch.unravel_index(torch.tensor(feature), tuple(x.shape[1:]))
+    return f"[{', '.join(str(int(index)) for index in indices)}]"
+
+
+def _stats(subject: Subject) -> InputStats | None:
+    """Return the statistics of the inputs, None for several inputs and for tokens."""
+    if subject.info.inputs is not None and subject.info.inputs.samples > len(subject.y):
+        return subject.info.inputs
+    x = subject.x
+    if not isinstance(x, torch.Tensor) or x.is_complex():
+        return None
+    if not x.is_floating_point() and any(isinstance(module, nn.Embedding) for module in subject.model.modules()):
+        return None
+    return input_stats(x.double() if not x.is_floating_point() else x)
+
+
+def _at_first_weights(subject: Subject, stats: InputStats) -> tuple[InputStats, bool]:
+    """Return the statistics of what reaches the first layer with weights, and whether that layer normalises."""
+    seen: list[tuple[nn.Module, torch.Tensor]] = []
+
+    def watch(module: nn.Module) -> Callable[[nn.Module, tuple[Any, ...]], None]:
+        def hook(_: nn.Module, arguments: tuple[Any, ...]) -> None:
+            given = next((each for each in arguments if isinstance(each, torch.Tensor)), None)
+            if not seen and given is not None:
+                seen.append((module, given.detach().clone()))
+
+        return hook
+
+    handles = [
+        module.register_forward_pre_hook(watch(module))
+        for module in subject.model.modules()
+        if is_normalisation(module) or any(True for _ in module.parameters(recurse=False))
+    ]
+    x = rows(subject.x, slice(0, _FORWARD))
+    try:
+        with evaluating(subject.model), torch.no_grad():
+            call(subject.model, x)
+    except Exception:  # a model that cannot run is another check's finding
+        return stats, False
+    finally:
+        for handle in handles:
+            handle.remove()
+    if not seen:
+        return stats, False
+    module, given = seen[0]
+    if not given.is_floating_point() or given.dim() == 0 or given.numel() % len(x):
+        return stats, False
+    same = isinstance(x, torch.Tensor) and given.shape == x.shape and torch.equal(given, x.to(given.dtype))
+    return (stats if same else input_stats(given.reshape(len(x), -1))), is_normalisation(module)
+
+
+CHECK = Check(
+    name="inputs",
+    question="are the inputs finite, of a sensible scale, and varying?",
+    kinds=(NON_FINITE_INPUT, INPUTS_NOT_NORMALISED, CONSTANT_FEATURES),
+    examine=examine,
+    quick=True,
+    seconds=0.5,
+)

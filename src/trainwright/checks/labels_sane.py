@@ -1,0 +1,143 @@
+"""Are the labels such that a function of the inputs can give them, and is any class much rarer than others."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch.utils.data import WeightedRandomSampler
+
+from trainwright.checks.check import Answer, Check, Skip
+from trainwright.checks.reading import Reading, read, source_of, train_feed
+from trainwright.checks.subject import Subject
+from trainwright.doctor.kinds_datasets import CLASS_IMBALANCE, LABELS_UNRELATED_TO_INPUTS
+from trainwright.records import Evidence, Finding, Remedy
+from trainwright.vitals.data_rows import class_ids, recurrence, row_hashes, tells_apart
+
+SAMPLES = 8192
+"""Training samples that are read."""
+RATIO = 10.0
+"""Most frequent class over rarest from which accuracy is misleading."""
+CERTAIN = 3.0
+"""Standard errors by which the ratio must exceed that: a class of three samples may well be as frequent as others."""
+CONFLICTING = 0.05
+"""Share of samples that another contradicts; a few are mistakes of labelling, which are everywhere."""
+_LISTED = 20  # classes whose counts are reported
+
+
+def examine(subject: Subject) -> Answer:
+    """Count the classes, and the equal inputs whose labels differ."""
+    if subject.info.task == "regression":
+        raise Skip("the targets are quantities, not classes")
+    feed = train_feed(subject)
+    part = read(feed.in_order(), feed, samples=SAMPLES)
+    ids = class_ids(part.y)
+    if ids is None:
+        raise Skip("the targets are no single class for each sample")
+    hashes = np.concatenate([row_hashes(x) for x, _ in part.batches])
+    kept = ids != -100  # what the losses leave out
+    labels, hashes = ids[kept].numpy(), hashes[kept.numpy()]
+    if len(labels) == 0:
+        raise Skip("no sample has a label")
+    classes, counts = np.unique(labels, return_counts=True)
+    conflicting, place, twin = _conflicts(hashes, labels)
+    share = conflicting / len(labels)
+    findings: list[Finding] = []
+    if share > CONFLICTING and _judged(part, hashes):
+        findings.append(_conflict(share, conflicting, place, twin))
+    if not _balanced(subject):
+        findings += _imbalance(classes, counts)
+    order = np.argsort(-counts, kind="stable")[:_LISTED]
+    return Answer(
+        findings=tuple(findings),
+        measured={
+            "samples": len(labels),
+            "classes": len(classes),
+            "counts": {str(classes[index]): int(counts[index]) for index in order},
+            "ratio": float(counts.max() / counts.min()),
+            "conflicting_share": share,
+            "duplicates": recurrence(hashes).recurring,
+        },
+        value=f"{len(classes)} classes of {counts.min()} to {counts.max()} samples, {share:.0%} contradicted",
+        expected="equal inputs with equal labels",
+    )
+
+
+def _judged(part: Reading, hashes: np.ndarray) -> bool:
+    """Say whether equal inputs are the same sample: of few-valued ones, different labels are what is expected."""
+    try:
+        return tells_apart(part.x, hashes)
+    except Skip:  # batches of different shapes
+        return False
+
+
+def _conflicts(hashes: np.ndarray, labels: np.ndarray) -> tuple[int, int, int]:
+    """Return how many samples have an equal one with another label, and the places of the first such pair."""
+    order = np.lexsort((labels, hashes))
+    rows, marks = hashes[order], labels[order]
+    starts = np.flatnonzero(np.concatenate([[True], rows[1:] != rows[:-1]]))
+    ends = np.concatenate([starts[1:], [len(rows)]])
+    mixed = marks[starts] != marks[ends - 1]
+    if not mixed.any():
+        return 0, -1, -1
+    first = min(np.flatnonzero(mixed), key=lambda group: order[starts[group] : ends[group]].min())
+    members = np.sort(order[starts[first] : ends[first]])
+    other = members[labels[members] != labels[members[0]]][0]
+    return int((ends - starts)[mixed].sum()), int(members[0]), int(other)
+
+
+def _conflict(share: float, conflicting: int, place: int, twin: int) -> Finding:
+    return LABELS_UNRELATED_TO_INPUTS.finding(
+        evidence=(
+            Evidence(name="share of samples with an equal one of another label", value=share, threshold=CONFLICTING),
+            Evidence(name="such samples", value=conflicting),
+            Evidence(name="first pair, counted in the order read", value=f"{place} and {twin}"),
+        ),
+        remedies=(
+            Remedy(text="look at the samples named; where x and y were shuffled one without the other, mend that"),
+        ),
+    )
+
+
+def _imbalance(classes: np.ndarray, counts: np.ndarray) -> list[Finding]:
+    most, least = int(counts.argmax()), int(counts.argmin())
+    # The rarest of many classes is rare by chance too; its count could have been so much larger.
+    could_be = counts[least] + CERTAIN * np.sqrt(counts[least]) + 1
+    if len(counts) < 2 or counts[most] <= RATIO * counts[least] or counts[most] <= RATIO / 2 * could_be:
+        return []
+    return [
+        CLASS_IMBALANCE.finding(
+            evidence=(
+                Evidence(
+                    name="most frequent class over rarest",
+                    value=round(float(counts[most] / counts[least]), 1),
+                    threshold=RATIO,
+                ),
+                Evidence(name=f"samples of class {classes[most]}", value=int(counts[most])),
+                Evidence(name=f"samples of class {classes[least]}", value=int(counts[least])),
+            ),
+            remedies=(
+                Remedy(text="judge by the recall of each class; begin with the last bias at the classes' shares"),
+                Remedy(text="weigh the loss by class, or draw rare classes more often, where they matter"),
+            ),
+        )
+    ]
+
+
+def _balanced(subject: Subject) -> bool:
+    """Say whether rare classes already count for more: by weights in the loss, or by how samples are drawn."""
+    for name in ("weight", "weights", "pos_weight", "alpha"):
+        value = subject.loss_options.get(name)
+        if isinstance(value, torch.Tensor) or (isinstance(value, tuple | list) and value) or value == "balanced":
+            return True
+    sampler = getattr(source_of(subject.train), "sampler", None)
+    return isinstance(sampler, WeightedRandomSampler) or getattr(subject.train, "_weights", None) is not None
+
+
+CHECK = Check(
+    name="labels",
+    question="do equal inputs have equal labels, and is no class rare?",
+    kinds=(LABELS_UNRELATED_TO_INPUTS, CLASS_IMBALANCE),
+    examine=examine,
+    quick=True,
+    seconds=0.5,
+)

@@ -1,0 +1,265 @@
+"""Does every trainable parameter get a gradient?"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import nn
+
+from trainwright.checks.check import Answer, Check, Skip
+from trainwright.checks.subject import Subject
+from trainwright.checks.uses import Use, uses_of
+from trainwright.checks.wiring import (
+    CUTS,
+    as_in_training,
+    classes_above,
+    few,
+    gradients,
+    leaves,
+    listed,
+    loss_of,
+    nodes,
+    nudge,
+    output_of,
+    owner_of,
+    scalar,
+    short,
+    single,
+    written,
+)
+from trainwright.doctor.kinds_wiring import LOSS_DETACHED, PARAMETERS_WITHOUT_GRADIENT
+from trainwright.records import Evidence, Finding, Location, Remedy
+
+_LOOKS = 3  # a gate at zero inside a branch at zero under a head at zero frees itself in as many steps
+_STEPS = re.compile(r"^(Round|Floor|Ceil|Trunc|Sign|Sgn|Frac)Backward")  # derivative zero wherever there is one
+_TWINS = re.compile(r"teacher|target|ema|momentum|shadow", re.IGNORECASE)
+_SAME = 1e-6  # relative; a pass that does not use a parameter is repeated to the last bit
+
+
+def examine(subject: Subject) -> Answer:
+    """Exact: what the graph of the loss leads to, and for the rest whether its value changes the loss."""
+    named = dict(subject.model.named_parameters())
+    trainable = {name: parameter for name, parameter in named.items() if parameter.requires_grad}
+    frozen = [name for name in named if name not in trainable]
+    if not trainable:
+        raise Skip("the model has no registered parameter" if not named else "every parameter is frozen")
+    as_in_training(subject.model)
+    x, y = few(subject)
+    value = loss_of(subject, x, y)
+    reached = {id(leaf) for leaf in leaves(value)} if isinstance(value, torch.Tensor) else set()
+    if not any(id(parameter) in reached for parameter in trainable.values()):
+        if reached and leaves(output_of(subject, x)):
+            raise Skip("the weights that the loss leads to are not registered in the model")
+        return Answer(
+            findings=(_detached(subject, value, x),),
+            value=f"0 of {len(trainable)} reached",
+            expected="all that are used",
+        )
+    first = gradients(scalar(value), list(trainable.values()))
+    missing = [name for name, gradient in zip(trainable, first, strict=True) if gradient is None]
+    stories = _without_gradient(subject, x, y, {name: trainable[name] for name in missing}, trainable)
+    zero, stepped = _still_zero(subject, x, y, trainable, first)
+    findings = []
+    if stories["cut"]:
+        findings.append(_cut(subject, stories["cut"], stories["uses"]))
+    elif stepped and _depends(subject, x, y, [trainable[name] for name in zero]):
+        findings.append(_stepped(subject, zero, stepped))
+    unused = short(subject.model, stories["unused"])
+    left = len(trainable) - len(stories["cut"]) - len(stories["unused"]) - len(stories["stopped"]) - len(zero)
+    return Answer(
+        findings=tuple(findings),
+        measured={
+            "trainable": len(trainable),
+            "reached": left,
+            "cut_off": ", ".join(short(subject.model, stories["cut"])),
+            "unused": ", ".join(unused),
+            "stopped_on_purpose": ", ".join(short(subject.model, stories["stopped"])),
+            "zero": ", ".join(short(subject.model, zero)),
+            "frozen": ", ".join(short(subject.model, frozen)),
+        },
+        value=f"{left} of {len(trainable)} reached" + (f"; not used: {listed(unused)}" if unused else ""),
+        expected="all that are used",
+    )
+
+
+def _without_gradient(
+    subject: Subject,
+    x: Any,
+    y: Any,
+    missing: Mapping[str, nn.Parameter],
+    trainable: Mapping[str, nn.Parameter],
+) -> dict[str, Any]:
+    """Return which of the parameters without a gradient are cut off, unused, or stopped on purpose."""
+    stories: dict[str, Any] = {"cut": [], "unused": [], "stopped": [], "uses": {}}
+    if not missing:
+        return stories
+    uses = uses_of(missing, lambda: loss_of(subject, x, y))
+    held = None if subject.optimizer is None else {id(p) for g in subject.optimizer.param_groups for p in g["params"]}
+    suspects = []
+    for name, parameter in missing.items():
+        if name not in uses:
+            stories["unused"].append(name)
+        elif not uses[name].with_gradient or (held is not None and id(parameter) not in held):
+            stories["stopped"].append(name)
+        else:
+            suspects.append(name)
+    stories["uses"] = uses
+    for group in _grouped(subject.model, suspects):
+        if not _depends(subject, x, y, [missing[name] for name in group]):
+            stories["unused"] += group
+        elif _is_teacher(subject.model, group, set(trainable) - set(missing)):
+            stories["stopped"] += group
+        else:
+            stories["cut"] += group
+    return stories
+
+
+def _grouped(model: nn.Module, names: Sequence[str]) -> list[list[str]]:
+    """Return the names by the largest modules that they fill."""
+    return [[name for name in names if name == part or name.startswith(f"{part}.")] for part in short(model, names)]
+
+
+def _depends(subject: Subject, x: Any, y: Any, parameters: Sequence[nn.Parameter]) -> bool:
+    """Say whether the loss changes with the values of `parameters`, which are put back."""
+    with torch.no_grad():
+        before, again = (float(scalar(loss_of(subject, x, y))) for _ in range(2))
+        if before != again:  # the model keeps something from pass to pass: nothing can be told by comparing two
+            return False
+        kept = [parameter.clone() for parameter in parameters]
+        for place, parameter in enumerate(parameters):
+            generator = torch.Generator().manual_seed(place)
+            noise = torch.randn(parameter.shape, generator=generator).to(parameter)
+            parameter.add_(noise, alpha=0.1 * float(parameter.abs().max()) + 0.01)
+        after = float(torch.as_tensor(loss_of(subject, x, y)).sum())
+        for parameter, value in zip(parameters, kept, strict=True):
+            parameter.copy_(value)
+    return not abs(after - before) <= _SAME * max(abs(before), _SAME)
+
+
+def _is_teacher(model: nn.Module, group: Sequence[str], trained: set[str]) -> bool:
+    """Say whether a module copies, or is named as the follower of, another one that is trained."""
+    path = short(model, group)[0]
+    modules = dict(model.named_modules())
+    if path not in modules:
+        return False
+    own = dict(modules[path].named_parameters())
+    for other, module in modules.items():
+        twin = dict(module.named_parameters())
+        if other == path or {n: p.shape for n, p in twin.items()} != {n: p.shape for n, p in own.items()}:
+            continue
+        if not any(f"{other}.{name}" in trained for name in twin):
+            continue
+        if _TWINS.search(path) or all(torch.equal(own[name], twin[name]) for name in own):
+            return True
+    return False
+
+
+def _still_zero(
+    subject: Subject, x: Any, y: Any, trainable: Mapping[str, nn.Parameter], first: Sequence[torch.Tensor | None]
+) -> tuple[list[str], str]:
+    """Return whose gradient is all zeros, also after some steps, and the step function on the way, or ""."""
+    found = dict(zip(trainable, first, strict=True))
+    zero = [name for name, gradient in found.items() if gradient is not None and not _any(gradient)]
+    stepped = ""
+    for _ in range(_LOOKS):
+        if not zero:
+            return [], ""
+        nudge(trainable.values(), found.values())
+        value = scalar(loss_of(subject, x, y))
+        stepped = next((node.name() for node in nodes(value) if _STEPS.match(node.name())), "")
+        found = dict(zip(trainable, gradients(value, list(trainable.values())), strict=True))
+        zero = [name for name in zero if (gradient := found[name]) is not None and not _any(gradient)]
+    return zero, re.sub(r"Backward\d*$", "", stepped).lower()
+
+
+def _any(gradient: torch.Tensor) -> bool:
+    return bool((gradient.coalesce().values() if gradient.is_sparse else gradient).any())
+
+
+def _detached(subject: Subject, value: Any, x: Any) -> Finding:
+    """Say that the loss leads to no weight, and on which side of the model's output the graph ends."""
+    last: list[str] = []
+
+    def remember(path: str) -> Any:
+        def hook(module: nn.Module, inputs: Any, output: Any) -> None:
+            if any(tensor.requires_grad for tensor in single(output)):
+                last.append(path)
+
+        return hook
+
+    hooks = [module.register_forward_hook(remember(path)) for path, module in subject.model.named_modules() if path]
+    try:
+        output = subject.output(x)
+    finally:
+        for hook in hooks:
+            hook.remove()
+    in_model = not any(tensor.requires_grad for tensor in single(output))
+    path = last[-1] if in_model and last else None
+    place = classes_above(subject.model, path or "") if in_model else [subject.loss, type(subject.loss)]
+    side = "inside the model" + (f", after {path}" if path else "") if in_model else "in the loss function"
+    return LOSS_DETACHED.finding(
+        where=Location(module=path, **written(place, CUTS)),
+        evidence=(
+            Evidence(name="trainable parameters that the graph of the loss leads to", value=0, threshold=1),
+            Evidence(name="the graph ends", value=side),
+            Evidence(name="the loss is", value=_kind(value)),
+        ),
+        remedies=(Remedy(text=f"compute with tensors all the way: the graph ends {side}"),),
+    )
+
+
+def _kind(value: Any) -> str:
+    if not isinstance(value, torch.Tensor):
+        return f"a {type(value).__name__}, no tensor"
+    return "a tensor with a graph" if value.requires_grad else "a tensor without a graph"
+
+
+def _cut(subject: Subject, names: Sequence[str], uses: Mapping[str, Use]) -> Finding:
+    parts = short(subject.model, names)
+    path = parts[0] if parts[0] not in names else owner_of(parts[0])
+    place = written(classes_above(subject.model, path), CUTS)
+    if not place and uses[names[0]].line is not None:
+        place = {"file": uses[names[0]].file, "line": uses[names[0]].line}
+    return PARAMETERS_WITHOUT_GRADIENT.finding(
+        title=f"{listed(parts)} takes part in the loss, but gets no gradient",
+        where=Location(module=path or None, parameter=names[0], **place),
+        evidence=(
+            Evidence(name="parameters whose values change the loss, but whose gradient is None", value=len(names)),
+            Evidence(name="they are", value=listed(parts)),
+        ),
+        remedies=(
+            Remedy(text=f"remove what detaches the output of {parts[0]} on its way to the loss"),
+            Remedy(text="if it is not to learn: requires_grad_(False), and leave it out of the optimizer"),
+        ),
+    )
+
+
+def _stepped(subject: Subject, names: Sequence[str], step: str) -> Finding:
+    parts = short(subject.model, names)
+    return PARAMETERS_WITHOUT_GRADIENT.finding(
+        title=f"the gradient of {listed(parts)} is zero everywhere",
+        where=Location(
+            module=owner_of(names[-1]) or None,
+            parameter=names[-1],
+            **written(classes_above(subject.model, owner_of(names[-1])), re.compile(rf"\b{step}\(")),
+        ),
+        evidence=(
+            Evidence(name="parameters whose values change the loss, but whose gradient is zero", value=len(names)),
+            Evidence(name="an operation on the way whose derivative is zero", value=step),
+        ),
+        because=f"the derivative of {step} is zero wherever it has one, so nothing before it can learn",
+        remedies=(Remedy(text=f"pass the gradient straight through: x + ({step}(x) - x).detach()"),),
+    )
+
+
+CHECK = Check(
+    name="parameters-reached",
+    question="does every trainable parameter get a gradient?",
+    kinds=(LOSS_DETACHED, PARAMETERS_WITHOUT_GRADIENT),
+    examine=examine,
+    quick=True,
+    seconds=0.1,
+)

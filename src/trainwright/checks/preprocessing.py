@@ -1,0 +1,122 @@
+"""Are validation inputs prepared like training inputs: the same scale and place, or as different as data may drift."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+
+from trainwright.checks.check import Answer, Check, Skip
+from trainwright.checks.reading import Reading, read, train_feed, validation_feed
+from trainwright.checks.subject import Subject
+from trainwright.doctor.kinds_datasets import VALIDATION_PREPROCESSED_DIFFERENTLY
+from trainwright.records import Evidence, Finding, Remedy
+from trainwright.vitals.data_scales import Difference, difference
+
+SAMPLES = 1024
+"""Samples of each that are compared."""
+FEWEST = 30
+"""Samples below which a scale is not compared."""
+SHIFT = 3.0
+"""Median shift of features, in scales of training. A trend over time moves the last fifth by two."""
+RATIO = math.log(4.0)
+"""Median |log ratio| of scales. The last fifth of a random walk is half as wide as all before, seldom a fourth."""
+IMAGE_SHIFT = 0.5
+"""The same for the channels of images, which do not drift so: [0, 1] beside [-1, 1] is a shift of one."""
+IMAGE_RATIO = math.log(1.8)
+STANDARD_ERRORS = 6.0
+DRIFT = 3.0
+"""The difference must be so many times that between parts of training itself, in the order in which they lie."""
+_BLOCKS = 4
+
+
+def examine(subject: Subject) -> Answer:
+    """Compare the features of both, and training's own parts with each other: data in the order of time drift."""
+    feed, held_feed = train_feed(subject), validation_feed(subject)
+    train, held = (read(part.in_order(), part, samples=_most(part.samples)) for part in (feed, held_feed))
+    x, other = train.x, held.x
+    if not x.is_floating_point() and not (x.dim() == 4 or other.is_floating_point()):
+        raise Skip("the inputs are whole numbers, such as tokens, which have no scale")
+    if x.shape[1:] != other.shape[1:]:
+        raise Skip("training and validation inputs differ in shape")
+    if min(len(x), len(other)) < FEWEST:
+        raise Skip(f"{min(len(x), len(other))} samples are too few to compare scales")
+    found = difference(_spread(x), _spread(other))
+    if found is None:
+        raise Skip("no input feature varies enough to compare its scale")
+    shift, ratio = _drift(x)
+    measured = {
+        "features": found.features,
+        "shift": found.shift,
+        "log_ratio": found.log_ratio,
+        "drift_shift": shift,
+        "drift_log_ratio": ratio,
+    }
+    return Answer(
+        findings=_judged(found, shift, ratio, held, x),
+        measured=measured,
+        value=f"validation {found.second}",
+        expected=f"training {found.first}",
+    )
+
+
+def _most(samples: int) -> int:
+    """Return how many samples to read: all of a moderate number, since a split in order of time has a middle."""
+    return samples + 1 if samples <= 16 * SAMPLES else SAMPLES
+
+
+def _spread(x: torch.Tensor) -> torch.Tensor:
+    return x[:: max(1, len(x) // SAMPLES)][:SAMPLES] if len(x) > 2 * SAMPLES else x
+
+
+def _drift(x: torch.Tensor) -> tuple[float, float]:
+    """Return the largest shift and log ratio between parts of training, 0 where they are too small to be compared."""
+    size = len(x) // _BLOCKS
+    if size < FEWEST:
+        return 0.0, 0.0
+    parts = [x[place * size : (place + 1) * size][:SAMPLES] for place in range(_BLOCKS)]
+    found = [difference(one, other) for one in parts for other in parts if one is not other]
+    known = [each for each in found if each is not None]
+    return max((each.shift for each in known), default=0.0), max((each.log_ratio for each in known), default=0.0)
+
+
+def _judged(found: Difference, shift: float, ratio: float, held: Reading, x: torch.Tensor) -> tuple[Finding, ...]:
+    most_shift, most_ratio = (IMAGE_SHIFT, IMAGE_RATIO) if found.pooled else (SHIFT, RATIO)
+    evidence: list[Evidence] = []
+    shifted = max(most_shift, STANDARD_ERRORS * found.shift_error, DRIFT * shift)
+    if found.shift > shifted:
+        name = "median shift of a feature, in its spread in training"
+        evidence.append(Evidence(name=name, value=found.shift, threshold=shifted))
+    scaled = max(most_ratio, DRIFT * ratio)
+    if found.log_ratio > scaled:
+        name = "median factor between a feature's spread in validation and in training"
+        evidence.append(Evidence(name=name, value=math.exp(found.log_ratio), threshold=math.exp(scaled)))
+    own = found.centred and held.complete and len(held) > FEWEST and not found.pooled
+    if own and not evidence:
+        name = "mean of every validation feature (a part of the data would be off by some hundredths)"
+        evidence.append(Evidence(name=name, value=0.0))
+    if not evidence:
+        return ()
+    evidence += [
+        Evidence(name="training inputs", value=found.first),
+        Evidence(name="validation inputs", value=found.second),
+    ]
+    remedy = "prepare both by one function, with the mean and standard deviation of the training split"
+    title = VALIDATION_PREPROCESSED_DIFFERENTLY.title
+    if own and len(evidence) == 3 and evidence[0].value == 0.0:
+        title = "the validation inputs were standardised by statistics of their own"
+    return (
+        VALIDATION_PREPROCESSED_DIFFERENTLY.finding(
+            title=title, evidence=tuple(evidence), remedies=(Remedy(text=remedy),), confidence=0.9
+        ),
+    )
+
+
+CHECK = Check(
+    name="validation-preprocessing",
+    question="are validation inputs prepared like training inputs?",
+    kinds=(VALIDATION_PREPROCESSED_DIFFERENTLY,),
+    examine=examine,
+    quick=True,
+    seconds=0.5,
+)

@@ -1,0 +1,92 @@
+"""Units that are the same and stay the same: equal weights, which gradient descent does not pull apart (faults.md 48).
+
+A last layer, or the last layer of a residual branch, may begin at zero: its rows get different gradients at once, or
+one step later. So equal rows alone prove nothing; they must still be equal after some steps.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+
+from trainwright.checks.stillness import Snapshot
+from trainwright.checks.subject import Subject
+
+STEPS = 3
+"""Steps of gradient descent: a layer behind another that begins at zero moves at the second one."""
+STEP_SHARE = 1e-2
+"""Length of a step as a share of all weights' norm."""
+APART = 1e-3
+"""Rows that differ by less than this share of how far they moved have only been rounded differently."""
+_GATES = {"LSTM": 4, "LSTMCell": 4, "GRU": 3, "GRUCell": 3}
+_OWNERS = (
+    nn.Linear,
+    nn.Bilinear,
+    nn.modules.conv._ConvNd,
+    nn.RNNBase,
+    nn.RNNCellBase,
+)
+
+
+def same_units(subject: Subject) -> list[str]:
+    """Return the names of weights all of whose units are equal, and still are after steps of gradient descent.
+
+    Weights that no gradient reaches, because they are frozen or not used, are not looked at. The weights of the model
+    are as before afterwards. The caller sets the modes.
+    """
+    units = _candidates(subject.model)
+    if not units:
+        return []
+    kept = Snapshot(subject.model)
+    trained = [parameter for parameter in subject.model.parameters() if parameter.requires_grad]
+    start = {name: parameter.detach().clone() for name, (parameter, _) in units.items()}
+    used: set[int] = set()
+    moved = False
+    for _ in range(STEPS):
+        with torch.enable_grad():
+            loss = subject.value()
+        if not loss.requires_grad:
+            return []
+        gradients = torch.autograd.grad(loss, trained, allow_unused=True)
+        length = sum(float(g.square().sum()) for g in gradients if g is not None) ** 0.5
+        size = max(1.0, sum(float(p.detach().square().sum()) for p in trained) ** 0.5)
+        if not 0 < length < float("inf"):
+            break
+        moved = True
+        with torch.no_grad():
+            for parameter, gradient in zip(trained, gradients, strict=True):
+                if gradient is not None:
+                    used.add(id(parameter))
+                    parameter -= STEP_SHARE * size / length * gradient
+    found = [
+        name
+        for name, (parameter, gates) in units.items()
+        if moved and id(parameter) in used and _still_same(parameter.detach(), start[name], gates)
+    ]
+    kept.restore()
+    return found
+
+
+def _candidates(model: nn.Module) -> dict[str, tuple[nn.Parameter, int]]:
+    """Return trainable weights, by name, whose units all begin equal, and in how many gates they come."""
+    found: dict[str, tuple[nn.Parameter, int]] = {}
+    for path, module in model.named_modules():
+        if not isinstance(module, _OWNERS):
+            continue
+        gates = _GATES.get(type(module).__name__, 1)
+        for name, parameter in module.named_parameters(recurse=False):
+            if parameter.dim() < 2 or not parameter.requires_grad or len(parameter) < 2 * gates:
+                continue
+            if _apart(parameter.detach(), gates) == 0:
+                found[f"{path}.{name}" if path else name] = (parameter, gates)
+    return found
+
+
+def _apart(weight: torch.Tensor, gates: int) -> float:
+    """Return the largest difference between the rows of a weight, within each gate."""
+    return max(float((part - part[:1]).abs().max()) for part in weight.chunk(gates))
+
+
+def _still_same(now: torch.Tensor, start: torch.Tensor, gates: int) -> bool:
+    moved = float((now - start).abs().max())
+    return moved == 0 or _apart(now, gates) < APART * moved

@@ -1,0 +1,109 @@
+"""Losses of the wrong task: distances between class ids, and a softmax across labels that are true together."""
+
+from __future__ import annotations
+
+from trainwright.doctor.kinds_loss import MULTI_LABEL_WITH_SOFTMAX, REGRESSION_LOSS_FOR_CLASSES
+from trainwright.doctor.loss_entering import (
+    DISTANCES,
+    SOFTMAX_LOSSES,
+    YES_OR_NO,
+    calls_of,
+    entering,
+    place,
+    place_of_call,
+    written,
+)
+from trainwright.doctor.rule import Rule
+from trainwright.records import Chart, Evidence, Finding, Remedy
+from trainwright.records.loss_call import LossCall
+
+FEWEST_CLASSES, MOST_CLASSES = 3, 100
+"""Of two ids a distance is a fair loss (least squares); beyond a hundred, whole numbers are rather a quantity."""
+SAMPLES_PER_CLASS = 10
+"""Targets for each different value that must be seen before shares mean anything."""
+MOST_UNEVEN = 4.0
+"""The most frequent value over the rarest. Made data sets have classes of like size; counts, with their tails, exceed
+this by far: a Poisson of mean 3 has a factor of 20 at two hundred samples."""
+
+
+def regression_loss_for_classes(chart: Chart) -> Finding | None:
+    """Exact where a unit for each class meets ids; else by whole numbers from 0, all about as frequent."""
+    for call in calls_of(chart, DISTANCES):
+        target = call.target
+        if target is None or not target.whole or target.minimum != 0 or target.maximum is None:
+            continue
+        units = call.input.shape[1] if len(call.input.shape) >= 2 else 1
+        if units > 1 and target.shape in (call.input.shape[:1], (*call.input.shape[:1], 1)):
+            if not FEWEST_CLASSES - 1 <= target.maximum + 1 <= units:
+                continue
+            evidence = [
+                Evidence(name="shape of what enters the loss, a unit for each class", value=written(call.input.shape)),
+                Evidence(name="shape of the targets", value=written(target.shape)),
+            ]
+            confidence = 1.0
+        elif units == 1 and _even_ids(chart, call):
+            stats = chart.info.targets
+            evidence = [
+                Evidence(name="different targets, whole numbers from 0 without gaps", value=stats.distinct)
+                if stats
+                else Evidence(name="the largest target", value=target.maximum)
+            ]
+            if stats is not None and stats.rarest and stats.commonest is not None:
+                name = "the most frequent target over the rarest"
+                evidence.append(Evidence(name=name, value=stats.commonest / stats.rarest, threshold=MOST_UNEVEN))
+            confidence = 0.8
+        else:
+            continue
+        classes = int(target.maximum) + 1
+        return REGRESSION_LOSS_FOR_CLASSES.finding(
+            where=place_of_call(chart, call),
+            step=0,
+            confidence=confidence,
+            evidence=(*evidence, Evidence(name="range of the targets", value=f"0 to {classes - 1}")),
+            remedies=(
+                Remedy(text=f"if they are classes: cross_entropy, with {classes} output units and the ids as int64"),
+            ),
+        )
+    return None
+
+
+def _even_ids(chart: Chart, call: LossCall) -> bool:
+    """Say whether the targets are whole numbers from 0 without gaps, about equally frequent."""
+    stats, target = chart.info.targets, call.target
+    if stats is None or target is None or not stats.integral or stats.rarest is None or stats.commonest is None:
+        return False
+    if stats.minimum != 0 or stats.maximum != target.maximum or stats.distinct != stats.maximum + 1:
+        return False
+    enough = target.counted >= SAMPLES_PER_CLASS * stats.distinct
+    few = FEWEST_CLASSES <= stats.distinct <= MOST_CLASSES
+    return few and enough and stats.commonest <= MOST_UNEVEN * stats.rarest
+
+
+def multi_label_with_softmax(chart: Chart) -> Finding | None:
+    """Exact: rows of zeros and ones with several ones, and a softmax across the labels in the model or in the loss."""
+    for call in entering(chart):
+        target = call.target
+        if target is None or target.most is None or target.most < 2:
+            continue
+        in_model = call.input.operation == "Softmax" and call.function in (*YES_OR_NO, *DISTANCES, "cross_entropy")
+        in_loss = call.function in (*SOFTMAX_LOSSES, "kl_div")
+        if not in_model and not in_loss:
+            continue
+        evidence = [
+            Evidence(name="the most labels that are true of one sample", value=target.most, threshold=1),
+            Evidence(name="the fewest", value=target.fewest if target.fewest is not None else 0),
+            Evidence(name="shape of the targets", value=written(target.shape)),
+        ]
+        return MULTI_LABEL_WITH_SOFTMAX.finding(
+            where=place(chart, call.input.where) if in_model else place_of_call(chart, call),
+            step=0,
+            evidence=tuple(evidence),
+            remedies=(Remedy(text="drop the softmax, and use bce_with_logits: a yes or no for each label"),),
+        )
+    return None
+
+
+RULES = (
+    Rule(kind=MULTI_LABEL_WITH_SOFTMAX, needs=("output",), judge=multi_label_with_softmax),
+    Rule(kind=REGRESSION_LOSS_FOR_CLASSES, needs=("output",), judge=regression_loss_for_classes),
+)

@@ -1,0 +1,148 @@
+"""Shapes and dimensions at the loss: broadcasts, and softmaxes along what is no class. All exact."""
+
+from __future__ import annotations
+
+import math
+
+from trainwright.doctor.kinds_loss import LOSS_SHAPE_BROADCAST, SOFTMAX_OVER_ONE_UNIT, SOFTMAX_WRONG_DIMENSION
+from trainwright.doctor.loss_entering import CLASSES, DISTANCES, calls_of, entering, place, place_of_call, words
+from trainwright.doctor.rule import Rule
+from trainwright.records import Chart, Evidence, Finding, Location, Remedy
+from trainwright.records.loss_call import LossCall
+
+ALONG_ANOTHER = 1e-2
+"""How far from 1 sums over dimension 1 must be before a softmax along a later one is one along the wrong one."""
+
+
+def loss_shape_broadcast(chart: Chart) -> Finding | None:
+    """An elementwise loss of the library, averaged, got as many targets as outputs in another number of dimensions."""
+    for call in calls_of(chart, (*DISTANCES, "poisson_nll_loss")):
+        if call.target is None or call.reduction == "none":
+            continue
+        ours, theirs = call.input.shape, call.target.shape
+        pairs = _broadcast(ours, theirs)
+        same = [size for size in ours if size != 1] == [size for size in theirs if size != 1]
+        if len(ours) == len(theirs) or not same or pairs is None or pairs <= max(math.prod(ours), math.prod(theirs)):
+            continue
+        evidence = (
+            Evidence(name="shape of what enters the loss", value=str(ours)),
+            Evidence(name="shape of the targets", value=str(theirs)),
+            Evidence(name="pairs that the loss is a mean over", value=pairs, threshold=math.prod(ours)),
+        )
+        remedy = (
+            "output.squeeze(-1), or target.unsqueeze(-1): both need the same shape"
+            if len(ours) > len(theirs)
+            else "target.squeeze(-1), or output.unsqueeze(-1): both need the same shape"
+        )
+        return LOSS_SHAPE_BROADCAST.finding(
+            where=place_of_call(chart, call), step=0, evidence=evidence, remedies=(Remedy(text=remedy),)
+        )
+    return None
+
+
+def _broadcast(one: tuple[int, ...], other: tuple[int, ...]) -> int | None:
+    """Return the number of values of both shapes broadcast together, None where they cannot be."""
+    rank = max(len(one), len(other))
+    product = 1
+    for a, b in zip((1,) * (rank - len(one)) + one, (1,) * (rank - len(other)) + other, strict=True):
+        if a != b and 1 not in (a, b):
+            return None
+        product *= max(a, b)
+    return product
+
+
+def softmax_over_one_unit(chart: Chart) -> Finding | None:
+    """The graph shows a softmax along a dimension of size 1, or a cross-entropy has a single class."""
+    for call in entering(chart):
+        entry = call.input
+        found = entry.dimension is not None and entry.operation_shape[entry.dimension : entry.dimension + 1] == (1,)
+        lone = len(entry.shape) >= 2 and entry.shape[1] == 1
+        if not entry.operation_shape and entry.operation in ("Softmax", "LogSoftmax"):
+            found = lone
+        if found:
+            operation, where = words(entry.operation), place(chart, entry.where)
+        elif lone and call.function == "cross_entropy":
+            operation, where = "cross_entropy", place_of_call(chart, call)
+        else:
+            continue
+        evidence = [Evidence(name=f"classes that {operation} normalises over", value=1, threshold=2)]
+        evidence.append(Evidence(name="shape of what enters the loss", value=str(entry.shape)))
+        if found and entry.minimum is not None and entry.maximum is not None:
+            evidence.append(Evidence(name="the least output", value=entry.minimum))
+            evidence.append(Evidence(name="the largest output", value=entry.maximum))
+        return SOFTMAX_OVER_ONE_UNIT.finding(
+            where=where,
+            step=0,
+            title=f"{operation} over a single unit is always {'1' if operation == 'softmax' else '0'}",
+            evidence=tuple(evidence),
+            remedies=(
+                Remedy(
+                    text="for yes or no return the raw logit and use bce_with_logits; for a number drop the softmax"
+                ),
+            ),
+        )
+    return None
+
+
+def softmax_wrong_dimension(chart: Chart) -> Finding | None:
+    """The graph shows a softmax along the samples, or, before a loss of class ids, along a later dimension than 1."""
+    for call in entering(chart):
+        if not call.function:
+            continue
+        where = place(chart, call.input.where)
+        if _along_samples(call, chart.info.output.shape[:1] if chart.info.output else ()):
+            return _wrong_dimension(call, where, "along the samples of the batch")
+        if _along_positions(call):
+            return _wrong_dimension(call, where, "along the positions, not the classes")
+    return None
+
+
+def _along_samples(call: LossCall, batch: tuple[int, ...]) -> bool:
+    """Say whether dimension 0 was normalised, and was the batch. A square may have been transposed, and is let be."""
+    entry = call.input
+    shape = entry.operation_shape
+    if entry.dimension != 0 or len(shape) < 2:
+        return False
+    return shape[0] > 1 and shape[:1] in (batch, entry.shape[:1]) and shape[0] != shape[1] and math.prod(shape[1:]) > 1
+
+
+def _along_positions(call: LossCall) -> bool:
+    entry = call.input
+    if call.function not in CLASSES or entry.dimension is None or entry.dimension < 2:
+        return False
+    if entry.operation_shape != entry.shape or entry.shape[1] < 2 or entry.dimension >= len(entry.shape):
+        return False
+    if entry.shape[1] == entry.shape[entry.dimension]:  # the two may have been swapped since
+        return False
+    if entry.operation == "Softmax":
+        return entry.row_sum_error is None or entry.row_sum_error > ALONG_ANOTHER
+    return True
+
+
+def _wrong_dimension(call: LossCall, where: Location, along: str) -> Finding:
+    entry = call.input
+    operation = words(entry.operation)
+    own = call.function == "cross_entropy"
+    remedy = (
+        f"drop the {operation}: cross_entropy applies its own, over the classes"
+        if own
+        else f"name the dimension of the classes: {operation}(z, dim=1)"
+    )
+    return SOFTMAX_WRONG_DIMENSION.finding(
+        where=where,
+        step=0,
+        title=f"{operation} normalises {along}",
+        evidence=(
+            Evidence(name=f"dimension that {operation} normalises", value=int(entry.dimension or 0), threshold=1),
+            Evidence(name="shape that it works on", value=str(entry.operation_shape)),
+            Evidence(name="shape of what enters the loss", value=str(entry.shape)),
+        ),
+        remedies=(Remedy(text=remedy),),
+    )
+
+
+RULES = (
+    Rule(kind=LOSS_SHAPE_BROADCAST, needs=("output",), judge=loss_shape_broadcast),
+    Rule(kind=SOFTMAX_WRONG_DIMENSION, needs=("output",), judge=softmax_wrong_dimension),
+    Rule(kind=SOFTMAX_OVER_ONE_UNIT, needs=("output",), judge=softmax_over_one_unit),
+)

@@ -1,0 +1,80 @@
+"""What a loss was seen to do: each of the library's losses that it called, and what went into it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from trainwright.records.findings import Location
+
+
+@dataclass(frozen=True, kw_only=True)
+class LossInput:
+    """The output as it enters one loss, over the samples of one batch.
+
+    `operation` is the last operation behind it that changes values (`Softmax`), with its place, and `previous` the one
+    before that. `low` and `high` bound what `operation` can give (None: unbounded). For a softmax or log-softmax,
+    `dimension` is the one that it normalises, and `operation_shape` the shape that it worked on.
+
+    `row_sum_error` is the largest deviation from 1 of a sum along dimension 1, None where some entry is outside [0, 1];
+    `log_sum_error` the largest |log sum exp| along a dimension, of the dimension after the first for which it is least.
+    `logarithm` says that a logarithm lies among the operations shortly before; `direct` that it is the model's output.
+    """
+
+    shape: tuple[int, ...] = ()
+    operation: str = ""
+    previous: str = ""
+    where: Location = field(default_factory=Location)
+    low: float | None = None
+    high: float | None = None
+    dimension: int | None = None
+    operation_shape: tuple[int, ...] = ()
+    minimum: float | None = None
+    maximum: float | None = None
+    row_sum_error: float | None = None
+    log_sum_error: float | None = None
+    logarithm: bool = False
+    direct: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class LossTarget:
+    """The targets as they enter one loss: those of all samples looked at where the loss takes them as they are.
+
+    `counted` of `total` are not `ignored`; `minimum`, `maximum` and what follows are over those. `outside` is the share
+    that lies beyond what the input's last operation can give; `byte_scaled` says that all are a whole number over 255,
+    and not all whole. Where the target has a column for each class, `fewest` and `most` are the numbers of ones in a
+    row of zeros and ones (None where there are other values), and `row_sum_error` is as for the input.
+
+    `padding` is the share of targets that are the padding id of an embedding, where they end or begin their rows.
+    """
+
+    shape: tuple[int, ...] = ()
+    floating: bool = False
+    total: int = 0
+    counted: int = 0
+    ignored: int | None = None
+    minimum: float | None = None
+    maximum: float | None = None
+    whole: bool = False
+    outside: float = 0.0
+    below_half: float = 0.0  # the share of targets below 0.5
+    byte_scaled: bool = False
+    fewest: int | None = None
+    most: int | None = None
+    row_sum_error: float | None = None
+    padding: float | None = None
+    padding_id: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class LossCall:
+    """One call of a loss of the library; `function` is torch's name for it (`mse_loss`), with the line of the call.
+
+    Where `function` is "", input and target are those of the loss as a whole, whatever it computes.
+    """
+
+    function: str = ""
+    where: Location = field(default_factory=Location)
+    reduction: str = "mean"
+    input: LossInput = field(default_factory=LossInput)
+    target: LossTarget | None = None

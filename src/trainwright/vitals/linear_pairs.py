@@ -1,0 +1,123 @@
+"""Linear layers that feed one another with nothing in between, found by provenance in the graph of a forward pass."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import nn
+
+_THROUGH = re.compile(
+    r"^(View|ReshapeAlias|UnsafeView|Squeeze|Unsqueeze|Transpose|T|Permute|Clone|Alias|ToCopy|Expand|AsStrided)Backward\d*$"
+)
+"""Operations that change no number. A batch norm is linear too once its statistics stand, and is looked through."""
+_NORMS = ("NativeBatchNormBackward", "CudnnBatchNormBackward", "MiopenBatchNormBackward")
+_LINEAR = ("AddmmBackward", "MmBackward", "ConvolutionBackward", "LinearBackward")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class LinearPair:
+    """Two linear layers in a row, by the names of their weights, and the sizes before, between and behind them."""
+
+    first: str
+    second: str
+    inputs: int
+    between: int
+    outputs: int
+
+
+@dataclass(frozen=True)
+class _Layer:
+    weight: str
+    inputs: int
+    outputs: int
+    plain: bool  # neither grouped nor of another dimension
+    kernel: bool
+    source: Any  # the node that its input comes from
+
+
+def linear_pairs(model: nn.Module, output: Callable[[], Any]) -> tuple[LinearPair, ...]:
+    """Return the pairs of which the first's output goes to the second alone, and is at least as wide as one end.
+
+    `output` passes samples through the model; dropout must be off, else it stands in between. A layer between two wider
+    ends is a bottleneck: it is there to save parameters. Grouped convolutions factorise on purpose, too.
+    """
+    names = {id(parameter): name for name, parameter in model.named_parameters()}
+    with torch.enable_grad():
+        found = output()
+    nodes = _nodes(found)
+    uses: dict[Any, int] = {}
+    for node in nodes:
+        for before, _ in node.next_functions:
+            if before is not None:
+                uses[before] = uses.get(before, 0) + 1
+    layers = {node: layer for node in nodes if (layer := _layer(node, names)) is not None}
+    pairs = []
+    for second in layers.values():
+        node = second.source
+        while node is not None and uses.get(node, 0) == 1 and node not in layers and _passes(node):
+            node = node.next_functions[0][0]
+        first = layers.get(node)
+        if first is None or uses.get(node, 0) != 1 or not (first.plain and second.plain):
+            continue
+        if first.kernel != second.kernel or first.outputs < min(first.inputs, second.outputs):
+            continue
+        pairs.append(
+            LinearPair(
+                first=first.weight,
+                second=second.weight,
+                inputs=first.inputs,
+                between=first.outputs,
+                outputs=second.outputs,
+            )
+        )
+    return tuple(reversed(pairs))
+
+
+def _nodes(output: Any) -> list[Any]:
+    start = getattr(output, "grad_fn", None)
+    queue, seen = [start] if start is not None else [], {start}
+    for node in queue:  # grows while it is read
+        for before, _ in node.next_functions:
+            if before is not None and before not in seen:
+                seen.add(before)
+                queue.append(before)
+    return queue
+
+
+def _passes(node: Any) -> bool:
+    return bool(_THROUGH.match(node.name())) or node.name().startswith(_NORMS)
+
+
+def _layer(node: Any, names: dict[int, str]) -> _Layer | None:
+    """Return the layer that a node computes: a product of what came before with a parameter of the model."""
+    if not node.name().startswith(_LINEAR):
+        return None
+    ways = [before for before, _ in node.next_functions]
+    if node.name().startswith("Addmm"):
+        ways = ways[1:]  # the first is the bias
+    if len(ways) < 2:
+        return None
+    parameter, turned = _parameter(ways[1])
+    if parameter is None or id(parameter) not in names or parameter.dim() < 2:
+        return None
+    shape = tuple(parameter.shape)
+    kernel = node.name().startswith("Convolution")
+    if kernel:
+        grouped = getattr(node, "_saved_groups", 1) != 1 or getattr(node, "_saved_transposed", False)
+        return _Layer(names[id(parameter)], shape[1], shape[0], not grouped, True, ways[0])
+    outputs, inputs = (shape[0], math.prod(shape[1:])) if turned else (shape[1], shape[0])
+    return _Layer(names[id(parameter)], inputs, outputs, True, False, ways[0])
+
+
+def _parameter(node: Any) -> tuple[Any, bool]:
+    """Return the parameter behind views, and whether it was transposed on the way."""
+    turned = False
+    while node is not None and _THROUGH.match(node.name()):
+        turned ^= node.name().startswith(("T", "Transpose", "Permute")) and not node.name().startswith("ToCopy")
+        node = node.next_functions[0][0]
+    return getattr(node, "variable", None), turned
