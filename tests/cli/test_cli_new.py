@@ -192,3 +192,16 @@ def test_data_that_cannot_be_trained_on_get_no_recipe(ask: Ask, place: Path, tex
     assert answer.status == 1
     assert reason in answer.err
     assert not (place / "recipe.toml").exists()
+
+
+def test_two_targets_are_named_one_by_one(ask: Ask, place: Path) -> None:
+    rows = "\n".join(f"{n % 7},{n % 5},{n % 7 + 0.5},{n % 5 - 0.25}" for n in range(60))
+    write(place / "two.csv", f"a,b,left,right\n{rows}\n")
+    answer = ask("new", "two.csv", "--target", "left", "--target", "right")
+    assert "target: columns 'left', 'right'" in answer.out
+
+
+def test_a_network_that_cannot_take_the_data_is_not_recommended(ask: Ask, place: Path) -> None:
+    answer = ask("choose", "iris", "--model", "resnet")
+    assert answer.status == 2
+    assert "--model mlp" in answer.err

@@ -265,3 +265,15 @@ def test_a_column_may_be_called_by_a_number(ask: Ask, place: Path) -> None:
     answer = ask("train", recipe, "--set", "data.target=2020", "--json", "-")
     assert answer.status == 0, answer.err
     assert "accuracy" in answer.document["best"]["test"]
+
+
+def test_a_list_and_a_number_without_a_nought_are_read_from_the_command_line(ask: Ask, place: Path) -> None:
+    rows = "\n".join(f"{n % 7},{n % 5},{n % 7 + 0.5},{n % 5 - 0.25}" for n in range(60))
+    write(place / "two.csv", f"a,b,left,right\n{rows}\n")
+    recipe = write(place / "recipe.toml", '[data]\nsource = "two.csv"\n\n[train]\nepochs = 2\nverify = "off"\n')
+    changes = ("--set", 'data.target=["left", "right"]', "--set", "data.validation=.2")
+    answer = ask("train", recipe, *changes, "--folder", "run")
+    assert answer.status == 0, answer.out + answer.err
+    kept = Recipe.read(place / "run" / "recipe.toml")
+    assert kept.data.target == ["left", "right"]
+    assert kept.data.validation == 0.2
