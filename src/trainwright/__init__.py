@@ -9,6 +9,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from trainwright.checks.gradcheck import GradientCheck, gradcheck
     from trainwright.doctor.diagnose import diagnose
     from trainwright.doctor.kinds import explain
     from trainwright.errors import TrainwrightError
@@ -23,6 +24,7 @@ __version__ = "0.1.0"
 _HOMES = {
     "Chart": "records",
     "Finding": "records",
+    "GradientCheck": "checks.gradcheck",
     "Outcome": "records",
     "Recipe": "stages.recipe",
     "Report": "stages.verify",
@@ -31,6 +33,7 @@ _HOMES = {
     "diagnose": "doctor.diagnose",
     "explain": "doctor.kinds",
     "fit": "stages.train",
+    "gradcheck": "checks.gradcheck",
     "read_run": "runs.reader",
     "verify": "stages.verify",
 }
@@ -38,6 +41,7 @@ _HOMES = {
 __all__ = [
     "Chart",
     "Finding",
+    "GradientCheck",
     "Outcome",
     "Recipe",
     "Report",
@@ -46,6 +50,7 @@ __all__ = [
     "diagnose",
     "explain",
     "fit",
+    "gradcheck",
     "read_run",
     "verify",
 ]

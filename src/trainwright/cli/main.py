@@ -195,6 +195,33 @@ def verify(
 
 
 @app.command(rich_help_panel="Work")
+def gradcheck(
+    target: Target,
+    changes: Changes = None,
+    sweep: Annotated[bool, typer.Option("--sweep", help="Show the error over step widths from 0.1 to 1e-12.")] = False,
+    h: Annotated[float, typer.Option("--h", metavar="WIDTH", help="Half the distance of the differences.")] = 1e-5,
+    parameter: Annotated[
+        list[str] | None, typer.Option("--parameter", metavar="NAME", help="Check this parameter; may be repeated.")
+    ] = None,
+    plot: Annotated[
+        Path | None, typer.Option("--plot", metavar="FILE", help="Draw the sweep as .html or .svg.")
+    ] = None,
+    data_root: DataRoot = None,
+    json: JsonFile = None,
+) -> None:
+    """Compare the gradient of every parameter with centred differences, in float64. Exit status 3: it is wrong."""
+    from trainwright.cli import gradcheck as command
+    from trainwright.cli.train import parse_change
+
+    with answering(json) as (console, document):
+        parsed = dict(parse_change(change) for change in changes or [])
+        from trainwright.stages.targets import subject_named
+
+        subject = subject_named(target, parsed, data_root)
+        command.run(console, document, subject, sweep=sweep, h=h, parameters=parameter or [], plot=plot)
+
+
+@app.command(rich_help_panel="Work")
 def schedule(
     recipe: RecipeFile,
     changes: Changes = None,
