@@ -5,6 +5,7 @@ The functions live in `controls_*.py` beside this file, by what is unusual about
 
 from __future__ import annotations
 
+import functools
 import importlib
 from collections.abc import Callable
 from pathlib import Path
@@ -18,6 +19,7 @@ from trainwright.randomness import isolated
 Make = Callable[[], Subject]
 
 
+@functools.cache
 def gathered() -> dict[str, Make]:
     """Return the controls of all files by name; a name that two files use would hide a control, and raises."""
     found: dict[str, Make] = {}

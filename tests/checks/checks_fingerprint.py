@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import gc
 import hashlib
 import multiprocessing
 import random
 import threading
+import time
 from collections import OrderedDict
 from collections.abc import Iterator
 from typing import Any
@@ -29,6 +31,8 @@ def fingerprint(subject: Subject) -> dict[str, Any]:
             found |= _module(path, module)
     if subject.optimizer is not None:
         found |= _optimizer(subject.optimizer)
+    if subject.scheduler is not None:
+        found["scheduler"] = str({k: v for k, v in vars(subject.scheduler).items() if k != "optimizer"})
     for place, tensor in enumerate([*tensors(subject.x), *tensors(subject.y)]):
         found[f"batch {place}"] = _tensor(tensor)
     for name, source in _generators(subject.loader):
@@ -53,17 +57,28 @@ def world() -> dict[str, Any]:
             if name.startswith("_global_") and isinstance(table, dict)
         ],
         "torch's threads": torch.get_num_threads(),
-        "threads": threading.active_count(),
-        "processes": len(multiprocessing.active_children()),
+        **_alive(),
     }
 
 
 def differences(before: dict[str, Any], after: dict[str, Any]) -> list[str]:
-    """Return the names of what is not the same."""
+    """Return the names of what is not the same. A loader's workers that were sent home have a moment to go."""
+    patience = time.monotonic() + 5
+    while any(before[name] < after[name] for name in _ALIVE) and time.monotonic() < patience:
+        gc.collect()
+        time.sleep(0.05)
+        after = after | _alive()
     missing = object()
     return sorted(
         name for name in before.keys() | after.keys() if before.get(name, missing) != after.get(name, missing)
     )
+
+
+_ALIVE = ("threads", "processes")
+
+
+def _alive() -> dict[str, int]:
+    return {"threads": threading.active_count(), "processes": len(multiprocessing.active_children())}
 
 
 def epochs(subject: Subject, count: int = 2) -> list[str]:

@@ -101,15 +101,16 @@ def rare_classes_drawn_more_often() -> Subject:
 
 
 class Stream(IterableDataset[Any]):
-    """Batches without an end that anybody knows."""
+    """Batches without an end; whoever waits for it is told so."""
 
     def __init__(self) -> None:
         self.centres = torch.randn(3, 8)
 
     def __iter__(self) -> Iterator[Any]:
-        while True:
+        for _ in range(1_000):
             y = torch.randint(0, 3, (16,))
             yield self.centres[y] + 0.7 * torch.randn(16, 8), y
+        raise RuntimeError("this stream has no end, and nobody may read so far")
 
 
 def stream_without_an_end() -> Subject:

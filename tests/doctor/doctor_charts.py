@@ -8,6 +8,7 @@ from typing import Any
 
 from trainwright.doctor.diagnose import RULES, examine
 from trainwright.records import (
+    Baselines,
     Chart,
     EvalRecord,
     Evidence,
@@ -22,6 +23,7 @@ from trainwright.records import (
     StepRecord,
     TargetStats,
 )
+from trainwright.records.loss_call import LossCall, LossInput, LossTarget
 
 CONSTANT = 2.0
 """The loss of a constant guess in these charts."""
@@ -72,15 +74,49 @@ def inputs(**changes: Any) -> InputStats:
 
 def targets(**changes: Any) -> TargetStats:
     """Return the statistics of ten classes, numbered from 0."""
-    healthy = TargetStats(
-        samples=1000, minimum=0, maximum=9, integral=True, distinct=10, constant_loss=CONSTANT, linear_score=0.8
-    )
+    healthy = TargetStats(samples=1000, minimum=0, maximum=9, integral=True, distinct=10, constant_loss=CONSTANT)
     return replace(healthy, **changes)
+
+
+def beside(linear: float | None, *, metric: str = "accuracy") -> Baselines:
+    """Return the baselines of which a linear model reaches `linear`."""
+    return Baselines(metric=metric, linear_metric=linear, linear_model="logistic regression")
 
 
 def output(**changes: Any) -> OutputFacts:
     """Return what raw logits of ten classes look like."""
     return replace(OutputFacts(shape=(64, 10), operation="Addmm", batches=5), **changes)
+
+
+def call(
+    function: str = "cross_entropy", *, target: LossTarget | None = None, where: Location | None = None, **changes: Any
+) -> OutputFacts:
+    """Return an output that enters one loss of the library as raw logits; `changes` are those of what enters it."""
+    entry = replace(
+        LossInput(shape=(64, 10), operation="Addmm", minimum=-2.0, maximum=2.0, log_sum_error=2.5, direct=True),
+        **changes,
+    )
+    return output(
+        shape=entry.shape,
+        operation=entry.operation,
+        where=entry.where,
+        row_sum_error=entry.row_sum_error,
+        calls=(LossCall(function=function, input=entry, target=target, where=where or Location()),),
+    )
+
+
+def entered(**changes: Any) -> LossTarget:
+    """Return class ids from 0 to 9 as they enter a loss."""
+    healthy = LossTarget(
+        shape=(64,), total=1000, counted=1000, ignored=-100, minimum=0, maximum=9, whole=True, below_half=0.1
+    )
+    return replace(healthy, **changes)
+
+
+def quantities(**changes: Any) -> LossTarget:
+    """Return standardised numbers in one column as they enter a loss."""
+    numbers = {"shape": (64, 1), "floating": True, "ignored": None, "minimum": -3.0, "maximum": 3.0, "whole": False}
+    return entered(**(numbers | changes))
 
 
 def info(**changes: Any) -> RunInfo:

@@ -11,6 +11,9 @@ from typing import Any
 
 import pytest
 from doctor_charts import (
+    beside,
+    call,
+    entered,
     evals,
     followed,
     healthy,
@@ -18,6 +21,7 @@ from doctor_charts import (
     inputs,
     memorised,
     output,
+    quantities,
     relu,
     settings,
     slowly,
@@ -35,6 +39,7 @@ from trainwright.doctor.kinds import CATALOGUE, explain, find_kind
 from trainwright.doctor.rule import NEEDS, Rule
 from trainwright.errors import UsageError
 from trainwright.records import (
+    Baselines,
     Chart,
     EvalRecord,
     Event,
@@ -52,12 +57,26 @@ from trainwright.records import (
     to_plain,
 )
 from trainwright.records.findings import SEVERITIES
+from trainwright.records.loss_call import LossCall, LossInput, LossTarget
 
 PROMISED = {
     "TW101": ("non-finite-input", "error"),
     "TW102": ("inputs-not-normalised", "warning"),
     "TW201": ("labels-out-of-range", "error"),
+    "TW202": ("constant-targets", "error"),
+    "TW205": ("padding-counted-in-loss", "warning"),
+    "TW206": ("targets-not-scaled", "note"),
+    "TW208": ("no-valid-targets", "error"),
     "TW301": ("softmax-before-cross-entropy", "error"),
+    "TW302": ("sigmoid-before-bce-with-logits", "error"),
+    "TW303": ("nll-without-log-softmax", "error"),
+    "TW304": ("kl-div-input-not-log", "error"),
+    "TW305": ("loss-shape-broadcast", "error"),
+    "TW306": ("softmax-wrong-dimension", "error"),
+    "TW307": ("softmax-over-one-unit", "error"),
+    "TW308": ("relu-on-output", "warning"),
+    "TW309": ("regression-loss-for-classes", "warning"),
+    "TW310": ("multi-label-with-softmax", "error"),
     "TW402": ("dead-relu", "warning"),
     "TW601": ("learning-rate-too-high", "warning"),
     "TW602": ("learning-rate-too-low", "warning"),
@@ -92,7 +111,7 @@ def test_every_rule_judges_a_kind_of_the_catalogue_that_no_other_judges() -> Non
 @KINDS
 def test_a_kind_is_well_formed(kind: Kind) -> None:
     assert re.fullmatch(r"TW[1-9]\d\d", kind.code)
-    assert re.fullmatch(r"[a-z]+(-[a-z]+)*", kind.kind)
+    assert re.fullmatch(r"[a-z][a-z0-9]*(-[a-z0-9]+)*", kind.kind)
     assert kind.severity in SEVERITIES
     assert kind.title[0].islower()
     assert not kind.title.endswith(".")
@@ -182,7 +201,8 @@ NAN_STEP = StepRecord(
 NAN_CHART = Chart(
     info=info(
         inputs=inputs(mean=NAN, std=NAN, minimum=NAN, maximum=NAN, spread=NAN, offset=NAN),
-        targets=targets(minimum=NAN, maximum=NAN, constant_loss=NAN, linear_score=NAN),
+        targets=targets(minimum=NAN, maximum=NAN, constant_loss=NAN),
+        baselines=beside(NAN),
         output=output(row_sum_error=NAN),
         recommended_rate=NAN,
         settings=settings(optimizer__lr=NAN, model__dropout=NAN),
@@ -240,6 +260,68 @@ ILL = {
     "inputs-not-normalised": Chart(info=info(inputs=inputs(std=1e3))),
     "labels-out-of-range": Chart(info=info(targets=targets(minimum=1, maximum=10))),
     "softmax-before-cross-entropy": Chart(info=info(output=output(operation="Softmax"))),
+    "constant-targets": healthy(
+        info=info(output=call(target=entered(minimum=3, maximum=3)), targets=targets(minimum=3, maximum=3, distinct=1))
+    ),
+    "padding-counted-in-loss": healthy(info=info(output=call(target=entered(padding=0.3, padding_id=0)))),
+    "targets-not-scaled": healthy(
+        info=info(
+            loss="mse",
+            targets=targets(mean=0.0, std=1e5, integral=False, minimum=-4e5, maximum=4e5, distinct=1000),
+            output=call("mse_loss", shape=(64, 1), target=quantities()),
+        )
+    ),
+    "no-valid-targets": healthy(
+        info=info(
+            output=call(target=entered(counted=0, minimum=None, maximum=None)),
+            targets=targets(minimum=-100, maximum=-100, distinct=1),
+        )
+    ),
+    "sigmoid-before-bce-with-logits": healthy(
+        info=info(output=call("binary_cross_entropy_with_logits", operation="Sigmoid", low=0.0, high=1.0))
+    ),
+    "nll-without-log-softmax": healthy(info=info(loss="nll", output=call("nll_loss"))),
+    "kl-div-input-not-log": healthy(info=info(loss="kl_div", output=call("kl_div", row_sum_error=1e-7))),
+    "loss-shape-broadcast": healthy(
+        info=info(loss="mse", output=call("mse_loss", shape=(64, 1), target=quantities(shape=(64,))))
+    ),
+    "softmax-wrong-dimension": healthy(
+        info=info(
+            output=call("nll_loss", operation="LogSoftmax", dimension=0, operation_shape=(64, 10), logarithm=True)
+        )
+    ),
+    "softmax-over-one-unit": healthy(
+        info=info(
+            loss="mse",
+            output=call(
+                "mse_loss",
+                shape=(64, 1),
+                operation="Softmax",
+                dimension=1,
+                operation_shape=(64, 1),
+                target=quantities(),
+            ),
+        )
+    ),
+    "relu-on-output": healthy(
+        info=info(
+            loss="mse",
+            output=call("mse_loss", shape=(64, 1), operation="Relu", low=0.0, target=quantities(outside=0.5)),
+        )
+    ),
+    "regression-loss-for-classes": healthy(
+        info=info(
+            loss="mse",
+            targets=targets(rarest=0.09, commonest=0.11),
+            output=call("mse_loss", shape=(64, 1), target=entered(shape=(64, 1), floating=True)),
+        )
+    ),
+    "multi-label-with-softmax": healthy(
+        info=info(
+            output=call(target=entered(shape=(64, 10), floating=True, maximum=1, fewest=0, most=4)),
+            targets=targets(maximum=1, distinct=2),
+        )
+    ),
     "dead-relu": healthy(layers=[relu(20, 1.0), relu(70, 1.0)]),
     "learning-rate-too-high": healthy(steps=steps([1.0, 5.0, 50.0, math.inf])),
     "learning-rate-too-low": followed(slowly),
@@ -264,9 +346,69 @@ places = st.builds(
 )
 probes = st.builds(StepProbe, before=numbers, tenth=numbers, same=numbers, tenfold=numbers)
 values = st.one_of(st.none(), st.booleans(), numbers, st.sampled_from(["none", "standard", "constant"]))
+shapes = st.sampled_from([(), (64,), (64, 1), (64, 2), (64, 10), (64, 10, 5), (64, 5)])
+shares = st.sampled_from([0.0, 0.03, 0.5, 1.0, math.nan])
+entries = st.builds(
+    LossInput,
+    shape=shapes,
+    operation=st.sampled_from(["", "Softmax", "LogSoftmax", "Sigmoid", "Relu", "Tanh", "Addmm"]),
+    previous=st.sampled_from(["", "Softmax", "Sigmoid"]),
+    where=places,
+    low=st.none() | st.just(0.0) | numbers,
+    high=st.none() | st.just(1.0) | numbers,
+    dimension=st.none() | st.integers(0, 2),
+    operation_shape=shapes,
+    minimum=st.none() | numbers,
+    maximum=st.none() | numbers,
+    row_sum_error=st.none() | numbers,
+    log_sum_error=st.none() | numbers,
+    logarithm=st.booleans(),
+    direct=st.booleans(),
+)
+goals = st.builds(
+    LossTarget,
+    shape=shapes,
+    floating=st.booleans(),
+    total=counts,
+    counted=st.just(0) | counts,
+    ignored=st.sampled_from([None, -100, 0]),
+    minimum=st.none() | numbers,
+    maximum=st.none() | numbers,
+    whole=st.booleans(),
+    outside=shares,
+    below_half=shares,
+    byte_scaled=st.booleans(),
+    fewest=st.none() | st.integers(0, 3),
+    most=st.none() | st.integers(0, 4),
+    row_sum_error=st.none() | numbers,
+    padding=st.none() | shares,
+    padding_id=st.none() | st.just(0),
+)
+calls = st.builds(
+    LossCall,
+    function=st.sampled_from(
+        [
+            "",
+            "cross_entropy",
+            "nll_loss",
+            "kl_div",
+            "log_softmax",
+            "logsigmoid",
+            "binary_cross_entropy",
+            "binary_cross_entropy_with_logits",
+            "mse_loss",
+            "l1_loss",
+            "poisson_nll_loss",
+        ]
+    ),
+    where=places,
+    reduction=st.sampled_from(["mean", "none"]),
+    input=entries,
+    target=st.none() | goals,
+)
 heads = st.builds(
     RunInfo,
-    loss=st.sampled_from(["", "cross_entropy", "bce_with_logits", "mse"]),
+    loss=st.sampled_from(["", "cross_entropy", "bce_with_logits", "mse", "nll", "kl_div", "focal"]),
     schedule=st.sampled_from(["", "constant", "cosine"]),
     planned_steps=st.none() | st.integers(0, 500),
     steps_per_epoch=st.none() | st.integers(0, 50),
@@ -301,8 +443,13 @@ heads = st.builds(
         integral=st.booleans(),
         distinct=counts,
         constant_loss=st.none() | numbers,
-        linear_score=st.none() | numbers,
+        mean=st.none() | numbers,
+        std=st.none() | numbers,
+        rarest=st.none() | shares,
+        commonest=st.none() | shares,
     ),
+    baselines=st.none()
+    | st.builds(Baselines, metric=st.sampled_from(["accuracy", "rmse"]), linear_metric=st.none() | numbers),
     output=st.none()
     | st.builds(
         OutputFacts,
@@ -311,6 +458,7 @@ heads = st.builds(
         where=places,
         row_sum_error=st.none() | numbers,
         loss_softmax=st.booleans(),
+        calls=st.lists(calls, max_size=2).map(tuple),
     ),
 )
 events = st.builds(

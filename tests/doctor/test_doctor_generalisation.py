@@ -10,6 +10,7 @@ from doctor_charts import (
     FILE,
     LINES,
     bent,
+    beside,
     evals,
     evidence,
     falling,
@@ -20,7 +21,6 @@ from doctor_charts import (
     not_judged,
     settings,
     steps,
-    targets,
     value,
 )
 
@@ -124,7 +124,7 @@ class TestUnderfitting:
         assert (judge(UNDER, chart) is not None) == found
 
     def linear(self, linear: float, **changes: object) -> Chart:
-        chart = healthy(info=info(targets=targets(linear_score=linear)))
+        chart = healthy(info=info(baselines=beside(linear)))
         return replace(chart, **changes) if changes else chart
 
     def test_at_the_end_a_linear_model_that_is_right_more_often_shows_it(self) -> None:
@@ -141,7 +141,7 @@ class TestUnderfitting:
     @pytest.mark.parametrize(("rmse", "found"), [(1.06, True), (1.04, False)])
     def test_in_regression_a_linear_model_that_errs_less_shows_it(self, rmse: float, found: bool) -> None:
         chart = healthy(
-            info=info(task="regression", loss="mse", metric="rmse", targets=targets(linear_score=1.0)),
+            info=info(task="regression", loss="mse", metric="rmse", baselines=beside(1.0, metric="rmse")),
             evals=evals([CONSTANT / 10] * 21, rmse=[rmse] * 21),
         )
         assert (judge(UNDER, chart) is not None) == found
@@ -151,7 +151,8 @@ class TestUnderfitting:
         assert judge(UNDER, chart) is not None
         assert judge(UNDER, replace(chart, info=replace(chart.info, planned_steps=450))) is None
         assert judge(UNDER, replace(chart, evals=())) is None
-        assert judge(UNDER, healthy(info=info(targets=targets(linear_score=None)))) is None
+        assert judge(UNDER, healthy(info=info(baselines=beside(None)))) is None
+        assert judge(UNDER, healthy(info=info(baselines=None))) is None
 
     def test_a_network_that_is_only_bad_on_new_data_lacks_no_capacity(self) -> None:
         chart = self.linear(1.0)

@@ -163,12 +163,13 @@ def test_where_both_are_on_each_batch_gets_one_of_them_with_equal_chances() -> N
     assert abs(count - 800) < 4 * math.sqrt(1600 / 4)
 
 
-def test_targets_of_a_single_logit_become_numbers_in_their_own_shape() -> None:
+@pytest.mark.parametrize("shape", [(9,), (9, 1)])
+def test_targets_of_a_single_logit_become_numbers_in_their_own_shape(shape: tuple[int, ...]) -> None:
     x = torch.randn(9, 4, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
     y = torch.tensor([0, 1, 1, 0, 1, 0, 0, 1, 1])
-    result, soft = mixed(torch.cat([x, y[:, None]], 1), y, outputs=1, mixup=1.0)
-    assert soft.shape == (9,)
-    torch.testing.assert_close(soft, result[:, 4])  # what was an input as well was mixed alike
+    result, soft = mixed(torch.cat([x, y[:, None]], 1), y.reshape(shape), outputs=1, mixup=1.0)
+    assert soft.shape == shape
+    torch.testing.assert_close(soft.flatten(), result[:, 4])  # what was an input as well was mixed alike
     assert int(((soft > 0) & (soft < 1)).sum()) > 2
 
 

@@ -135,7 +135,6 @@ infos = st.builds(
             integral=st.booleans(),
             distinct=integers,
             constant_loss=maybe(numbers),
-            linear_score=maybe(numbers),
         )
     ),
     output=maybe(

@@ -184,7 +184,7 @@ def test_what_does_not_fit_is_refused_before_the_first_step_with_the_remedy(
 
 
 def test_a_last_batch_of_one_is_merged_and_said() -> None:
-    recipe = Recipe.of(None, **(SMALL | {"train.batch_size": 3}))
+    recipe = Recipe.of(None, **(SMALL | {"train.batch_size": 3, "model.norm": "batch"}))
     setup = prepare(recipe, load_data(recipe))
     assert setup.splits["train"].samples % 3 == 1
     assert any("joins the batch before it" in note for note in setup.facts["data"]["notes"])

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Iterator
 
@@ -212,7 +213,7 @@ def test_where_a_part_has_to_do_it_is_spread_over_the_whole_split(most: int, mea
     record = evaluator(batches, split="train", step=0, epoch=0.0, most_targets=most)
     assert record.samples == measured
     places = [int((x == part[0]).all(1).nonzero()[0]) for part in seen]
-    assert len({b - a for a, b in zip(places, places[1:], strict=False)}) <= 1  # as far from each other
+    assert len({b - a for a, b in itertools.pairwise(places)}) <= 1  # as far from each other
 
 
 def test_targets_are_counted_and_not_samples() -> None:

@@ -94,7 +94,8 @@ def test_the_penalty_that_is_chosen_is_about_the_best_on_new_samples() -> None:
 
 
 def test_a_regression_is_scored_by_its_loss_and_by_the_root_of_the_squared_error() -> None:
-    (x, y), (held, truth) = parts(*load_diabetes(return_X_y=True))
+    data, target = load_diabetes(return_X_y=True)
+    (x, y), (held, truth) = parts(np.asarray(data), np.asarray(target))
     found = baselines((x, y), (held, truth), "regression", "mse")
     peer = DummyRegressor().fit(x, y)
     dull = float(np.square(peer.predict(held) - truth.numpy()).mean())
@@ -148,6 +149,17 @@ def test_a_class_that_training_lacks_has_a_finite_loss() -> None:
     assert found.constant_loss is not None
     assert found.linear_loss is not None
     assert math.log(2) < found.constant_loss < math.log(80)
+
+
+def test_the_constant_of_a_text_is_how_frequent_its_tokens_are() -> None:
+    y = torch.randint(0, 5, (60, 8)) * torch.randint(0, 2, (60, 8))
+    y[:, -1] = -100
+    found = baselines((y, y), (y[:20], y[:20]), "classification", "cross_entropy")
+    kept, asked = y[:, :-1].flatten().numpy(), y[:20, :-1].flatten().numpy()
+    peer = DummyClassifier(strategy="prior").fit(kept, kept)
+    assert found.constant_loss == pytest.approx(log_loss(asked, peer.predict_proba(asked), labels=range(5)))
+    assert found.constant_metric == pytest.approx(peer.score(asked, asked))
+    assert (found.linear_metric, "several targets" in found.reason) == (None, True)
 
 
 def test_an_unknown_loss_leaves_the_metrics() -> None:

@@ -11,7 +11,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from trainwright.parts.losses import CATALOGUE
-from trainwright.vitals.setup import constant_loss, has_input_norm, input_stats, linear_score, target_stats
+from trainwright.vitals.setup import constant_loss, has_input_norm, input_stats, target_stats
 
 
 def inputs(count: int = 300, features: int = 6, *, seed: int = 0) -> torch.Tensor:
@@ -102,10 +102,9 @@ def test_statistics_move_with_scale_and_shift(factor: float, shift: float) -> No
 
 def test_target_statistics_are_over_all_targets() -> None:
     y = torch.tensor([2, 0, 1, 1, 2, 2])
-    stats = target_stats(y, "cross_entropy", linear_score=0.5)
+    stats = target_stats(y, "cross_entropy")
     assert (stats.samples, stats.minimum, stats.maximum, stats.distinct) == (6, 0, 2, 3)
     assert stats.integral
-    assert stats.linear_score == 0.5
     values = torch.tensor([[0.5, 1.0], [2.0, -3.0]])
     stats = target_stats(values, "mse")
     assert (stats.samples, stats.minimum, stats.maximum, stats.distinct, stats.integral) == (2, -3.0, 2.0, 4, False)
@@ -174,62 +173,6 @@ def test_losses_whose_best_constant_has_no_closed_form_have_none() -> None:
 
 def test_balanced_classes_cost_the_logarithm_of_their_number() -> None:
     assert constant_loss(torch.arange(1000) % 10, "cross_entropy") == pytest.approx(math.log(10), rel=1e-12)
-
-
-def ridge(x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """Solve by least squares on augmented rows what the library solves by the normal equations."""
-    penalty = math.sqrt(1e-3 * len(x)) * np.eye(x.shape[1])
-    padded = np.concatenate([y - y.mean(0), np.zeros((x.shape[1], y.shape[1]))])
-    return np.linalg.lstsq(np.concatenate([x, penalty]), padded, rcond=None)[0]
-
-
-def test_the_linear_score_of_a_regression_is_the_error_of_ridge() -> None:
-    x, held = inputs(200), inputs(80, seed=1)
-    y, truth = (part[:, :2].sum(1, keepdim=True) + torch.sin(part[:, 2:3]) for part in (x, held))
-    mean, std = x.double().numpy().mean(0), x.double().numpy().std(0, ddof=1)
-    weights = ridge((x.numpy() - mean) / std, y.double().numpy())
-    predicted = (held.numpy() - mean) / std @ weights + y.double().numpy().mean(0)
-    expected = np.sqrt(np.mean((predicted - truth.double().numpy()) ** 2))
-    assert linear_score((x, y), (held, truth), "regression") == pytest.approx(expected, rel=1e-6)
-    flat = linear_score((x, y[:, 0]), (held, truth[:, 0]), "regression")
-    assert flat == pytest.approx(expected, rel=1e-6)
-
-
-@pytest.mark.parametrize("column", [False, True])
-def test_a_linear_task_is_solved_and_a_random_one_is_not(column: bool) -> None:
-    x, held = inputs(400), inputs(200, seed=1)
-    labels = [(part[:, 0] > 0).long() + 5 for part in (x, held)]
-    if column:
-        labels = [y[:, None] for y in labels]
-    score = linear_score((x, labels[0]), (held, labels[1]), "classification")
-    assert score is not None
-    assert score > 0.9
-    generator = torch.Generator().manual_seed(3)
-    guesses = [torch.randint(0, 2, (len(part),), generator=generator) for part in (x, held)]
-    chance = linear_score((x, guesses[0]), (held, guesses[1]), "classification")
-    assert chance is not None
-    assert abs(chance - 0.5) < 0.15
-
-
-def test_a_label_that_training_never_saw_is_not_guessed() -> None:
-    x = inputs(50)
-    score = linear_score((x, torch.zeros(50, dtype=torch.long)), (x, torch.arange(50) // 25), "classification")
-    assert score == 0.5
-
-
-@pytest.mark.parametrize(
-    ("x", "y", "task"),
-    [
-        (torch.full((20, 3), math.nan), torch.arange(20) % 2, "classification"),
-        (torch.zeros(20, 3), torch.full((20, 1), math.nan), "regression"),
-        (torch.zeros(1, 3), torch.zeros(1, dtype=torch.long), "classification"),
-        (torch.zeros(20, 1025), torch.arange(20) % 2, "classification"),
-        (torch.zeros(20, 3), torch.full((20, 3), 1 / 3), "classification"),
-    ],
-    ids=["nan inputs", "nan targets", "one sample", "too many features", "class probabilities"],
-)
-def test_where_a_linear_model_cannot_be_had_there_is_no_score(x: torch.Tensor, y: torch.Tensor, task: str) -> None:
-    assert linear_score((x, y), (x, y), task) is None  # pyright: ignore[reportArgumentType]
 
 
 @pytest.mark.parametrize(

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from dataclasses import asdict
 
-import torch
-
 from trainwright.checks.check import Answer, Check, Skip
-from trainwright.checks.reading import read, train_feed
+from trainwright.checks.reading import read, source_of, train_feed
 from trainwright.checks.subject import Subject
 from trainwright.data.feed import Feed
 from trainwright.parts import losses
@@ -33,14 +31,16 @@ def measure(subject: Subject) -> Baselines:
 
 
 def _sample(feed: Feed) -> Sample:
-    part = read(iter([feed.take(SAMPLES)]), feed, samples=SAMPLES)
-    x, y = part.batches[0]
-    return (x if torch.is_tensor(x) else part.x), y
+    """Return a random sample of data in memory; of a loader the first of a pass, which it may have shuffled."""
+    if source_of(feed) is None:
+        return feed.take(SAMPLES)
+    part = read(feed.in_order(), feed, samples=SAMPLES)
+    return part.x, part.y
 
 
 def examine(subject: Subject) -> Answer:
-    """Fit both predictors and report what they reach."""
-    found = measure(subject)
+    """Fit both predictors, unless that is done, and report what they reach."""
+    found = subject.info.baselines or measure(subject)
     if found.constant_metric is None:
         raise Skip(found.reason)
     linear = (

@@ -1,20 +1,65 @@
-"""The catalogue of checks, in the order in which they run: what is cheap and explains others first."""
+"""The catalogue of checks, in the order in which they run: what is cheap, and what explains others, first."""
 
 from __future__ import annotations
 
-import importlib
-import pkgutil
 from collections.abc import Mapping
 from types import MappingProxyType
 
-import trainwright.checks as package
+from trainwright.checks import (
+    baselines,
+    configuration,
+    gradients,
+    initial_loss,
+    initial_signal,
+    input_matters,
+    inputs_sane,
+    labels_sane,
+    learning_rate,
+    loss_fits,
+    modes,
+    no_future,
+    order,
+    overlap,
+    parameters,
+    penalty,
+    preprocessing,
+    reads_alike,
+    registration,
+    samples_apart,
+    tiny_batch,
+    updates,
+    workers,
+)
 from trainwright.checks.check import Check
 
-_FOUND = []
-for _m in pkgutil.iter_modules(package.__path__):
-    if _m.name != "catalogue":
-        _c = getattr(importlib.import_module(f"trainwright.checks.{_m.name}"), "CHECK", None)
-        if _c is not None:
-            _FOUND.append(_c)
-CATALOGUE: Mapping[str, Check] = MappingProxyType({check.name: check for check in _FOUND})
+CATALOGUE: Mapping[str, Check] = MappingProxyType(
+    {
+        module.CHECK.name: module.CHECK
+        for module in (
+            loss_fits,
+            inputs_sane,
+            labels_sane,
+            order,
+            overlap,
+            preprocessing,
+            reads_alike,
+            modes,
+            registration,
+            parameters,
+            updates,
+            input_matters,
+            samples_apart,
+            no_future,
+            initial_loss,
+            initial_signal,
+            penalty,
+            configuration,
+            learning_rate,
+            baselines,
+            gradients,
+            tiny_batch,
+            workers,
+        )
+    }
+)
 """Name -> check."""

@@ -6,6 +6,7 @@ often they will be stepped: it must fit the number of steps or the number of epo
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 from trainwright.checks.check import Skip
@@ -47,7 +48,7 @@ def _of_function(subject: Subject, planned: int) -> Finding | None:
     top = multiples.index(peak)
     # A warmup that outlasts the run never falls, and goes on rising behind its end.
     beyond = subject.schedule(2 * planned)
-    if all(b >= a for a, b in zip(multiples, multiples[1:], strict=False)) and multiples[-1] < RISING * beyond:
+    if all(b >= a for a, b in pairwise(multiples)) and multiples[-1] < RISING * beyond:
         return SCHEDULER_WRONG_FREQUENCY.finding(
             title="the warmup is longer than the run",
             because="the rate is still rising at the last planned step and never reaches its full value",
@@ -62,12 +63,19 @@ def _of_function(subject: Subject, planned: int) -> Finding | None:
     over = next((i for i in range(top, len(places)) if multiples[i] <= OVER * peak), None)
     if over is None or places[over] > EARLY * planned:
         return None
-    returns = max(multiples[over:]) > 0.1 * peak
-    end, epochs = places[over], _epochs(subject, planned)
-    by_epochs = epochs is not None and end <= 1.1 * epochs + planned / _POINTS
-    if returns and not by_epochs:
+    epochs, end = _epochs(subject, planned), places[over]
+    by_epochs = epochs is not None and abs(end - epochs) <= FITS * epochs + planned / _POINTS
+    if max(multiples[over:]) > 0.1 * peak and not (by_epochs and _bounces(subject, end, peak)):
         return None  # restarts and cycles that are meant
-    return _too_short(subject, end, planned, epochs if by_epochs else None, certain=by_epochs)
+    return _too_short(subject, end, planned, epochs, certain=by_epochs)
+
+
+def _bounces(subject: Subject, end: int, peak: float) -> bool:
+    """Say whether the rate comes up from its end as slowly as it came down: a cosine beyond its period, no restart."""
+    assert subject.schedule is not None
+    half = max(1, end // 2)
+    before, after = subject.schedule(end - half), subject.schedule(end + half)
+    return abs(before - after) < FITS * peak and after < 0.9 * peak
 
 
 def _of_scheduler(subject: Subject, scheduler: Any, planned: int) -> Finding | None:
@@ -77,7 +85,7 @@ def _of_scheduler(subject: Subject, scheduler: Any, planned: int) -> Finding | N
     epochs = _epochs(subject, planned)
     fits = [planned] if epochs is None else [planned, epochs]
     if any(abs(length - wanted) <= max(1, FITS * wanted) for wanted in fits):
-        return None
+        return _by_epochs(subject, scheduler, length, planned) if length <= EARLY * planned else None
     bounded = type(scheduler).__name__ == "OneCycleLR"
     if length > planned:
         return SCHEDULER_WRONG_FREQUENCY.finding(
@@ -93,6 +101,20 @@ def _of_scheduler(subject: Subject, scheduler: Any, planned: int) -> Finding | N
     if length > EARLY * planned and not bounded:
         return None
     return _too_short(subject, length, planned, epochs, certain=bounded)
+
+
+def _by_epochs(subject: Subject, scheduler: Any, length: int, planned: int) -> Finding:
+    """Say when a length in epochs is right: how often the scheduler will be stepped cannot be seen beforehand."""
+    name = type(scheduler).__name__
+    return SCHEDULER_WRONG_FREQUENCY.finding(
+        severity="note",
+        title="the schedule's length is the number of epochs",
+        because="that is right where it is stepped once an epoch; stepped after every batch, it is soon over",
+        where=subject.info.where("schedule.name"),
+        evidence=(Evidence(name=f"length of {name}", value=length), Evidence(name="planned steps", value=planned)),
+        remedies=(Remedy(text=f"call scheduler.step() once an epoch, or give it a length of {planned}"),),
+        confidence=0.5,
+    )
 
 
 def _too_short(subject: Subject, end: int, planned: int, epochs: int | None, *, certain: bool) -> Finding:
@@ -114,7 +136,7 @@ def _too_short(subject: Subject, end: int, planned: int, epochs: int | None, *, 
 
 
 def length_of(scheduler: Any) -> int | None:
-    """Return after how many of its own steps a scheduler of torch has done what it is made for, None for endless ones."""
+    """Return after how many of its own steps a scheduler of torch is over, None for those without an end."""
     name = type(scheduler).__name__
     if name == "CosineAnnealingLR":
         return int(scheduler.T_max)

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 
 import torch
 
 from trainwright.checks.check import Answer, Check, Skip
-from trainwright.checks.inputs import count
+from trainwright.checks.inputs import count, rows
 from trainwright.checks.stillness import still
 from trainwright.checks.subject import Subject
 from trainwright.checks.symmetry import same_units
@@ -37,25 +38,29 @@ DEAD_ERROR = 0.9
 DEAD_DEVIATIONS = 3.5
 """A signal that has become nearly the same for all samples leaves half of the units dead by chance: more than that."""
 FLAT_UNITS = 0.8
+SAMPLES = 96
+"""Of the batch: enough to tell a dead unit from a rare one."""
 LEAST_SAMPLES = 32
 """Of fewer samples, a healthy unit is zero for all of them too often."""
 
 
 def examine(subject: Subject) -> Answer:
     """Pass the batch through and back, and look at every layer and activation."""
+    samples = count(subject.x)
+    few = replace(subject, x=rows(subject.x, slice(0, SAMPLES)), y=rows(subject.y, slice(0, SAMPLES)))
     with still(subject.model):
-        signals = layer_signals(subject.model, subject.value)
-        pairs = linear_pairs(subject.model, subject.output)
+        signals = layer_signals(subject.model, few.value)
+        pairs = linear_pairs(subject.model, few.output)
         with torch.no_grad():
-            output = subject.output()
-        symmetric = same_units(subject)
+            output = few.output()
+        symmetric = same_units(few)
     if not signals:
         raise Skip("the model has no linear, convolution or activation layer that could be watched")
     findings: list[Finding] = []
     if symmetric:
         findings.append(_symmetric(symmetric))
     if subject.pretrained is not True:
-        enough = count(subject.x) >= LEAST_SAMPLES
+        enough = samples >= LEAST_SAMPLES
         findings += [f for f in (_dead(signals) if enough else None, _flat(signals)) if f is not None]
         findings += [f for f in (_depth(signals),) if f is not None]
     if pairs:

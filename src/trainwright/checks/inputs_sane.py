@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -27,7 +26,8 @@ _FORWARD = 256  # samples that are passed through the model, to see what reaches
 def examine(subject: Subject) -> Answer:
     """Search for NaN, then judge scale and variation; the scale is that at the first layer with weights."""
     found = _all_non_finite(subject)
-    stats = _stats(subject)
+    given, normalised = _first_given(subject)
+    stats = _stats(subject, given)
     if stats is None and not found:
         if any(tensor.is_floating_point() for tensor in tensors(subject.x)):
             return Answer(value="all finite, several inputs", expected="finite")
@@ -35,7 +35,7 @@ def examine(subject: Subject) -> Answer:
     if stats is None:
         return Answer(findings=tuple(found), value="not finite", expected="finite")
     if not found:
-        seen, normalised = _at_first_weights(subject, stats)
+        seen = _at_first_weights(subject, given, stats)
         info = replace(subject.info, has_input_norm=subject.info.has_input_norm or normalised)
         varies, scaled = Chart(info=replace(info, inputs=stats)), Chart(info=replace(info, inputs=seen))
         # Inputs may be scaled inside the model, or before it; only where neither helps they are out of scale.
@@ -98,51 +98,50 @@ def _place(x: torch.Tensor, feature: int) -> int | str:
     return f"[{', '.join(str(int(index)) for index in indices)}]"
 
 
-def _stats(subject: Subject) -> InputStats | None:
-    """Return the statistics of the inputs, None for several inputs and for tokens."""
+def _stats(subject: Subject, given: torch.Tensor | None) -> InputStats | None:
+    """Return the statistics of the inputs, None for several inputs, and for tokens: numbers that no layer takes so."""
     if subject.info.inputs is not None and subject.info.inputs.samples > len(subject.y):
         return subject.info.inputs
     x = subject.x
     if not isinstance(x, torch.Tensor) or x.is_complex():
         return None
-    if not x.is_floating_point() and any(isinstance(module, nn.Embedding) for module in subject.model.modules()):
-        return None
-    return input_stats(x.double() if not x.is_floating_point() else x)
+    if x.is_floating_point():
+        return input_stats(x)
+    return None if given is None or not given.is_floating_point() else input_stats(x.double())
 
 
-def _at_first_weights(subject: Subject, stats: InputStats) -> tuple[InputStats, bool]:
-    """Return the statistics of what reaches the first layer with weights, and whether that layer normalises."""
+def _first_given(subject: Subject) -> tuple[torch.Tensor | None, bool]:
+    """Return what reaches the first layer with weights, of some samples, and whether that layer normalises."""
     seen: list[tuple[nn.Module, torch.Tensor]] = []
 
-    def watch(module: nn.Module) -> Callable[[nn.Module, tuple[Any, ...]], None]:
-        def hook(_: nn.Module, arguments: tuple[Any, ...]) -> None:
-            given = next((each for each in arguments if isinstance(each, torch.Tensor)), None)
-            if not seen and given is not None:
-                seen.append((module, given.detach().clone()))
-
-        return hook
+    def hook(module: nn.Module, arguments: tuple[Any, ...]) -> None:
+        given = next((each for each in arguments if isinstance(each, torch.Tensor)), None)
+        if not seen and given is not None:
+            seen.append((module, given.detach().clone()))
 
     handles = [
-        module.register_forward_pre_hook(watch(module))
+        module.register_forward_pre_hook(hook)
         for module in subject.model.modules()
         if is_normalisation(module) or any(True for _ in module.parameters(recurse=False))
     ]
-    x = rows(subject.x, slice(0, _FORWARD))
     try:
         with evaluating(subject.model), torch.no_grad():
-            call(subject.model, x)
+            call(subject.model, rows(subject.x, slice(0, _FORWARD)))
     except Exception:  # a model that cannot run is another check's finding
-        return stats, False
+        return None, False
     finally:
         for handle in handles:
             handle.remove()
-    if not seen:
-        return stats, False
-    module, given = seen[0]
-    if not given.is_floating_point() or given.dim() == 0 or given.numel() % len(x):
-        return stats, False
-    same = isinstance(x, torch.Tensor) and given.shape == x.shape and torch.equal(given, x.to(given.dtype))
-    return (stats if same else input_stats(given.reshape(len(x), -1))), is_normalisation(module)
+    return (seen[0][1], is_normalisation(seen[0][0])) if seen else (None, False)
+
+
+def _at_first_weights(subject: Subject, given: torch.Tensor | None, stats: InputStats) -> InputStats:
+    """Return the statistics of what the first weights meet: the inputs' own, unless something comes between."""
+    x = rows(subject.x, slice(0, _FORWARD))
+    if given is None or not given.is_floating_point() or given.dim() == 0 or given.numel() % len(x):
+        return stats
+    same = given.shape == x.shape and torch.equal(given, x.to(given.dtype))
+    return stats if same else input_stats(given.reshape(len(x), -1))
 
 
 CHECK = Check(

@@ -16,16 +16,17 @@ from typing import Any
 import numpy as np
 import torch
 from torch import nn
+from torch.optim.lr_scheduler import LRScheduler
 from torch.utils.data import DataLoader, Dataset, Sampler
 
 Undo = Callable[[], None]
 
-DATA_BYTES = 64 * 2**20
+DATA_BYTES = 16 * 2**20
 """What is copied of a loader's tensors and arrays together: orders, statistics and small data sets."""
 _MANY = 1_000  # parts of a container that are looked into; a longer one is data, and only itself put back
 _GENERATORS = (torch.Generator, np.random.Generator, np.random.RandomState, random.Random)
 _CONTAINERS = (dict, list, set, deque)
-_HOLDERS = (nn.Module, torch.optim.Optimizer, DataLoader, Dataset, Sampler)
+_HOLDERS = (nn.Module, torch.optim.Optimizer, LRScheduler, DataLoader, Dataset, Sampler)
 # Attributes of foreign loaders, data sets and feeds that lead on to what a pass draws from.
 _LEADS = re.compile(
     "(batch_)?sampler|datasets?|data_source|_?loader|base|_?data|(target_)?transforms?|collate_fn|augment"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import torch
 from torch.utils.data import WeightedRandomSampler
@@ -11,14 +13,18 @@ from trainwright.checks.reading import Reading, read, source_of, train_feed
 from trainwright.checks.subject import Subject
 from trainwright.doctor.kinds_datasets import CLASS_IMBALANCE, LABELS_UNRELATED_TO_INPUTS
 from trainwright.records import Evidence, Finding, Remedy
+from trainwright.tensors import evaluating
+from trainwright.vitals.data_order import label_order
 from trainwright.vitals.data_rows import class_ids, recurrence, row_hashes, tells_apart
 
 SAMPLES = 8192
 """Training samples that are read."""
 RATIO = 10.0
 """Most frequent class over rarest from which accuracy is misleading."""
-CERTAIN = 3.0
-"""Standard errors by which the ratio must exceed that: a class of three samples may well be as frequent as others."""
+SORTED = 8.0
+"""Standard deviations by which runs of equal labels are too few for a part of a pass to stand for the whole."""
+PRIOR = 2.0
+"""Within this factor of its share, what an untrained network gives a rare class was set on purpose."""
 CONFLICTING = 0.05
 """Share of samples that another contradicts; a few are mistakes of labelling, which are everywhere."""
 _LISTED = 20  # classes whose counts are reported
@@ -29,7 +35,10 @@ def examine(subject: Subject) -> Answer:
     if subject.info.task == "regression":
         raise Skip("the targets are quantities, not classes")
     feed = train_feed(subject)
-    part = read(feed.in_order(), feed, samples=SAMPLES)
+    if feed.samples > SAMPLES and source_of(feed) is None:  # the first of all could be of one class
+        part = Reading(batches=(feed.take(SAMPLES),), complete=True, total=feed.samples)
+    else:
+        part = read(feed.in_order(), feed, samples=SAMPLES)
     ids = class_ids(part.y)
     if ids is None:
         raise Skip("the targets are no single class for each sample")
@@ -44,7 +53,9 @@ def examine(subject: Subject) -> Answer:
     findings: list[Finding] = []
     if share > CONFLICTING and _judged(part, hashes):
         findings.append(_conflict(share, conflicting, place, twin))
-    if not _balanced(subject):
+    # The beginning of a sorted pass shows some classes only.
+    fair = part.complete or abs(label_order(labels, long=4).deviations) < SORTED
+    if fair and not _balanced(subject) and not _expected(subject, classes, counts):
         findings += _imbalance(classes, counts)
     order = np.argsort(-counts, kind="stable")[:_LISTED]
     return Answer(
@@ -100,9 +111,9 @@ def _conflict(share: float, conflicting: int, place: int, twin: int) -> Finding:
 
 def _imbalance(classes: np.ndarray, counts: np.ndarray) -> list[Finding]:
     most, least = int(counts.argmax()), int(counts.argmin())
-    # The rarest of many classes is rare by chance too; its count could have been so much larger.
-    could_be = counts[least] + CERTAIN * np.sqrt(counts[least]) + 1
-    if len(counts) < 2 or counts[most] <= RATIO * counts[least] or counts[most] <= RATIO / 2 * could_be:
+    # The rarest of many classes is rare by chance too: its count could as well have been so much larger.
+    could_be = counts[least] + math.sqrt(2 * math.log(max(len(counts), 2)) * (counts[least] + 1))
+    if len(counts) < 2 or counts[most] <= RATIO * could_be:
         return []
     return [
         CLASS_IMBALANCE.finding(
@@ -131,6 +142,29 @@ def _balanced(subject: Subject) -> bool:
             return True
     sampler = getattr(source_of(subject.train), "sampler", None)
     return isinstance(sampler, WeightedRandomSampler) or getattr(subject.train, "_weights", None) is not None
+
+
+def _expected(subject: Subject, classes: np.ndarray, counts: np.ndarray) -> bool:
+    """Say whether the untrained network already gives the rarest class about its share: someone has set its bias."""
+    if subject.spec is None or subject.spec.expects != "logits":
+        return False
+    try:
+        with evaluating(subject.model), torch.no_grad():
+            output = subject.output()
+    except Exception:  # a model that cannot run is another check's finding
+        return False
+    if not isinstance(output, torch.Tensor) or output.dim() not in (1, 2):
+        return False
+    least = int(counts.argmin())
+    if output.numel() == len(output):  # one logit, of yes
+        yes = float(output.sigmoid().mean())
+        given = yes if classes[least] else 1 - yes
+    elif 0 <= classes[least] < output.shape[1]:
+        given = float(output.softmax(1).mean(0)[int(classes[least])])
+    else:
+        return False
+    share = float(counts[least] / counts.sum())
+    return share / PRIOR < given < share * PRIOR
 
 
 CHECK = Check(

@@ -1,4 +1,4 @@
-"""Do ten steps at the planned rate move the loss of a fixed batch down? The given optimizer makes them, and is put back.
+"""Do ten steps of the given optimizer at the planned rate move the loss of a fixed batch down?
 
 The full rate is tried, without a warmup; dropout is off, so that the same batch has the same loss. Where the loss
 rises, the same steps at lower rates say whether it is the rate at all, and which one would do (faults.md 80 to 82).
@@ -21,13 +21,14 @@ from trainwright.records import Evidence, Finding, Remedy
 
 STEPS = 10
 RISE = 1.2
-"""The loss has risen clearly where the last three are, in the middle, a fifth above the start; momentum may overshoot."""
+"""The loss has risen clearly where the middle one of the last three is a fifth above the start."""
 DIVERGED = 10.0
-"""And it has diverged where it ends ten times above the start: an error, as is NaN."""
+"""And it has diverged where it was ever ten times above the start: an error, as is NaN."""
 STILL = 1e-4
 """Relative movement of the loss below which ten steps have done nothing to speak of."""
 LOWER = (0.3, 0.1, 0.01, 1e-3)
-_MOST_SAMPLES = 128
+_MOST_SAMPLES, _FEW_SAMPLES = 128, 32
+_SMALL = 200_000  # trainable numbers up to which many samples cost little
 _LONGER = 10.0  # the rate of the probe that tells a rate too low from a gradient that does not arrive
 _PROPORTIONAL = 3.0  # a tenfold rate must move the loss this many times as far, for the rate to be what is missing
 _HOPELESS = 0.1  # of the loss, over all planned steps at this pace
@@ -52,9 +53,11 @@ class Trial:
 
     @property
     def rises(self) -> bool:
-        """Whether the loss ended clearly above its start, and was not even on the way down in the second half."""
+        """Whether the loss ended clearly above its start and was above it in the whole second half, or flew off."""
         start, scale = self.losses[0], abs(self.losses[0])
-        return not self.finite or (self.end - start > (RISE - 1) * scale and min(self.losses[STEPS // 2 :]) > start)
+        if not self.finite or max(self.losses) > start + DIVERGED * scale:
+            return True  # a handful of samples may come back from there by luck, a whole data set will not
+        return self.end - start > (RISE - 1) * scale and min(self.losses[STEPS // 2 :]) > start
 
 
 def examine(subject: Subject) -> Answer:
@@ -108,7 +111,8 @@ def _try(subject: Subject, rates: list[float], factor: float, kept: Snapshot) ->
     optimizer.state.clear()
     for group, rate in zip(optimizer.param_groups, rates, strict=True):
         group["lr"] = torch.as_tensor(rate * factor) if isinstance(group["lr"], torch.Tensor) else rate * factor
-    samples = min(count(subject.x), _MOST_SAMPLES)
+    numbers = sum(parameter.numel() for parameter in subject.model.parameters())
+    samples = min(count(subject.x), _MOST_SAMPLES if numbers <= _SMALL else _FEW_SAMPLES)
     x, y = rows(subject.x, slice(0, samples)), rows(subject.y, slice(0, samples))
     parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
     losses = []
@@ -126,9 +130,16 @@ def _try(subject: Subject, rates: list[float], factor: float, kept: Snapshot) ->
         loss.backward()
         if subject.clip_norm:
             torch.nn.utils.clip_grad_norm_(parameters, subject.clip_norm)
-        optimizer.step()
+        _step(optimizer)
     kept.restore()
     return Trial(factor, tuple(losses))
+
+
+def _step(optimizer: torch.optim.Optimizer) -> None:
+    try:
+        optimizer.step()
+    except (TypeError, ValueError, AssertionError):
+        raise Skip("this optimizer evaluates the loss itself, by a closure") from None
 
 
 def _falls(trial: Trial) -> bool:
@@ -147,7 +158,7 @@ def _hopeless(subject: Subject, trial: Trial) -> bool:
 
 def _too_high(subject: Subject, trial: Trial, lower: Trial, rate: float) -> Finding:
     start, end = trial.losses[0], trial.losses[-1]
-    diverged = not trial.finite or end > DIVERGED * max(abs(start), 1e-12)
+    diverged = not trial.finite or max(trial.losses) > DIVERGED * max(abs(start), 1e-12)
     better = f"{lower.factor * rate:.2g}"
     warm = rises_first(subject)
     remedies = [Remedy(text=f"at {better} the loss of this batch falls", change={"optimizer.lr": float(better)})]
@@ -162,6 +173,7 @@ def _too_high(subject: Subject, trial: Trial, lower: Trial, rate: float) -> Find
         evidence=(
             Evidence(name="loss of the batch before", value=start),
             Evidence(name=f"loss of the same batch after {len(trial.losses) - 1} steps", value=end, threshold=start),
+            Evidence(name="the highest in between", value=max(trial.losses)),
             Evidence(name=f"after {STEPS} steps at {better}", value=lower.losses[-1]),
             Evidence(name="learning rate", value=rate),
         ),

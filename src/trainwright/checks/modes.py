@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-import torch
 from torch import nn
 from torch.utils.data import DataLoader
 
+from trainwright.checks.always_on import always_on, randomness
 from trainwright.checks.check import Answer, Check
 from trainwright.checks.inputs import count, rows
 from trainwright.checks.subject import Subject
-from trainwright.checks.uses import Called, calls_of
-from trainwright.checks.wiring import as_in_training, classes_above, few, output_of, single
+from trainwright.checks.wiring import as_in_training, few, output_of
 from trainwright.doctor.kinds_wiring import BATCH_NORM_TINY_BATCH, DROPOUT_ALWAYS_ON, FAILS_IN_ONE_MODE
 from trainwright.records import Evidence, Finding, Location, Remedy
 from trainwright.vitals.frames import user_frame
@@ -37,13 +34,13 @@ def examine(subject: Subject) -> Answer:
         findings.append(tiny)
     if (in_training is None) != (in_evaluation is None) and not (tiny is not None and tiny.severity == "error"):
         findings.append(_fails(subject, in_training, in_evaluation))
-    elif in_training is not None and in_evaluation is not None:
+    elif in_training is not None and in_evaluation is not None and tiny is None:
         raise in_evaluation
     difference = 0.0
     if evaluated is not None:
-        difference, call = _randomness(subject, x)
+        difference, call = randomness(subject, x)
         if call is not None:
-            findings.append(_always_on(subject, call, difference))
+            findings.append(always_on(call, difference))
     return Answer(
         findings=tuple(findings),
         measured={
@@ -68,8 +65,7 @@ def _attempt(subject: Subject, x: Any, *, training: bool) -> tuple[Any, Exceptio
     modes = [(module, module.training) for module in subject.model.modules()]
     try:
         as_in_training(subject.model) if training else subject.model.eval()
-        with torch.set_grad_enabled(training):
-            return output_of(subject, x), None
+        return output_of(subject, x), None
     except Exception as problem:  # whatever the user's forward raises
         return None, problem
     finally:
@@ -155,71 +151,6 @@ def _tiny_batch(subject: Subject, x: Any, norms: list[str], smallest: int | None
             if what.startswith("the last")
             else Remedy(text="use batches of 16 or more, or GroupNorm or LayerNorm in place of batch normalisation"),
         ),
-    )
-
-
-def _randomness(subject: Subject, x: Any) -> tuple[float, Called | None]:
-    """Return how far two passes in evaluation mode differ, and the dropout that was at work, if there was one.
-
-    Noise that is no dropout, as in a variational autoencoder, is part of what a model computes.
-    """
-    subject.model.eval()
-    with torch.no_grad():
-        passes = [single(output_of(subject, x, seed)) for seed in (0, 0, 1)]
-        difference = _difference(passes[0], passes[2])
-        if difference == 0 or _difference(passes[0], passes[1]) != 0:  # not random, or not by torch's generator
-            return difference, None
-        calls = calls_of(lambda: output_of(subject, x), lambda name: "dropout" in name or "attention" in name)
-    return difference, next((call for call in calls if _is_on(call)), None) or _by_mask(subject, x)
-
-
-def _by_mask(subject: Subject, x: Any) -> Called | None:
-    """Return the call that drew a mask of zeros and ones, as a dropout written by hand does."""
-    with torch.no_grad():
-        return next(
-            iter(calls_of(lambda: output_of(subject, x), lambda name: name in ("bernoulli", "bernoulli_"))), None
-        )
-
-
-def _difference(one: list[torch.Tensor], other: list[torch.Tensor]) -> float:
-    if [tensor.shape for tensor in one] != [tensor.shape for tensor in other]:
-        return float("inf")
-    pairs = [(a.float(), b.float()) for a, b in zip(one, other, strict=True) if a.numel()]
-    return max((float((a - b).abs().nan_to_num().max()) for a, b in pairs), default=0.0)
-
-
-def _is_on(call: Called) -> bool:
-    """Say whether a dropout, or an attention with one inside, was called so that it drops something."""
-    if call.name == "scaled_dot_product_attention":
-        return float(_argument(call, 4, "dropout_p", 0.0)) > 0
-    if call.name == "multi_head_attention_forward":
-        return bool(call.options.get("training", True)) and float(_argument(call, 9, "dropout_p", 0.0)) > 0
-    if "dropout" not in call.name:
-        return False
-    return float(_argument(call, 1, "p", 0.5)) > 0 and bool(_argument(call, 2, "training", "dropout" in call.name))
-
-
-def _argument(call: Called, place: int, name: str, default: Any) -> Any:
-    return call.arguments[place] if len(call.arguments) > place else call.options.get(name, default)
-
-
-def _always_on(subject: Subject, call: Called, difference: float) -> Finding:
-    remedies: dict[str, str] = {
-        "scaled_dot_product_attention": "pass dropout_p=self.p if self.training else 0.0",
-        "multi_head_attention_forward": "pass training=self.training",
-    }
-    hidden = "training" in call.options and call.file is None
-    text = (
-        "register the nn.Dropout, which eval() does not reach where it is" if hidden else "pass training=self.training"
-    )
-    where: Callable[[], Location] = lambda: Location(file=call.file, line=call.line)  # noqa: E731
-    return DROPOUT_ALWAYS_ON.finding(
-        where=where(),
-        evidence=(
-            Evidence(name="largest difference of two passes in evaluation mode", value=difference, threshold=0.0),
-            Evidence(name="at work in evaluation mode", value=call.name),
-        ),
-        remedies=(Remedy(text=remedies.get(call.name, text)),),
     )
 
 

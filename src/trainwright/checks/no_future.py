@@ -11,7 +11,7 @@ from trainwright.checks.check import Answer, Check, Skip
 from trainwright.checks.inputs import mapped, rows, tensors
 from trainwright.checks.samples_apart import ROUNDING
 from trainwright.checks.subject import Subject
-from trainwright.checks.wiring import apart, as_in_training, first_to_differ, output_of, single
+from trainwright.checks.wiring import apart, as_in_training, first_to_differ, output_of, repeated, single
 from trainwright.doctor.kinds_wiring import FUTURE_VISIBLE
 from trainwright.records import Evidence, Location, Remedy
 
@@ -31,41 +31,30 @@ def examine(subject: Subject) -> Answer:
     effects: dict[str, float] = {}
     worst: tuple[float, str, int, Any] = (0.0, "", 0, None)
     for mode in ("training", "evaluation"):
-        if mode == "training":
-            as_in_training(subject.model)
-            for module in subject.model.modules():
-                if isinstance(module, nn.modules.batchnorm._BatchNorm):  # its statistics are of all positions
-                    module.eval()
-        else:
-            subject.model.eval()
-        with torch.no_grad():
-            before, again = (_readings(output_of(subject, batch), sequence) for _ in range(2))
-            if not all(torch.equal(one, other) for one, other in zip(before, again, strict=True)):
-                raise Skip(f"two passes over the same batch differ in {mode} mode")
-            effects[mode] = 0.0
-            for start in sorted({1, length // 2, length - 1}):
-                changed = _exchanged(batch, place, start)
-                after = _readings(output_of(subject, changed), sequence)
-                # Where two axes are as long as the sequence, both would have to leak.
-                effect = min(apart(a[:, :start], b[:, :start]) for a, b in zip(before, after, strict=True))
-                effects[mode] = max(effects[mode], effect)
-                if effect > worst[0]:
-                    worst = (effect, mode, start, changed)
+        _put_into(subject.model, mode)
+        before, again = (_readings(output_of(subject, batch), sequence) for _ in range(2))
+        repeated(before, again)
+        effects[mode] = 0.0
+        for start in sorted({1, length // 2, length - 1}):
+            changed = _exchanged(batch, place, start)
+            after = _readings(output_of(subject, changed), sequence)
+            # Where two axes are as long as the sequence, both would have to leak.
+            effect = min(apart(a[:, :start], b[:, :start]) for a, b in zip(before, after, strict=True))
+            effects[mode] = max(effects[mode], effect)
+            if effect > worst[0]:
+                worst = (effect, mode, start, changed)
     effect, mode, start, changed = worst
     leaking = [mode for mode, found in effects.items() if found > ROUNDING]
     measured = {"positions": length, **{f"effect_in_{mode}": found for mode, found in effects.items()}}
     if not leaking:
         return Answer(measured=measured, value=f"{effect:.2g} of the output", expected="0")
-    as_in_training(subject.model) if mode == "training" else subject.model.eval()
-    with torch.no_grad():
-        module = first_to_differ(
-            subject,
-            batch,
-            changed,
-            lambda a, b: (
-                a.dim() > 1 and a.shape[:2] == sequence.shape[:2] and apart(a[:, :start], b[:, :start]) > ROUNDING
-            ),
-        )
+    _put_into(subject.model, mode)
+    module = first_to_differ(
+        subject,
+        batch,
+        changed,
+        lambda a, b: a.dim() > 1 and a.shape[:2] == sequence.shape[:2] and apart(a[:, :start], b[:, :start]) > ROUNDING,
+    )
     name = f"relative change of outputs before position {start} when the inputs from there on are exchanged"
     finding = FUTURE_VISIBLE.finding(
         title=FUTURE_VISIBLE.title
@@ -84,6 +73,14 @@ def examine(subject: Subject) -> Answer:
         ),
     )
     return Answer(findings=(finding,), measured=measured, value=f"{effect:.2g} of the output", expected="0")
+
+
+def _put_into(model: nn.Module, mode: str) -> None:
+    """Put the model into a mode; batch normalisation, whose statistics are of all positions, only evaluates."""
+    as_in_training(model) if mode == "training" else model.eval()
+    for module in model.modules():
+        if isinstance(module, nn.modules.batchnorm._BatchNorm):
+            module.eval()
 
 
 def _sequence(subject: Subject) -> tuple[int, torch.Tensor]:
@@ -122,13 +119,15 @@ def _shifts_inside(subject: Subject, part: torch.Tensor) -> bool:
     """Say whether the loss leaves out the last position's output, as one that shifts the targets itself does."""
     batch, targets = rows(subject.x, slice(0, _SAMPLES)), rows(subject.y, slice(0, _SAMPLES))
     with torch.enable_grad():
-        found = [
-            tensor for tensor in single(output_of(subject, batch)) if tensor.shape[:2] == part[:_SAMPLES].shape[:2]
-        ]
-        if len(found) != 1 or not found[0].is_floating_point():
+        output = output_of(subject, batch)
+        found = [tensor for tensor in single(output) if tensor.shape[:2] == part[:_SAMPLES].shape[:2]]
+        found = [tensor for tensor in found if tensor.requires_grad]
+        value = subject.loss(output, targets)
+        if not found or not value.requires_grad:
             return False
-        output = found[0].detach().requires_grad_()
-        (gradient,) = torch.autograd.grad(subject.loss(output, targets).sum(), output)
+        gradient = torch.autograd.grad(value.sum(), found[0], allow_unused=True)[0]
+    if gradient is None:
+        return False
     used = gradient.reshape(*gradient.shape[:2], -1).abs().sum((0, 2)) > 0
     return bool(used[0]) and not bool(used[-1])
 

@@ -104,20 +104,20 @@ def _overlap(measured: dict[str, float], place: int, twin: int, excess: float, t
 
 
 def _augmented(subject: Subject, known: np.ndarray, train: Reading) -> bool:
-    """Say whether the loader's items change between reads: the same items, or a whole pass, under another seed."""
+    """Say whether the loader's inputs change between reads: the same items, else a whole pass under another seed."""
     source, feed = source_of(subject.train), subject.train
     if source is None or feed is None:
         return False
-    again = read(feed.epoch(1), feed, samples=len(known) if train.complete else 64)
-    hashes = np.concatenate([row_hashes(x) for x, _ in again.batches])
-    if train.complete and again.complete:
-        return float(np.isin(hashes, known).mean()) < 0.5
     dataset = getattr(source, "dataset", None)
     try:
         items = [np.concatenate([row_hashes(dataset[i][0][None]) for i in range(4)]) for _ in range(2)]  # pyright: ignore[reportOptionalSubscript]
-    except Exception:  # whatever a foreign data set raises: not known
-        return False
-    return not np.array_equal(items[0], items[1])
+        return not np.array_equal(items[0], items[1])
+    except Exception:  # whatever a foreign data set raises: it has no items by index, or no tensors
+        if not train.complete:
+            return False
+    again = read(feed.epoch(1), feed, samples=len(known))
+    hashes = np.concatenate([row_hashes(x) for x, _ in again.batches])
+    return again.complete and float(np.isin(hashes, known).mean()) < 0.5
 
 
 CHECK = Check(

@@ -10,13 +10,14 @@ import torch
 from torch import nn
 
 from trainwright.checks.check import Answer, Check, Skip
+from trainwright.checks.dependence import depends, is_teacher
 from trainwright.checks.subject import Subject
 from trainwright.checks.uses import Use, uses_of
 from trainwright.checks.wiring import (
     CUTS,
     as_in_training,
-    classes_above,
     few,
+    forwards_above,
     gradients,
     leaves,
     listed,
@@ -35,8 +36,6 @@ from trainwright.records import Evidence, Finding, Location, Remedy
 
 _LOOKS = 3  # a gate at zero inside a branch at zero under a head at zero frees itself in as many steps
 _STEPS = re.compile(r"^(Round|Floor|Ceil|Trunc|Sign|Sgn|Frac)Backward")  # derivative zero wherever there is one
-_TWINS = re.compile(r"teacher|target|ema|momentum|shadow", re.IGNORECASE)
-_SAME = 1e-6  # relative; a pass that does not use a parameter is repeated to the last bit
 
 
 def examine(subject: Subject) -> Answer:
@@ -48,7 +47,7 @@ def examine(subject: Subject) -> Answer:
         raise Skip("the model has no registered parameter" if not named else "every parameter is frozen")
     as_in_training(subject.model)
     x, y = few(subject)
-    value = loss_of(subject, x, y)
+    value, silent = _first_pass(subject, x, y)
     reached = {id(leaf) for leaf in leaves(value)} if isinstance(value, torch.Tensor) else set()
     if not any(id(parameter) in reached for parameter in trainable.values()):
         if reached and leaves(output_of(subject, x)):
@@ -65,9 +64,11 @@ def examine(subject: Subject) -> Answer:
     findings = []
     if stories["cut"]:
         findings.append(_cut(subject, stories["cut"], stories["uses"]))
-    elif stepped and _depends(subject, x, y, [trainable[name] for name in zero]):
+    elif stepped and depends(subject, x, y, [trainable[name] for name in zero]):
         findings.append(_stepped(subject, zero, stepped))
     unused = short(subject.model, stories["unused"])
+    silent = [path for path in silent if not any(path == part or path.startswith(f"{part}.") for part in unused)]
+    idle = [*unused, *silent]
     left = len(trainable) - len(stories["cut"]) - len(stories["unused"]) - len(stories["stopped"]) - len(zero)
     return Answer(
         findings=tuple(findings),
@@ -76,13 +77,32 @@ def examine(subject: Subject) -> Answer:
             "reached": left,
             "cut_off": ", ".join(short(subject.model, stories["cut"])),
             "unused": ", ".join(unused),
+            "never_called": ", ".join(silent),
             "stopped_on_purpose": ", ".join(short(subject.model, stories["stopped"])),
             "zero": ", ".join(short(subject.model, zero)),
             "frozen": ", ".join(short(subject.model, frozen)),
         },
-        value=f"{left} of {len(trainable)} reached" + (f"; not used: {listed(unused)}" if unused else ""),
+        value=f"{left} of {len(trainable)} reached" + (f"; not used: {listed(idle)}" if idle else ""),
         expected="all that are used",
     )
+
+
+def _first_pass(subject: Subject, x: Any, y: Any) -> tuple[Any, list[str]]:
+    """Return the loss, and the modules without parameters of their own, such as a dropout, that were never called."""
+    waiting = {
+        path: module
+        for path, module in subject.model.named_modules()
+        if path and not any(True for _ in module.children()) and not any(True for _ in module.parameters())
+        if not isinstance(module, nn.ModuleList | nn.ModuleDict | nn.Sequential | nn.ParameterList | nn.ParameterDict)
+    }
+    called: set[int] = set()
+    hooks = [module.register_forward_hook(lambda each, *_: called.add(id(each))) for module in waiting.values()]
+    try:
+        value = loss_of(subject, x, y)
+    finally:
+        for hook in hooks:
+            hook.remove()
+    return value, [path for path, module in waiting.items() if id(module) not in called]
 
 
 def _without_gradient(
@@ -108,9 +128,9 @@ def _without_gradient(
             suspects.append(name)
     stories["uses"] = uses
     for group in _grouped(subject.model, suspects):
-        if not _depends(subject, x, y, [missing[name] for name in group]):
+        if not depends(subject, x, y, [missing[name] for name in group]):
             stories["unused"] += group
-        elif _is_teacher(subject.model, group, set(trainable) - set(missing)):
+        elif is_teacher(subject.model, group, set(trainable) - set(missing)):
             stories["stopped"] += group
         else:
             stories["cut"] += group
@@ -120,41 +140,6 @@ def _without_gradient(
 def _grouped(model: nn.Module, names: Sequence[str]) -> list[list[str]]:
     """Return the names by the largest modules that they fill."""
     return [[name for name in names if name == part or name.startswith(f"{part}.")] for part in short(model, names)]
-
-
-def _depends(subject: Subject, x: Any, y: Any, parameters: Sequence[nn.Parameter]) -> bool:
-    """Say whether the loss changes with the values of `parameters`, which are put back."""
-    with torch.no_grad():
-        before, again = (float(scalar(loss_of(subject, x, y))) for _ in range(2))
-        if before != again:  # the model keeps something from pass to pass: nothing can be told by comparing two
-            return False
-        kept = [parameter.clone() for parameter in parameters]
-        for place, parameter in enumerate(parameters):
-            generator = torch.Generator().manual_seed(place)
-            noise = torch.randn(parameter.shape, generator=generator).to(parameter)
-            parameter.add_(noise, alpha=0.1 * float(parameter.abs().max()) + 0.01)
-        after = float(torch.as_tensor(loss_of(subject, x, y)).sum())
-        for parameter, value in zip(parameters, kept, strict=True):
-            parameter.copy_(value)
-    return not abs(after - before) <= _SAME * max(abs(before), _SAME)
-
-
-def _is_teacher(model: nn.Module, group: Sequence[str], trained: set[str]) -> bool:
-    """Say whether a module copies, or is named as the follower of, another one that is trained."""
-    path = short(model, group)[0]
-    modules = dict(model.named_modules())
-    if path not in modules:
-        return False
-    own = dict(modules[path].named_parameters())
-    for other, module in modules.items():
-        twin = dict(module.named_parameters())
-        if other == path or {n: p.shape for n, p in twin.items()} != {n: p.shape for n, p in own.items()}:
-            continue
-        if not any(f"{other}.{name}" in trained for name in twin):
-            continue
-        if _TWINS.search(path) or all(torch.equal(own[name], twin[name]) for name in own):
-            return True
-    return False
 
 
 def _still_zero(
@@ -198,7 +183,7 @@ def _detached(subject: Subject, value: Any, x: Any) -> Finding:
             hook.remove()
     in_model = not any(tensor.requires_grad for tensor in single(output))
     path = last[-1] if in_model and last else None
-    place = classes_above(subject.model, path or "") if in_model else [subject.loss, type(subject.loss)]
+    place = forwards_above(subject.model, path or "") if in_model else [subject.loss, type(subject.loss)]
     side = "inside the model" + (f", after {path}" if path else "") if in_model else "in the loss function"
     return LOSS_DETACHED.finding(
         where=Location(module=path, **written(place, CUTS)),
@@ -220,7 +205,7 @@ def _kind(value: Any) -> str:
 def _cut(subject: Subject, names: Sequence[str], uses: Mapping[str, Use]) -> Finding:
     parts = short(subject.model, names)
     path = parts[0] if parts[0] not in names else owner_of(parts[0])
-    place = written(classes_above(subject.model, path), CUTS)
+    place = written(forwards_above(subject.model, path), CUTS)
     if not place and uses[names[0]].line is not None:
         place = {"file": uses[names[0]].file, "line": uses[names[0]].line}
     return PARAMETERS_WITHOUT_GRADIENT.finding(
@@ -244,7 +229,7 @@ def _stepped(subject: Subject, names: Sequence[str], step: str) -> Finding:
         where=Location(
             module=owner_of(names[-1]) or None,
             parameter=names[-1],
-            **written(classes_above(subject.model, owner_of(names[-1])), re.compile(rf"\b{step}\(")),
+            **written(forwards_above(subject.model, owner_of(names[-1])), re.compile(rf"\b{step}\(")),
         ),
         evidence=(
             Evidence(name="parameters whose values change the loss, but whose gradient is zero", value=len(names)),

@@ -109,7 +109,10 @@ def _decay(subject: Subject, measured: dict[str, Any], said: list[str]) -> list[
     if not decaying:
         return []
     optimizer.state.clear()  # a momentum from earlier steps would move the weights as well
-    optimizer.step()
+    try:
+        optimizer.step()
+    except (TypeError, ValueError, AssertionError):
+        raise Skip("this optimizer evaluates the loss itself, and makes no step without gradient") from None
     # Biases decay too where nobody sorted them out; the largest weight matrix tells what the decay does.
     decaying.sort(key=lambda entry: (names.get(id(entry[0]), "") in matrices, entry[0].numel()))
     parameter, before, share = decaying[-1]

@@ -19,8 +19,8 @@ def base_rate(group: dict[str, Any]) -> float:
 
 
 def scheduler_of(subject: Subject) -> Any:
-    """Return the scheduler of torch that was given, None where there is none (or the subject does not keep it)."""
-    return getattr(subject, "scheduler", None)
+    """Return the scheduler of torch that was given, None where there is none."""
+    return subject.scheduler
 
 
 def is_adaptive(optimizer: torch.optim.Optimizer) -> bool:

@@ -7,10 +7,12 @@ import math
 import torch
 
 from trainwright.checks.check import Answer, Check, Skip
-from trainwright.checks.reading import Reading, read, train_feed, validation_feed
+from trainwright.checks.reading import Reading, read, source_of, train_feed, validation_feed
 from trainwright.checks.subject import Subject
+from trainwright.data.feed import Feed
 from trainwright.doctor.kinds_datasets import VALIDATION_PREPROCESSED_DIFFERENTLY
 from trainwright.records import Evidence, Finding, Remedy
+from trainwright.vitals.data_rows import class_ids
 from trainwright.vitals.data_scales import Difference, difference
 
 SAMPLES = 1024
@@ -27,13 +29,17 @@ IMAGE_RATIO = math.log(1.8)
 STANDARD_ERRORS = 6.0
 DRIFT = 3.0
 """The difference must be so many times that between parts of training itself, in the order in which they lie."""
+MOST = 16 * SAMPLES
+"""Samples up to which all are read."""
+SAME_LABELS = 0.3
+"""Images are judged so strictly only where no more of the labels differ: of a sorted pass only a few classes are read,
+and aeroplanes are brighter than frogs."""
 _BLOCKS = 4
 
 
 def examine(subject: Subject) -> Answer:
     """Compare the features of both, and training's own parts with each other: data in the order of time drift."""
-    feed, held_feed = train_feed(subject), validation_feed(subject)
-    train, held = (read(part.in_order(), part, samples=_most(part.samples)) for part in (feed, held_feed))
+    train, held = (_sample(feed) for feed in (train_feed(subject), validation_feed(subject)))
     x, other = train.x, held.x
     if not x.is_floating_point() and not (x.dim() == 4 or other.is_floating_point()):
         raise Skip("the inputs are whole numbers, such as tokens, which have no scale")
@@ -41,6 +47,12 @@ def examine(subject: Subject) -> Answer:
         raise Skip("training and validation inputs differ in shape")
     if min(len(x), len(other)) < FEWEST:
         raise Skip(f"{min(len(x), len(other))} samples are too few to compare scales")
+    labels = [class_ids(part.y) for part in (train, held)]
+    apart = None if labels[0] is None or labels[1] is None else _apart(labels[0], labels[1])
+    whole = train.complete and held.complete
+    if not whole and x.dim() != 4 and (apart is None or subject.info.task == "regression"):
+        raise Skip("only the beginning of the data was read, and parts of a series may lie far apart")
+    alike = whole if apart is None else apart <= SAME_LABELS
     found = difference(_spread(x), _spread(other))
     if found is None:
         raise Skip("no input feature varies enough to compare its scale")
@@ -53,16 +65,31 @@ def examine(subject: Subject) -> Answer:
         "drift_log_ratio": ratio,
     }
     return Answer(
-        findings=_judged(found, shift, ratio, held, x),
+        findings=_judged(found, shift, ratio, held, images=found.pooled and alike),
         measured=measured,
         value=f"validation {found.second}",
         expected=f"training {found.first}",
     )
 
 
-def _most(samples: int) -> int:
-    """Return how many samples to read: all of a moderate number, since a split in order of time has a middle."""
-    return samples + 1 if samples <= 16 * SAMPLES else SAMPLES
+def _sample(feed: Feed) -> Reading:
+    """Return all of a moderate number of samples, since data in the order of time have a middle; else a part.
+
+    Of data in memory that is a random part, of a loader the beginning of a pass.
+    """
+    if feed.samples <= MOST:
+        return read(feed.in_order(), feed, samples=feed.samples + 1)
+    if source_of(feed) is None:
+        return Reading(batches=(feed.take(SAMPLES),), complete=True, total=feed.samples)
+    return read(feed.in_order(), feed, samples=SAMPLES)
+
+
+def _apart(one: torch.Tensor, other: torch.Tensor) -> float:
+    """Return the share of samples by which two sets of labels differ in how often each class comes."""
+    classes = torch.cat([one, other]).unique(return_inverse=True)[1]
+    size = int(classes.max()) + 1
+    shares = [part.bincount(minlength=size) / len(part) for part in (classes[: len(one)], classes[len(one) :])]
+    return float((shares[0] - shares[1]).abs().sum()) / 2
 
 
 def _spread(x: torch.Tensor) -> torch.Tensor:
@@ -80,8 +107,8 @@ def _drift(x: torch.Tensor) -> tuple[float, float]:
     return max((each.shift for each in known), default=0.0), max((each.log_ratio for each in known), default=0.0)
 
 
-def _judged(found: Difference, shift: float, ratio: float, held: Reading, x: torch.Tensor) -> tuple[Finding, ...]:
-    most_shift, most_ratio = (IMAGE_SHIFT, IMAGE_RATIO) if found.pooled else (SHIFT, RATIO)
+def _judged(found: Difference, shift: float, ratio: float, held: Reading, *, images: bool) -> tuple[Finding, ...]:
+    most_shift, most_ratio = (IMAGE_SHIFT, IMAGE_RATIO) if images else (SHIFT, RATIO)
     evidence: list[Evidence] = []
     shifted = max(most_shift, STANDARD_ERRORS * found.shift_error, DRIFT * shift)
     if found.shift > shifted:

@@ -15,7 +15,7 @@ from trainwright.data.feed import Batch, Feed
 
 MOST_VALUES = 2**24
 """Numbers of the inputs that are read at most: 64 MiB of float32, some tenths of a second to hash."""
-MOST_SECONDS = 5.0
+MOST_SECONDS = 2.0
 """After this long no further batch is asked for: a slow loader is judged by what it gave until then."""
 
 

@@ -60,7 +60,7 @@ def _untouched(subject: Subject) -> AbstractContextManager[None]:
         subject.model,
         subject.optimizer,
         subject.loader,
-        also=(subject.loss, subject.penalty, subject.x, subject.y),
+        also=(subject.loss, subject.penalty, subject.scheduler, subject.x, subject.y),
         feeds=(subject.train, subject.validation),
         seed=subject.seed,
     )

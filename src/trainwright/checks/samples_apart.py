@@ -10,7 +10,7 @@ from torch import nn
 from trainwright.checks.check import Answer, Check, Skip
 from trainwright.checks.inputs import count, mapped, rows, tensors
 from trainwright.checks.subject import Subject
-from trainwright.checks.wiring import apart, at_least, first_to_differ, output_of, single
+from trainwright.checks.wiring import apart, at_least, first_to_differ, output_of, repeated, single
 from trainwright.doctor.kinds_wiring import SAMPLES_MIXED_IN_BATCH
 from trainwright.randomness import isolated
 from trainwright.records import Evidence, Location, Remedy
@@ -130,8 +130,7 @@ def _by_exchange(subject: Subject, x: Any, axes: list[int | None], size: int, fo
     """Return the batch with the one sample exchanged that changed the other outputs most, its place, and how much."""
     before = _by_sample(output_of(subject, x), axes, size).detach()
     again = _by_sample(output_of(subject, x), axes, size).detach()
-    if not torch.equal(before, again):
-        raise Skip("two passes over the same batch differ in evaluation mode")
+    repeated([before], [again])
     worst: tuple[Any, int, float] = (x, 0, 0.0)
     for place in range(size):
         order = torch.arange(size)

@@ -35,6 +35,7 @@ class Subject:
     penalty: Callable[[], torch.Tensor] | None = None  # what the weights themselves add to the loss
     optimizer: torch.optim.Optimizer | None = None
     schedule: Callable[[int], float] | None = None  # step (from 0) -> multiple of the optimizer's own rate
+    scheduler: Any = None  # torch's, where one was given: what it plans is in its own attributes
     train: Feed | None = None  # the batches that training will see, augmented as they will be
     validation: Feed | None = None
     loader: Any = None  # the iterable that was given, where it was one: a DataLoader has workers, a sampler, a dataset

@@ -41,7 +41,6 @@ def same_units(subject: Subject) -> list[str]:
     trained = [parameter for parameter in subject.model.parameters() if parameter.requires_grad]
     start = {name: parameter.detach().clone() for name, (parameter, _) in units.items()}
     used: set[int] = set()
-    moved = False
     for _ in range(STEPS):
         with torch.enable_grad():
             loss = subject.value()
@@ -50,18 +49,17 @@ def same_units(subject: Subject) -> list[str]:
         gradients = torch.autograd.grad(loss, trained, allow_unused=True)
         length = sum(float(g.square().sum()) for g in gradients if g is not None) ** 0.5
         size = max(1.0, sum(float(p.detach().square().sum()) for p in trained) ** 0.5)
+        used |= {id(p) for p, gradient in zip(trained, gradients, strict=True) if gradient is not None}
         if not 0 < length < float("inf"):
-            break
-        moved = True
+            break  # at zero nothing moves any more: with balanced classes, not even the last bias
         with torch.no_grad():
             for parameter, gradient in zip(trained, gradients, strict=True):
                 if gradient is not None:
-                    used.add(id(parameter))
                     parameter -= STEP_SHARE * size / length * gradient
     found = [
         name
         for name, (parameter, gates) in units.items()
-        if moved and id(parameter) in used and _still_same(parameter.detach(), start[name], gates)
+        if id(parameter) in used and _still_same(parameter.detach(), start[name], gates)
     ]
     kept.restore()
     return found

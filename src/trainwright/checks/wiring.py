@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import math
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
@@ -68,7 +69,7 @@ def nudge(parameters: Iterable[torch.Tensor], found: Iterable[torch.Tensor | Non
         for parameter, gradient in zip(parameters, found, strict=True):
             if gradient is not None and gradient.is_sparse:
                 gradient = gradient.to_dense()
-            size = 0.0 if gradient is None else float(gradient.abs().max())
+            size = 0.0 if gradient is None or not gradient.numel() else float(gradient.abs().max())
             if gradient is not None and 0 < size < float("inf"):
                 parameter.sub_(gradient, alpha=_NUDGE * (float(parameter.abs().max()) + _NUDGE) / size)
 
@@ -139,6 +140,12 @@ def written(things: Iterable[Any], pattern: re.Pattern[str]) -> dict[str, Any]:
     return {}
 
 
+def forwards_above(model: nn.Module, path: str) -> list[Any]:
+    """Return where the way of a module's output to the loss may be written: first in `forward`, then in the classes."""
+    classes = classes_above(model, path)
+    return [*(each.forward for each in classes), *classes]
+
+
 def classes_above(model: nn.Module, path: str) -> list[type]:
     """Return the classes of the modules on the way from `path` up to the model."""
     modules: Mapping[str, nn.Module] = dict(model.named_modules())
@@ -173,11 +180,22 @@ def first_to_differ(
 
 
 def apart(before: torch.Tensor, after: torch.Tensor) -> float:
-    """Return the largest difference between two tensors, over the largest entry of the first."""
+    """Return the largest difference between two tensors, over the largest entry of the first; infinite for NaN."""
     if before.numel() == 0:
         return 0.0
-    scale = float(before.abs().max())
-    return float((before - after).abs().max()) / scale if scale > 0 else float((after != 0).any())
+    before, after = before.detach(), after.detach()
+    scale, difference = float(before.abs().max()), float((before - after).abs().max())
+    if math.isnan(difference):
+        return math.inf
+    return difference / scale if scale > 0 else float(difference > 0)
+
+
+def repeated(one: Sequence[torch.Tensor], other: Sequence[torch.Tensor]) -> None:
+    """Raise `Skip` unless two passes over the same batch gave the same, and nothing but numbers."""
+    if not all(bool(torch.isfinite(tensor).all()) for tensor in one):
+        raise Skip("the output is not finite")
+    if not all(torch.equal(a, b) for a, b in zip(one, other, strict=True)):
+        raise Skip("two passes over the same batch differ, so nothing can be told by comparing two")
 
 
 def at_least(subject: Subject, wanted: int) -> None:

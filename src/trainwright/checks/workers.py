@@ -9,7 +9,7 @@ from __future__ import annotations
 import itertools
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from typing import Any
 
 import numpy as np
@@ -62,6 +62,7 @@ def _draws(loader: DataLoader[Any]) -> Answer:
         chance = _agreement(groups)
         if chance < CHANCE or seen[0] != seen[1] or time.perf_counter() - started > MOST_SECONDS:
             break
+    answers.close()
     drawn = any(len(set(group)) > 1 for group in groups)
     same = seen[0] == seen[1]
     equal = sum(a == b for a, b in zip(*seen, strict=True))
@@ -83,7 +84,9 @@ def _draws(loader: DataLoader[Any]) -> Answer:
 
 def _shares(loader: DataLoader[Any]) -> Answer:
     """Read the beginning of an iterable data set in both workers: without sharing, both yield the same samples."""
-    first: list[list[str]] = [items for items in itertools.islice(_answers(loader, None), 2) if items]
+    answers = _answers(loader, None)
+    first: list[list[str]] = [items for items in itertools.islice(answers, 2) if items]
+    answers.close()
     if len(first) < 2:
         raise Skip("the iterable data set gives too few samples for two workers")
     known = set(first[0])
@@ -115,7 +118,7 @@ def _shares(loader: DataLoader[Any]) -> Answer:
     )
 
 
-def _answers(loader: DataLoader[Any], requests: list[list[int]] | None) -> Iterator[list[str]]:
+def _answers(loader: DataLoader[Any], requests: list[list[int]] | None) -> Generator[list[str]]:
     """Yield the hashes of the items of each request, the workers taking turns; raise `Skip` where they fail."""
     common: dict[str, Any] = {
         "num_workers": _WORKERS,
@@ -130,12 +133,19 @@ def _answers(loader: DataLoader[Any], requests: list[list[int]] | None) -> Itera
         probe: DataLoader[Any] = DataLoader(loader.dataset, batch_size=READS, **common)
     else:
         probe = DataLoader(loader.dataset, batch_sampler=requests, **common)
+    batches: Any = iter(())
     try:
-        yield from probe
+        batches = iter(probe)
+        yield from batches
     except Exception as problem:  # whatever a worker raises: it could not start, or its data set fails
         words = str(problem).strip().splitlines()
         last = words[-1] if words else ""
-        raise Skip(f"worker processes could not read the data: {type(problem).__name__}: {last}") from problem
+        raise Skip(f"worker processes could not read the data: {type(problem).__name__}: {last}") from None
+    finally:
+        # Now, and not when the garbage is collected: a traceback may hold the iterator, and its workers wait.
+        end = getattr(batches, "_shutdown_workers", None)
+        if end is not None:
+            end()
 
 
 def _pairs(answers: Iterator[list[str]]) -> Iterator[tuple[list[str], list[str]]]:

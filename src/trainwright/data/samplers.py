@@ -70,10 +70,18 @@ def balancing_weights(y: torch.Tensor) -> torch.Tensor:
         raise UsageError(
             "samples can be balanced by classes only",
             evidence=f"y has the shape {tuple(y.shape)} and the type {y.dtype}",
-            remedy="for several labels, weigh the loss instead: pos_weight of bce_with_logits",
+            remedy=_instead_of_balancing(y),
         )
     _, places, counts = torch.unique(ids, return_inverse=True, return_counts=True)
     return (len(ids) / (len(counts) * counts.double()))[places].cpu()
+
+
+def _instead_of_balancing(y: torch.Tensor) -> str:
+    if y.is_floating_point() and (y.ndim == 1 or y.shape[1] == 1):
+        return "pass class ids as whole numbers; quantities have no classes, so leave train.sampler at 'shuffled'"
+    if not y.is_floating_point() and not bool(((y == 0) | (y == 1)).all()):
+        return "for a class at each of several places, weigh the loss instead: loss.weights = 'balanced'"
+    return "for several labels, weigh the loss instead: pos_weight of bce_with_logits"
 
 
 def class_counts(data: Dataset | torch.Tensor, classes: int | None = None) -> tuple[int, ...]:

@@ -101,7 +101,8 @@ def underfitting(chart: Chart) -> Finding | None:
         )
         return _underfits(chart, "the network does no better than a constant guess", evidence, steps)
     evals, metric = chart.evaluations("validation"), chart.info.metric or ""
-    linear = chart.info.targets.linear_score if chart.info.targets else None
+    known = chart.info.baselines
+    linear = known.linear_metric if known is not None and known.metric == metric else None
     if len(steps) < 0.9 * planned or not evals or linear is None:
         return None
     scores = [record.metrics[metric] for record in evals if math.isfinite(record.metrics.get(metric, math.nan))]

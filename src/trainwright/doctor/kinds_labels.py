@@ -22,6 +22,9 @@ LABELS_OUT_OF_RANGE = Kind(
     causes=(
         *RATE_SYMPTOMS,
         "learning-rate-too-high",
+        "cannot-overfit-tiny-batch",
+        "initial-loss-too-high",
+        "initial-loss-too-low",
         "softmax-before-cross-entropy",
         "relu-on-output",
         "targets-not-scaled",
@@ -40,7 +43,14 @@ CONSTANT_TARGETS = Kind(
     "samples sorted by label of which only the first were taken.",
     wrong_when="A class so rare that the samples looked at hold none of it (a warning, where they are few), and "
     "targets that are meant to be constant, such as those of a discriminator's one half.",
-    causes=("plateau", "underfitting", "learning-rate-too-low", "targets-not-scaled"),
+    causes=(
+        "plateau",
+        "underfitting",
+        "learning-rate-too-low",
+        "targets-not-scaled",
+        "initial-loss-too-high",
+        "initial-loss-too-low",
+    ),
 )
 
 PADDING_COUNTED = Kind(
@@ -83,5 +93,12 @@ NO_VALID_TARGETS = Kind(
     fix="Look at how the targets are masked: a mask the wrong way round, prompts that fill the whole length, or a "
     "truncation that cuts all answers off.",
     wrong_when="Never, where all samples are affected; a single batch without targets can be skipped.",
-    causes=(*RATE_SYMPTOMS, "labels-out-of-range", "constant-targets", "learning-rate-too-high"),
+    causes=(
+        *RATE_SYMPTOMS,
+        "labels-out-of-range",
+        "constant-targets",
+        "learning-rate-too-high",
+        "cannot-overfit-tiny-batch",
+        "initial-loss-too-low",
+    ),
 )

@@ -5,7 +5,9 @@ from __future__ import annotations
 from trainwright.doctor.kind import Kind
 
 _STUCK = ("learning-rate-too-low", "plateau", "underfitting")
-"""What a net shows whose loss cannot fall to where it should."""
+"""What a net shows whose loss cannot fall to where it should ..."""
+_UNFIT = (*_STUCK, "cannot-overfit-tiny-batch", "initial-loss-too-high", "initial-loss-too-low")
+"""... and one whose loss is not what it is taken for."""
 
 SOFTMAX_BEFORE_CROSS_ENTROPY = Kind(
     code="TW301",
@@ -19,7 +21,7 @@ SOFTMAX_BEFORE_CROSS_ENTROPY = Kind(
     "stays mediocre.",
     fix="Let the last layer return raw logits; apply softmax only when you predict.",
     wrong_when="Never, where the loss is cross_entropy: there is no reason to normalise twice.",
-    causes=_STUCK,
+    causes=_UNFIT,
 )
 
 SIGMOID_BEFORE_BCE = Kind(
@@ -34,7 +36,7 @@ SIGMOID_BEFORE_BCE = Kind(
     fix="Let the last layer return the raw logit; apply sigmoid only when you predict.",
     wrong_when="By values alone (a warning then): logits that happen to lie between 0 and 1 all of them. Where the "
     "graph shows the sigmoid, never.",
-    causes=(*_STUCK, "relu-on-output"),
+    causes=(*_UNFIT, "relu-on-output"),
 )
 
 NLL_WITHOUT_LOG_SOFTMAX = Kind(
@@ -50,7 +52,7 @@ NLL_WITHOUT_LOG_SOFTMAX = Kind(
     "right one.",
     fix="End the model with log_softmax over the classes, or pass raw logits to cross_entropy, which is both in one.",
     wrong_when="nll_loss used to pick entries of something that is no distribution, without any logarithm before it.",
-    causes=(*_STUCK, "learning-rate-too-high", "non-finite-loss", "relu-on-output"),
+    causes=(*_UNFIT, "learning-rate-too-high", "non-finite-loss", "relu-on-output"),
 )
 
 KL_DIV_INPUT_NOT_LOG = Kind(
@@ -64,7 +66,7 @@ KL_DIV_INPUT_NOT_LOG = Kind(
     "gradient is the target itself, whatever the model says. The model only learns to make its outputs large.",
     fix="Pass log_softmax(scores) as the first argument, and probabilities as the second.",
     wrong_when="Log-densities that are known only up to a constant, made without a logarithm.",
-    causes=(*_STUCK, "learning-rate-too-high", "relu-on-output"),
+    causes=(*_UNFIT, "learning-rate-too-high", "relu-on-output"),
 )
 
 LOSS_SHAPE_BROADCAST = Kind(
@@ -81,7 +83,7 @@ LOSS_SHAPE_BROADCAST = Kind(
     fix="Give both the same shape: output.squeeze(-1), or target.unsqueeze(-1).",
     wrong_when="A loss over all pairs that is meant: write the broadcast out (unsqueeze both), or use "
     "reduction='none'.",
-    causes=(*_STUCK, "regression-loss-for-classes"),
+    causes=(*_UNFIT, "regression-loss-for-classes"),
 )
 
 SOFTMAX_WRONG_DIMENSION = Kind(
@@ -99,7 +101,8 @@ SOFTMAX_WRONG_DIMENSION = Kind(
     "Without a dim, softmax guesses, and takes the first for a tensor of three dimensions.",
     wrong_when="Scores over the candidates of one query that make up a batch.",
     causes=(
-        *_STUCK,
+        *_UNFIT,
+        "samples-mixed-in-batch",
         "softmax-before-cross-entropy",
         "nll-without-log-softmax",
         "kl-div-input-not-log",
@@ -121,7 +124,9 @@ SOFTMAX_OVER_ONE_UNIT = Kind(
     "return it without an activation.",
     wrong_when="Never.",
     causes=(
-        *_STUCK,
+        *_UNFIT,
+        "outputs-ignore-input",
+        "parameters-without-gradient",
         "softmax-before-cross-entropy",
         "softmax-wrong-dimension",
         "sigmoid-before-bce-with-logits",
@@ -147,6 +152,7 @@ RELU_ON_OUTPUT = Kind(
     wrong_when="Targets beyond the range that are known to be noise. As a warning: logits that are kept small on "
     "purpose.",
     causes=(*_STUCK, "dead-relu"),
+    causes_as_error=("cannot-overfit-tiny-batch", "initial-loss-too-high"),
 )
 
 REGRESSION_LOSS_FOR_CLASSES = Kind(
@@ -160,7 +166,7 @@ REGRESSION_LOSS_FOR_CLASSES = Kind(
     hurts="The model is asked for a number between the classes, so it answers the mean of those that it hesitates "
     "between, which is another class.",
     fix="Use cross_entropy, with an output unit for each class and the ids as they are.",
-    wrong_when="Ids that are grades, ages or counts, where neighbours are alike.",
+    wrong_when="Ids that are grades, ages or counts, where neighbours are alike, and which are all about as frequent.",
     causes=("relu-on-output", "targets-not-scaled"),
 )
 
@@ -178,7 +184,7 @@ MULTI_LABEL_WITH_SOFTMAX = Kind(
     fix="Return a raw logit for each label and use bce_with_logits.",
     wrong_when="Never, for targets of zeros and ones; divide each row by its sum where a distribution is meant.",
     causes=(
-        *_STUCK,
+        *_UNFIT,
         "labels-out-of-range",
         "softmax-before-cross-entropy",
         "sigmoid-before-bce-with-logits",

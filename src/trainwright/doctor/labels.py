@@ -13,8 +13,6 @@ from trainwright.doctor.rule import Rule
 from trainwright.records import Chart, Evidence, Finding, Remedy
 from trainwright.records.loss_call import LossCall, LossTarget
 
-SAMPLES_PER_CLASS = 20
-"""Samples seen for each class before one that is missing counts: of equal classes one is missed by chance at e^-20."""
 _ONE_BYTE = 1 / 255
 
 
@@ -41,7 +39,7 @@ def _without_a_unit(chart: Chart, call: LossCall) -> Finding | None:
     lowest, highest = ends
     classes = call.input.shape[1]
     if lowest >= 0 and highest < classes:
-        return _counted_from_one(chart, call) if (lowest, highest) == (1, classes - 1) else None
+        return None
     evidence = (
         Evidence(name="the smallest label", value=int(lowest), threshold=0),
         Evidence(name="the largest label", value=int(highest), threshold=classes - 1),
@@ -54,29 +52,6 @@ def _without_a_unit(chart: Chart, call: LossCall) -> Finding | None:
     else:
         remedy = f"number the classes from 0 to {classes - 1}; leave samples without a label out"
     return _finding(chart, evidence, remedy)
-
-
-def _counted_from_one(chart: Chart, call: LossCall) -> Finding | None:
-    """A note: class 0 never occurs and all others do, so a unit is wasted. Tokens, which may be padding, are let be."""
-    stats, classes = chart.info.targets, call.input.shape[1]
-    if stats is None or len(call.input.shape) > 2 or stats.distinct != classes - 1 or classes < 3:
-        return None
-    if stats.samples < SAMPLES_PER_CLASS * classes:
-        return None
-    evidence = (
-        Evidence(name="the smallest label", value=1, threshold=0),
-        Evidence(name="different labels", value=stats.distinct),
-        Evidence(name="classes that the model's output can name", value=classes),
-    )
-    return LABELS_OUT_OF_RANGE.finding(
-        where=place_of_targets(chart),
-        severity="note",
-        title="class 0 never occurs: the labels seem to count from 1",
-        because="the output unit of class 0 is trained to answer never, and one unit fewer would do",
-        confidence=0.8,
-        evidence=evidence,
-        remedies=(Remedy(text=f"subtract 1 from the labels, and give the last layer {classes - 1} units"),),
-    )
 
 
 def _ends(chart: Chart, call: LossCall) -> tuple[float, float] | None:

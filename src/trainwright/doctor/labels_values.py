@@ -31,9 +31,9 @@ PADDING_SHARE = 0.05
 SCALE = 1e3
 """Standard deviation of the targets, or their |mean| in standard deviations, from which a network's first outputs,
 about 1 in size, are nowhere near."""
-CLOSE_TO_MEAN, SHARE_OF_SPREAD = 3.0, 0.1
-"""First outputs centred this near to the targets' mean (in standard deviations), and spread over at least this share
-of one, are a head that has been scaled."""
+CLOSE_TO_MEAN, SHARE_OF_SPREAD = 3.0, 0.02
+"""A head has been set to the targets' mean where its first outputs are centred this near to it, in standard deviations,
+and to their scale where they are spread over at least this share of one; a plain head reaches 0.003 at most."""
 
 
 def no_valid_targets(chart: Chart) -> Finding | None:
@@ -43,9 +43,9 @@ def no_valid_targets(chart: Chart) -> Finding | None:
         stats = chart.info.targets
         if target is None or target.total == 0 or target.counted > 0 or target.ignored is None:
             continue
-        direct = stats is not None and chart.info.loss in ("cross_entropy", "nll")
-        if direct and not stats.minimum == stats.maximum == target.ignored:  # some count among further samples
-            continue
+        ends = (stats.minimum, stats.maximum) if stats is not None else ()
+        if chart.info.loss in ("cross_entropy", "nll") and any(end != target.ignored for end in ends):
+            continue  # some count among further samples
         return NO_VALID_TARGETS.finding(
             where=place_of_targets(chart),
             step=0,
@@ -129,10 +129,9 @@ def targets_not_scaled(chart: Chart) -> Finding | None:
     if not (math.isfinite(stats.mean) and math.isfinite(stats.std)) or stats.std <= 0:
         return None
     offset = abs(stats.mean) / stats.std
-    if stats.std <= SCALE and offset <= SCALE:
-        return None
     for call in calls_of(chart, DISTANCES):
-        if _scaled_head(call, stats.mean, stats.std):
+        centred, spread = _head(call, stats.mean, stats.std)
+        if (offset <= SCALE or centred) and (stats.std <= SCALE or spread):
             continue
         evidence = [
             Evidence(
@@ -165,11 +164,12 @@ def targets_not_scaled(chart: Chart) -> Finding | None:
     return None
 
 
-def _scaled_head(call: LossCall, mean: float, std: float) -> bool:
+def _head(call: LossCall, mean: float, std: float) -> tuple[bool, bool]:
+    """Return whether the first outputs are centred on the targets' mean, and whether they have their scale."""
     low, high = call.input.minimum, call.input.maximum
     if low is None or high is None:
-        return False
-    return abs((low + high) / 2 - mean) <= CLOSE_TO_MEAN * std and high - low >= SHARE_OF_SPREAD * std
+        return False, False
+    return abs((low + high) / 2 - mean) <= CLOSE_TO_MEAN * std, high - low >= SHARE_OF_SPREAD * std
 
 
 RULES = (

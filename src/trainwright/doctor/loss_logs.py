@@ -8,8 +8,9 @@ from trainwright.doctor.rule import Rule
 from trainwright.records import Chart, Evidence, Finding, Remedy
 from trainwright.records.loss_call import LossInput
 
-LOG_SUM_TOLERANCE = 1e-2
-"""|log sum exp| of log-probabilities: 1e-6 in float32, 8e-3 in bfloat16; raw logits of C classes give about log C."""
+LOG_SUM_TOLERANCE = 5e-2
+"""|log sum exp| of log-probabilities: below 1e-6 in float32, 2e-2 in bfloat16 with 50 000 classes; untrained logits of
+C classes give log C and more (least of 200 nets: 0.99 for two)."""
 
 
 def nll_without_log_softmax(chart: Chart) -> Finding | None:

@@ -1,5 +1,6 @@
 """What everybody speaks: frozen records without behaviour beyond derivation. Nothing here needs torch."""
 
+from trainwright.records.baselines import Baselines
 from trainwright.records.findings import (
     CheckResult,
     CheckStatus,
@@ -35,6 +36,7 @@ from trainwright.records.specs import (
 
 __all__ = [
     "AugmentSpec",
+    "Baselines",
     "Chart",
     "CheckResult",
     "CheckStatus",

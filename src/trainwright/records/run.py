@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from trainwright.records.baselines import Baselines
 from trainwright.records.findings import Location
 from trainwright.records.loss_call import LossCall
 
@@ -52,11 +53,9 @@ class TargetStats:
     """The training targets. `minimum` and `maximum` are over all of them.
 
     `constant_loss` is the loss of the best constant predictor: the entropy of the labels in nats for a logit loss, the
-    variance for the squared error; None where it is not known. `linear_score` is what a closed-form linear model
-    reaches on validation data in the run's metric (accuracy; the root of the mean squared error in the target's own
-    units), None where it was not computed. `mean` and `std` are over all values that count, and `rarest` and
-    `commonest` the shares of the least and the most frequent value; None where nobody measured them, or there are too
-    many values.
+    variance for the squared error; None where it is not known. `mean` and `std` are over all values that
+    count, and `rarest` and `commonest` the shares of the least and the most frequent value; None where nobody measured
+    them, or there are too many values.
     """
 
     samples: int
@@ -65,7 +64,6 @@ class TargetStats:
     integral: bool
     distinct: int
     constant_loss: float | None = None
-    linear_score: float | None = None
     mean: float | None = None
     std: float | None = None
     rarest: float | None = None
@@ -114,6 +112,7 @@ class RunInfo:
     inputs: InputStats | None = None
     targets: TargetStats | None = None
     output: OutputFacts | None = None
+    baselines: Baselines | None = None
 
     @property
     def constant_loss(self) -> float | None:

@@ -17,6 +17,7 @@ Role = Literal["raw", "train", "validation", "test"]
 _POINTS = 1200
 _SMOOTH_FROM = 50
 _SPAN_SHARE = 0.02
+_FAR = 3.0  # ranges of the curves beyond them, up to which a level is drawn
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,14 +32,14 @@ class Series:
 
 @dataclass(frozen=True, kw_only=True)
 class Panel:
-    """One plot. `baseline` is a named level to compare with, `zero` has the axis begin at zero."""
+    """One plot. `baselines` are named levels to compare with, `zero` has the axis begin at zero."""
 
     key: str
     title: str
     series: tuple[Series, ...]
     allow_log: bool = False
     zero: bool = False
-    baseline: tuple[str, float] | None = None
+    baselines: tuple[tuple[str, float], ...] = ()
 
 
 def build_panels(info: RunInfo, chart: Chart) -> list[Panel]:
@@ -69,14 +70,13 @@ def _loss(info: RunInfo, chart: Chart) -> Panel:
         # Beside the loss of every step, an evaluation of the training split would say the same twice.
         if split != "train" or not series:
             series += _evaluated(chart.evaluations(split), split, lambda record: record.loss)
-    constant = info.targets.constant_loss if info.targets is not None else None
-    drawn = series and constant is not None and math.isfinite(constant)
+    linear = info.baselines.linear_loss if info.baselines is not None else None
     return Panel(
         key="loss",
         title="Loss",
         series=tuple(series),
         allow_log=True,
-        baseline=("constant predictor", constant) if drawn and constant is not None else None,
+        baselines=_levels(series, constant=info.constant_loss, linear=linear),
     )
 
 
@@ -88,7 +88,25 @@ def _metric(info: RunInfo, chart: Chart) -> Panel:
         records = [record for record in chart.evaluations(split) if metric in record.metrics]
         series += _evaluated(records, split, lambda record: record.metrics[metric])
     title = "RMSE" if metric == "rmse" else metric.capitalize()
-    return Panel(key="metric", title=title, series=tuple(series))
+    known = info.baselines if info.baselines is not None and info.baselines.metric == metric else None
+    levels = _levels(
+        series,
+        constant=known.constant_metric if known is not None else None,
+        linear=known.linear_metric if known is not None else None,
+    )
+    return Panel(key="metric", title=title, series=tuple(series), baselines=levels)
+
+
+def _levels(series: Sequence[Series], *, constant: float | None, linear: float | None) -> tuple[tuple[str, float], ...]:
+    """Return what the run is to be compared with, without a level so far off that the curves would become a line."""
+    values = [value for one in series for value in one.curve.values if math.isfinite(value)]
+    if not values:
+        return ()
+    low, high = min(values), max(values)
+    room = max(high - low, 0.1 * abs(high))
+    named = (("constant predictor", constant), ("linear model", linear))
+    known = [(name, level) for name, level in named if level is not None and math.isfinite(level)]
+    return tuple((name, level) for name, level in known if low - _FAR * room <= level <= high + _FAR * room)
 
 
 def _evaluated(records: Sequence[EvalRecord], split: Role, value: Callable[[EvalRecord], float]) -> list[Series]:

@@ -46,8 +46,8 @@ def plot_svg(panel: Panel, across: Axis, pins: Sequence[Pin]) -> str:
     parts += _step_axis(across, bottom)
     parts += [_pin_line(pin, across, bottom) for pin in pins]
     if up is not None:
-        if panel.baseline is not None:
-            parts += _baseline(panel.baseline, up, top, bottom)
+        for place, (name, level) in enumerate(panel.baselines):
+            parts += _baseline(name, level, up, top, bottom, left=place % 2 == 1)
         parts += [_curves(panel.series, across, up, top, bottom), *_end_labels(panel.series, up, top, bottom)]
     key = markup(panel.key)
     head = f'<title id="{key}-title">{markup(panel.title)} by optimizer step</title>'
@@ -62,8 +62,8 @@ def _value_axis(panel: Panel) -> Axis | None:
     values = [value for series in panel.series for value in series.curve.values]
     if axis_for(values, allow_log=False) is None:
         return None
-    level = [] if panel.baseline is None else [panel.baseline[1]]
-    return axis_for([*values, *level], allow_log=panel.allow_log, zero=panel.zero)
+    levels = [level for _, level in panel.baselines]
+    return axis_for([*values, *levels], allow_log=panel.allow_log, zero=panel.zero)
 
 
 def _grid(up: Axis, top: float, bottom: float) -> list[str]:
@@ -94,12 +94,13 @@ def _pin_line(pin: Pin, across: Axis, bottom: float) -> str:
     return f'<line class="pin-line {pin.severity}" x1="{x}" x2="{x}" y1="0" y2="{bottom}"/>'
 
 
-def _baseline(baseline: tuple[str, float], up: Axis, top: float, bottom: float) -> list[str]:
-    name, level = baseline
+def _baseline(name: str, level: float, up: Axis, top: float, bottom: float, *, left: bool) -> list[str]:
+    """Draw a level to compare with; labels of two stand at different ends, since the levels may be near each other."""
     y = _height(up, level, top, bottom)
     line = f'<line class="baseline" x1="0" x2="100%" y1="{y:.1f}" y2="{y:.1f}"/>'
     above = y - 6 if y - top > 18 else y + 14
-    return [line, _text("baseline-label", "100%", above, f"{name} {number(level)}", anchor="end", shift=-4)]
+    place, anchor, shift = ("0", "start", 4) if left else ("100%", "end", -4)
+    return [line, _text("baseline-label", place, above, f"{name} {number(level)}", anchor=anchor, shift=shift)]
 
 
 def _gutter(measured: Iterable[Series], across: Axis, lost: int) -> list[str]:
@@ -168,8 +169,7 @@ def _description(panel: Panel, measured: Iterable[Series], up: Axis | None) -> s
             f"lowest {number(lowest[1])} at step {number(lowest[0])}, "
             f"highest {number(highest[1])} at step {number(highest[0])}."
         )
-    if panel.baseline is not None:
-        sentences.append(f"Dashed: {panel.baseline[0]} at {number(panel.baseline[1])}.")
+    sentences += [f"Dashed: {name} at {number(level)}." for name, level in panel.baselines]
     return " ".join(sentences)
 
 

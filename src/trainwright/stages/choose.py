@@ -150,7 +150,8 @@ def recommended_rate(model: str, optimizer: str, *, text: bool = False) -> float
 def advice(facts: Facts) -> Sequence[str]:
     """Return what is worth a thought but is not done without being asked: plain sentences."""
     said = []
-    if facts.class_counts and min(facts.class_counts) > 0:
+    classes = facts.shape.vocabulary is None  # letters are not drawn as samples, and their frequency is their nature
+    if classes and facts.class_counts and min(facts.class_counts) > 0:
         ratio = max(facts.class_counts) / min(facts.class_counts)
         if ratio >= _IMBALANCE:
             said.append(

@@ -13,16 +13,15 @@ from torch import nn
 from trainwright.data.feed import Feed
 from trainwright.errors import ModelError
 from trainwright.randomness import isolated
-from trainwright.records import Location, LossSpec, RunInfo, Setting, Task
+from trainwright.records import Baselines, Location, LossSpec, RunInfo, Setting, Task
 from trainwright.stages.choose import recommended_rate
 from trainwright.stages.recipe import Recipe
 from trainwright.tensors import evaluating
 from trainwright.training.loop import updates_per_epoch
 from trainwright.training.metrics import metric_name
+from trainwright.vitals.baselines import SAMPLES, baselines, divided
 from trainwright.vitals.output import output_facts
-from trainwright.vitals.setup import has_input_norm, input_stats, linear_score, target_stats
-
-_LINEAR_SAMPLES = 4096
+from trainwright.vitals.setup import has_input_norm, input_stats, target_stats
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,18 +89,31 @@ def measure(
     )
     if recipe.doctor.level == "off":
         return info
-    held_out = subject.splits.get("validation", train)
-    linear = None
-    if subject.task != "multi-label" and subject.inputs.is_floating_point() and len(subject.target_std) <= 1:
-        linear = linear_score(train.take(_LINEAR_SAMPLES), held_out.take(_LINEAR_SAMPLES), subject.task)
-    if linear is not None and subject.task == "regression":
-        linear *= next(iter(subject.target_std), 1.0)  # in the units in which the net's own error is reported
     return replace(
         info,
         inputs=input_stats(subject.inputs) if subject.inputs.is_floating_point() else None,  # token ids have no scale
-        targets=target_stats(subject.targets, loss if subject.plain else "", linear_score=linear),
+        targets=target_stats(subject.targets, loss if subject.plain else ""),
+        baselines=_baselines(subject, loss if subject.plain else "", recipe.train.seed),
         output=output_facts(model, x, subject.loss, y),
     )
+
+
+def _baselines(subject: Subject, loss: str, seed: int) -> Baselines | None:
+    """Return what a constant and a linear model reach, the error in the user's units; None for several targets."""
+    if len(subject.target_std) > 1:
+        return None
+    train = subject.splits["train"].take(SAMPLES)
+    if "validation" in subject.splits:
+        held_out = subject.splits["validation"].take(SAMPLES)
+    else:
+        train, held_out = divided(train, seed)
+    found = baselines(train, held_out, subject.task, loss, own_validation="validation" in subject.splits)
+    if found.metric != "rmse":
+        return found
+    scale = next(iter(subject.target_std), 1.0)
+    errors = (found.constant_metric, found.linear_metric)
+    constant, linear = (None if error is None else error * scale for error in errors)
+    return replace(found, constant_metric=constant, linear_metric=linear)
 
 
 def output_units(model: nn.Module, x: torch.Tensor) -> int:

@@ -7,27 +7,28 @@ from typing import Any
 import torch
 from torch import nn
 
-from trainwright.data.arrays import from_arrays
-from trainwright.data.augmented import Augment
-from trainwright.data.batches import batches_of, is_pair
-from trainwright.data.feed import Feed
-from trainwright.data.samplers import balancing_weights
 from trainwright.errors import ModelError, UsageError, did_you_mean
 from trainwright.parts import losses, optimizers
-from trainwright.records import DataShape, Location, LossSpec, Task
+from trainwright.records import Location, Task
 from trainwright.report.safe import visible
 from trainwright.stages.choose import schedule_for
 from trainwright.stages.facts import Subject, measure, output_units
-from trainwright.stages.fit_together import check_batches, check_numerics
+from trainwright.stages.fit_together import (
+    check_augmented,
+    check_batches,
+    check_left_over,
+    check_numerics,
+    check_pairing,
+    check_targets,
+)
+from trainwright.stages.given_data import given_batches, told_classes
 from trainwright.stages.named import Loss, build_loss, build_optimizer, build_schedule, loss_for
 from trainwright.stages.recipe import Recipe
 from trainwright.stages.sections import AUTO, known_keys
 from trainwright.stages.setup import REFERENCE_SAMPLES, Setup
-from trainwright.stages.sizes import accumulate_for, batch_size_for, choose_device, epochs_for, threads_for
-from trainwright.stages.splits import augmentation
+from trainwright.stages.sizes import accumulate_for, choose_device, epochs_for, threads_for
 from trainwright.training.precision import check_precision
 
-_STREAM_SAMPLES = 4096  # whose targets stand for those of a stream
 _SECTIONS = ("train", "optimizer", "schedule", "augment", "doctor")
 
 
@@ -67,14 +68,16 @@ def prepare_given(
     recipe = recipe.completed({"optimizer.name": "adamw"})
     recipe = recipe.completed({"schedule.name": schedule_for(recipe.optimizer.name).value})
     model.to(device)
-    spec = losses.recognise(loss) if loss is not None else losses.CATALOGUE.get(recipe.loss.name)
-    splits, task, (inputs, targets) = _splits(recipe, train, validation, device, spec, own_loss=loss is not None)
+    given = given_batches(recipe, model, train, validation, device, loss)
+    splits, task, targets = given.splits, given.task, given.targets
     reference = splits["train"].take(REFERENCE_SAMPLES)
+    spec = losses.recognise(loss) if loss is not None else None
     loss_settings: dict[str, Any] = {}
     evaluation = loss
     if loss is None:
         outputs = output_units(model, reference[0][:2])
-        spec = loss_for(recipe, task, _classes(outputs) if task == "classification" else outputs)
+        _check_labels(recipe, task, targets)
+        spec = loss_for(recipe, task, told_classes(outputs) if task == "classification" else outputs)
         made = build_loss(recipe, spec, _class_counts(targets, outputs) if task == "classification" else ())
         loss, evaluation = made.training, made.evaluation
         loss_settings = {f"loss.{option}": value for option, value in made.options.items()}
@@ -105,7 +108,13 @@ def prepare_given(
         }
     )
     name = type(model).__name__
+    check_left_over(model, train, reference[0])
+    check_augmented(model, loss, splits["train"])
     notes = [*check_batches(recipe, model, splits["train"]), *check_numerics(recipe, closure=closure)]
+    if spec is None:
+        check_pairing(model, loss, reference)
+    else:
+        notes += check_targets(recipe, spec, model, reference, loss=loss)
     subject = Subject(
         name=name.lower(),
         task=task,
@@ -114,7 +123,7 @@ def prepare_given(
         loss=evaluation,
         spec=spec,
         splits=splits,
-        inputs=inputs,
+        inputs=given.inputs,
         targets=targets,
         plain=losses.is_plain(evaluation),
     )
@@ -136,11 +145,6 @@ def prepare_given(
     )
 
 
-def _classes(outputs: int) -> int:
-    """Return how many classes a network with so many outputs tells: one logit tells two, two logits speak for each."""
-    return 2 if outputs == 1 else max(outputs, 3)
-
-
 def _class_counts(targets: torch.Tensor, outputs: int) -> tuple[int, ...]:
     """Return how often each class occurs, () where targets name no classes that a network with `outputs` can tell."""
     ids = targets.reshape(-1)
@@ -150,75 +154,18 @@ def _class_counts(targets: torch.Tensor, outputs: int) -> tuple[int, ...]:
     return tuple(torch.bincount(ids.long(), minlength=classes).tolist())
 
 
-def _splits(
-    recipe: Recipe,
-    train: Any,
-    validation: Any,
-    device: torch.device,
-    spec: LossSpec | None,
-    *,
-    own_loss: bool,
-) -> tuple[dict[str, Feed], Task, tuple[torch.Tensor, torch.Tensor]]:
-    """Return the batches of both splits, the task, and inputs and targets: all of them, or a sample of a stream.
-
-    Whole numbers are class ids. Floating-point targets are values, unless the loss knows them as classes. A loss of the
-    user's own (`own_loss`) sees the targets in their own shape; it was written for that.
-    """
-    seed = recipe.train.seed
-    parts: dict[str, Any] = {"train": train, "validation": validation}
-    batch_size = recipe.train.batch_size if isinstance(recipe.train.batch_size, int) else 1  # for streams: not used
-    task: Task | None = None
-    measured: tuple[torch.Tensor, torch.Tensor] | None = None
-    dataset = None
-    if is_pair(train):
-        dataset = from_arrays(train, validation if is_pair(validation) else None, task=recipe.data.task)
-        if not own_loss:
-            parts["train"] = dataset.train
-            parts["validation"] = dataset.validation if is_pair(validation) else validation
-        batch_size = batch_size_for(recipe, len(dataset.train))
-        task = dataset.shape.task
-        known = [split.y for split in (dataset.train, dataset.validation) if split is not None]
-        measured = dataset.train.x, torch.cat(known)
-    if task is None or measured is None:
-        measured = batches_of(train, batch_size=batch_size, seed=seed).take(_STREAM_SAMPLES)
-        floating = measured[1].is_floating_point()
-        task = recipe.data.task if recipe.data.task != AUTO else "regression" if floating else "classification"
-    if recipe.data.task == AUTO and _names_classes(measured[1], spec):
-        task = "classification"
-    balanced = balancing_weights(dataset.train.y) if recipe.train.sampler == "balanced" and dataset else None
-    splits: dict[str, Feed] = {
-        name: batches_of(
-            part,
-            batch_size=batch_size,
-            seed=seed,
-            device=device,
-            sample_weights=balanced if name == "train" else None,
-            augment=_augmentation(recipe, measured, task, spec) if name == "train" else None,
-        )
-        for name, part in parts.items()
-        if part is not None or name == "train"
-    }
-    return splits, task, measured
-
-
-def _augmentation(
-    recipe: Recipe, sample: tuple[torch.Tensor, torch.Tensor], task: Task, spec: LossSpec | None
-) -> Augment | None:
-    """Return what changes the training samples. Nobody says which value is black: each channel's darkest is taken."""
-    x, y = sample
-    columns = y.shape[1] if y.dim() > 1 else 1
-    outputs = int(y.max()) + 1 if task == "classification" and not y.is_floating_point() else columns
-    shape = DataShape(input_shape=tuple(x.shape[1:]), outputs=outputs, task=task)
-    darkest = x.amin(dim=tuple(d for d in range(x.dim()) if d != 1)) if x.dim() == 4 else torch.zeros(1)
-    return augmentation(recipe, shape, spec, tuple(darkest.tolist()))
-
-
-def _names_classes(targets: torch.Tensor, spec: LossSpec | None) -> bool:
-    """Say whether a loss takes floating-point targets for classes: a column of 0 and 1, or a probability for each."""
-    if spec is None or "classification" not in spec.tasks:
-        return False
-    columns = 1 if targets.dim() == 1 else targets.shape[1]
-    return columns == 1 if spec.target == "binary" else columns > 1 or spec.name == "focal"
+def _check_labels(recipe: Recipe, task: Task, targets: torch.Tensor) -> None:
+    """Refuse a loss of classes for what is taken for values, and might be labels of yes or no."""
+    spec = losses.CATALOGUE.get(recipe.loss.name)
+    if task != "regression" or recipe.data.task != AUTO or spec is None or "multi-label" not in spec.tasks:
+        return
+    if targets.dim() < 2 or not bool(((targets >= 0) & (targets <= 1)).all()):
+        return
+    told = "floating-point targets in several columns are taken for values"
+    remedy = 'pass task="multi-label"'
+    if not bool(((targets == 0) | (targets == 1)).all()):
+        remedy = "for probabilities pass the loss itself, torch.nn.BCEWithLogitsLoss()"
+    raise recipe.problem("loss.name", f"loss '{spec.name}' is for classes and labels, and {told}; {remedy}")
 
 
 def _check_ownership(optimizer: torch.optim.Optimizer, model: nn.Module) -> None:

@@ -85,7 +85,10 @@ def prepare(recipe: Recipe, dataset: Dataset, data_root: str | None = None) -> S
     """Build what a recipe names for `dataset`; raises `RecipeError` or `ModelError` where they do not fit."""
     device = choose_device(recipe.train.device)
     facts = facts_of(dataset)
-    recipe = recipe.completed({choice.setting: choice.value for choice in choose(facts, given_of(recipe))})
+    chosen = {choice.setting: choice.value for choice in choose(facts, given_of(recipe))}
+    if recipe.train.batch_size == AUTO:  # asked for: it is found by trying, not recommended
+        chosen.pop("train.batch_size", None)
+    recipe = recipe.completed(chosen)
     check_precision(recipe.train.precision, device)
 
     spec = loss_for(recipe, facts.task, dataset.shape.outputs)

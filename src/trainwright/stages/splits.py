@@ -1,4 +1,4 @@
-"""A data set as batches: sampled, augmented, and counted the way the recipe asks."""
+"""Data as batches: sampled, augmented, and counted the way the recipe asks."""
 
 from __future__ import annotations
 
@@ -25,21 +25,19 @@ def facts_of(dataset: Dataset) -> Facts:
 def dataset_batches(
     recipe: Recipe, dataset: Dataset, batch_size: int, device: torch.device, spec: LossSpec
 ) -> dict[str, Feed]:
-    """Return the batches of every split. Sampling and augmentation belong to training alone."""
-    seed = recipe.train.seed
+    """Return the batches of every split. Sampling and augmentation belong to training alone.
+
+    Raises `RecipeError` where the data cannot be sampled or changed as the recipe asks.
+    """
+    seed, shape = recipe.train.seed, dataset.shape
     parts = [split for split in (dataset.train, dataset.validation, dataset.test) if split is not None]
-    if dataset.shape.vocabulary is not None:
+    weights = _weights(recipe, dataset)
+    units = spec.output_units(shape.outputs) if shape.task == "classification" else shape.outputs
+    change = augmentation(recipe, shape, spec, _black(dataset), units=units)
+    if shape.vocabulary is not None:
         from trainwright.data.text import TextBatches
 
         return {split.name: TextBatches(split, batch_size=batch_size, seed=seed, device=device) for split in parts}
-    weights = None
-    if recipe.train.sampler == "balanced":
-        if dataset.shape.task != "classification":
-            raise recipe.problem(
-                "train.sampler", f"train.sampler = 'balanced' needs classes; the task is {dataset.shape.task}"
-            )
-        weights = balancing_weights(dataset.train.y)
-    change = augmentation(recipe, dataset.shape, spec, _black(dataset))
     return {
         split.name: Batches(
             split,
@@ -54,11 +52,12 @@ def dataset_batches(
 
 
 def augmentation(
-    recipe: Recipe, shape: DataShape, spec: LossSpec | None, fill: tuple[float, ...]
+    recipe: Recipe, shape: DataShape, spec: LossSpec | None, fill: tuple[float, ...], *, units: int
 ) -> augment.Augment | None:
     """Return what changes the training samples, None where nothing is to.
 
-    Raises `RecipeError` where a change does not suit the samples or the loss.
+    `units` counts the network's outputs: two classes may be told by one of them, whose mixed target is a single
+    probability. Raises `RecipeError` where a change does not suit the samples or the loss.
     """
     strengths = {name: value for name, value in recipe.augment.strengths.items() if value > 0}
     if not strengths:
@@ -66,7 +65,25 @@ def augmentation(
     problem = augment.problem(strengths, shape, spec.name if spec is not None else "")
     if problem:
         raise recipe.problem(f"augment.{next(iter(strengths))}", problem)
-    return augment.Augment(strengths, seed=recipe.train.seed, task=shape.task, outputs=shape.outputs, fill=fill)
+    return augment.Augment(strengths, seed=recipe.train.seed, task=shape.task, outputs=units, fill=fill)
+
+
+def _weights(recipe: Recipe, dataset: Dataset) -> torch.Tensor | None:
+    """Return the chance of each training sample, None where all are drawn alike."""
+    if recipe.train.sampler != "balanced":
+        return None
+    if dataset.shape.vocabulary is not None:
+        raise recipe.problem(
+            "train.sampler",
+            "train.sampler = 'balanced' draws each sample by its class, and a window of a text has a class for each of "
+            "its tokens; leave it at 'shuffled' (loss.weights = 'balanced' weighs the tokens themselves)",
+        )
+    if dataset.shape.task != "classification":
+        raise recipe.problem(
+            "train.sampler",
+            f"train.sampler = 'balanced' needs classes; the task is {dataset.shape.task}; leave it at 'shuffled'",
+        )
+    return balancing_weights(dataset.train.y)
 
 
 def _black(dataset: Dataset) -> tuple[float, ...]:

@@ -68,6 +68,7 @@ def subject_of(
         loss_options=_options(function),
         optimizer=optimizer,
         schedule=_multiples(schedule),
+        scheduler=schedule if hasattr(schedule, "step") else None,
         train=train,
         validation=None if validation is None else _feed(validation, seed, device),
         loader=None if _paired(data) else data,

@@ -126,6 +126,11 @@ def fit(
         optimizer=objects.get("optimizer"),
         caller=caller,
     )
+    if path is None and setup.recipe.train.loggers:
+        raise setup.recipe.problem(
+            "train.loggers",
+            "train.loggers write into the folder of a run, and none is named; pass folder=..., or leave loggers out",
+        )
     return carry_out(setup, path)
 
 

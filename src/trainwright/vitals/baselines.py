@@ -59,6 +59,8 @@ def baselines(train: Sample, held_out: Sample, task: Task, loss: str = "", *, ow
     found = Baselines(metric=metric, samples=len(y), held_out=len(truth), own_validation=own_validation)
     if len(y) < FEWEST or len(truth) < 1:
         return replace(found, reason=f"{len(y)} usable samples are too few")
+    if _sequences(y, task) and y.shape[1:] == truth.shape[1:]:
+        return _of_sequences(found, y, truth, loss)
     goal = _goal(y, truth, task, loss)
     if goal is None:
         return replace(found, reason="the targets are of a form that no baseline is known for")
@@ -126,6 +128,31 @@ def _goal(y: torch.Tensor, truth: torch.Tensor, task: Task, loss: str) -> _Goal 
     if y.is_floating_point() and y.dim() == 2 and bool((rows.sum(1) - 1).abs().max() < 1e-3 and (rows >= 0).all()):
         return _Goal(y=rows.double(), truth=others.double(), task=task, binary=False)
     return None
+
+
+def _sequences(y: torch.Tensor, task: Task) -> bool:
+    """Say whether every sample has several targets that are classes: the tokens of a text, the pixels of a mask."""
+    return task == "classification" and not y.is_floating_point() and y.numel() > len(y)
+
+
+def _of_sequences(found: Baselines, y: torch.Tensor, truth: torch.Tensor, loss: str) -> Baselines:
+    """Return the constant alone, which knows how frequent each class is over all places."""
+    known, asked = (part.reshape(-1).long() for part in (y, truth))
+    known, asked = known[known != _IGNORED], asked[asked != _IGNORED]
+    if not len(known) or not len(asked) or int(min(known.min(), asked.min())) < 0:
+        return replace(found, reason="no target is a class")
+    if int(max(known.max(), asked.max())) >= 2**24:
+        return replace(found, reason="there are too many classes to count")
+    counts = torch.bincount(known, minlength=int(asked.max()) + 1).double()
+    # What training lacks gets half a sample, if validation asks for it.
+    shares = torch.where((counts == 0) & (torch.bincount(asked, minlength=len(counts)) > 0), 0.5, counts)
+    shares = shares / shares.sum()
+    return replace(
+        found,
+        constant_loss=float(-shares[asked].log().mean()) if loss in ("cross_entropy", "nll") else None,
+        constant_metric=float((asked == int(counts.argmax())).double().mean()),
+        reason="every sample has several targets, which no quick linear model gives",
+    )
 
 
 def _constant(goal: _Goal, loss: str) -> torch.Tensor:

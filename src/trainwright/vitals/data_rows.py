@@ -10,9 +10,11 @@ import torch
 
 _GAMMA = np.uint64(0x9E3779B97F4A7C15)  # 2**64 over the golden ratio
 _CHUNK = 2**20  # words at a time: what is intermediate stays in the cache
-_PAIRS = 512  # rows of which all pairs are compared to see how often a feature repeats
+_PAIRS = 256  # rows of which all pairs are compared to see how often a feature repeats
+_COMPARED = 1024  # features that are compared, evenly spread ones where there are more
+_NEAREST = 4  # features in which even the nearest different row must differ, for nineteen rows in twenty
 _DISTINCT = 0.9  # a feature of which so many values differ tells rows apart by itself
-_DEPENDENCE = 0.25  # features are not independent: only this share of their information is counted
+_DEPENDENCE = 0.4  # features are not independent: only this share of their information is counted
 
 
 def row_hashes(x: torch.Tensor) -> np.ndarray:
@@ -70,16 +72,17 @@ def recurrence(hashes: np.ndarray) -> Recurrence:
 def tells_apart(x: torch.Tensor, hashes: np.ndarray) -> bool:
     """Say whether the features of `x` `(n, ...)` carry so much that two equal rows cannot be equal by chance.
 
-    Either some feature hardly ever repeats among different rows, as measurements do, or the chance that all features
-    of two rows agree, of which a quarter of the logarithm is counted because features depend on each other, is below
-    one in the number of pairs. A table of some categories fails both.
+    Either some feature hardly ever repeats among different rows, as measurements do. Or the chance that all features
+    of two rows agree, of which two fifths of the logarithm count because features depend on each other, is below one in
+    the number of pairs, and no different rows are nearly equal: where rows coincide, others just miss each other. A
+    table of some categories, or of many that say the same, fails both.
     """
     _, first = np.unique(hashes, return_index=True)
     if len(first) < 16:
         return False
     chosen = np.sort(first)[:: max(1, len(first) // _PAIRS)][:_PAIRS]
-    values = x.detach()[torch.from_numpy(chosen)].reshape(len(chosen), -1).double().cpu().numpy()
-    values = values[:, :: max(1, values.shape[1] // 4096)]
+    values = x.detach()[torch.from_numpy(chosen).to(x.device)].reshape(len(chosen), -1).double().cpu().numpy()
+    values = values[:, :: max(1, values.shape[1] // _COMPARED)]
     ordered = np.sort(values, axis=0)
     changes = ordered[1:] != ordered[:-1]
     if (changes.sum(axis=0) + 1 >= _DISTINCT * len(chosen)).any():
@@ -90,7 +93,10 @@ def tells_apart(x: torch.Tensor, hashes: np.ndarray) -> bool:
         lengths = np.diff(np.flatnonzero(np.concatenate([[True], column, [True]])))
         equal = float((lengths * (lengths - 1) / 2).sum())
         information -= math.log(max(equal, 1.0) / pairs)
-    return _DEPENDENCE * information > 2 * math.log(max(len(hashes), 2))
+    if _DEPENDENCE * information <= 2 * math.log(max(len(hashes), 2)):
+        return False
+    differing = [np.sort((values != row).sum(axis=1))[1] for row in values]  # the first is the row itself
+    return float(np.quantile(differing, 0.05)) >= _NEAREST
 
 
 def class_ids(y: torch.Tensor) -> torch.Tensor | None:

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import math
-
 import torch
 from torch import nn
 
-from trainwright.records import InputStats, TargetStats, Task
+from trainwright.records import InputStats, TargetStats
 from trainwright.tensors import is_normalisation
 
 _IGNORED = -100  # a target that does not count ...
 _IGNORING = ("cross_entropy", "nll", "kl_div", "focal")  # ... for these losses
 _SAMPLES = 4096  # enough for three digits of every statistic below, and a bound on what any of them costs
-_LINEAR_FEATURES = 1024
 _VALUES = 100_000  # targets that are counted and averaged
 
 
@@ -55,7 +52,7 @@ def input_stats(x: torch.Tensor) -> InputStats:
     )
 
 
-def target_stats(y: torch.Tensor, loss: str, *, linear_score: float | None = None) -> TargetStats:
+def target_stats(y: torch.Tensor, loss: str) -> TargetStats:
     """Measure the targets `(n,)` or `(n, columns)`, and what the best constant predictor reaches under `loss`.
 
     `loss` is a name of the catalogue, or "" where the loss is not known (then there is no constant loss).
@@ -75,7 +72,6 @@ def target_stats(y: torch.Tensor, loss: str, *, linear_score: float | None = Non
         integral=not floating or bool((values == values.round()).all()),
         distinct=len(counts),
         constant_loss=constant_loss(y, loss),
-        linear_score=linear_score,
         mean=float(numbers.mean()),
         std=float(numbers.std(correction=0)),
         rarest=int(counts.min()) / len(some),
@@ -102,39 +98,6 @@ def constant_loss(y: torch.Tensor, loss: str) -> float | None:
         values = y.double().reshape(len(y), -1)
         return float((values - values.median(0).values).abs().mean())
     return None
-
-
-def linear_score(
-    train: tuple[torch.Tensor, torch.Tensor], held_out: tuple[torch.Tensor, torch.Tensor], task: Task
-) -> float | None:
-    """Return what a ridge regression reaches on `held_out`: accuracy, or the root of the mean squared error.
-
-    Solved in closed form on a bounded sample of `train`. None where there are too many features for that to be cheap,
-    a value is not finite, or the targets are class probabilities.
-    """
-    x, y, truth = _rows(train[0]), train[1][:_SAMPLES], held_out[1][:_SAMPLES]
-    if task == "classification":
-        if y.numel() != len(y):
-            return None
-        y, truth = y.reshape(-1), truth.reshape(-1)  # (n, 1) too
-    if x.shape[1] > _LINEAR_FEATURES or not torch.isfinite(x).all() or len(x) < 2:
-        return None
-    classes = y.unique() if task == "classification" else None
-    wanted = (y[:, None] == classes).double() if classes is not None else y.double().reshape(len(y), -1)
-    mean, std = x.mean(0), x.std(0).clamp_min(1e-9)
-    design = (x - mean) / std
-    penalty = 1e-3 * len(x) * torch.eye(x.shape[1], dtype=torch.float64)
-    weights = torch.linalg.solve(design.T @ design + penalty, design.T @ (wanted - wanted.mean(0)))
-    predicted = (_rows(held_out[0]) - mean) / std @ weights + wanted.mean(0)
-    if classes is not None:
-        score = float((classes[predicted.argmax(1)] == truth).double().mean())
-    else:
-        score = float((predicted - truth.double().reshape(len(truth), -1)).square().mean().sqrt())
-    return score if math.isfinite(score) else None
-
-
-def _rows(x: torch.Tensor) -> torch.Tensor:
-    return x[:_SAMPLES].reshape(min(len(x), _SAMPLES), -1).double().cpu()
 
 
 def has_input_norm(model: nn.Module) -> bool:

@@ -1,0 +1,72 @@
+"""Dropout that is at work in evaluation mode, and the line that calls it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+
+from trainwright.checks.subject import Subject
+from trainwright.checks.uses import Called, calls_of
+from trainwright.checks.wiring import output_of, single
+from trainwright.doctor.kinds_wiring import DROPOUT_ALWAYS_ON
+from trainwright.records import Evidence, Finding, Location, Remedy
+
+_NAMES = ("dropout", "attention", "bernoulli")
+
+
+def randomness(subject: Subject, x: Any) -> tuple[float, Called | None]:
+    """Return how far two passes in evaluation mode differ, and the dropout that was at work, if there was one.
+
+    Noise that is no dropout, as in a variational autoencoder, is part of what a model computes.
+    """
+    subject.model.eval()
+    passes = [single(output_of(subject, x, seed)) for seed in (0, 0, 1)]
+    difference = _difference(passes[0], passes[2])
+    if difference == 0 or _difference(passes[0], passes[1]) != 0:  # not random, or not by torch's generator
+        return difference, None
+    calls = calls_of(lambda: output_of(subject, x), lambda name: any(word in name for word in _NAMES))
+    return difference, next((call for call in calls if _is_on(call)), None)
+
+
+def _difference(one: list[torch.Tensor], other: list[torch.Tensor]) -> float:
+    if [tensor.shape for tensor in one] != [tensor.shape for tensor in other]:
+        return float("inf")
+    pairs = [(a.detach().float(), b.detach().float()) for a, b in zip(one, other, strict=True) if a.numel()]
+    return max((float((a - b).abs().nan_to_num().max()) for a, b in pairs), default=0.0)
+
+
+def _is_on(call: Called) -> bool:
+    """Say whether a dropout, or an attention with one inside, was called so that it drops something."""
+    if call.name == "scaled_dot_product_attention":
+        return float(_argument(call, 4, "dropout_p", 0.0)) > 0
+    if call.name == "multi_head_attention_forward":
+        return bool(call.options.get("training", True)) and float(_argument(call, 10, "dropout_p", 0.0)) > 0
+    if "bernoulli" in call.name:  # one chance for all is a mask; chances that were computed are a model's own samples
+        drawn_from = call.arguments[0] if call.name == "bernoulli" and call.arguments else 0.5
+        chances = _argument(call, 1, "p", drawn_from)
+        return not isinstance(chances, torch.Tensor) or bool((chances == chances.flatten()[:1]).all())
+    if "dropout" not in call.name:
+        return False
+    return float(_argument(call, 1, "p", 0.5)) > 0 and bool(_argument(call, 2, "training", True))
+
+
+def _argument(call: Called, place: int, name: str, default: Any) -> Any:
+    return call.arguments[place] if len(call.arguments) > place else call.options.get(name, default)
+
+
+def always_on(call: Called, difference: float) -> Finding:
+    """Return the finding of a dropout that was seen at work in evaluation mode."""
+    remedies = {
+        "scaled_dot_product_attention": "pass dropout_p=self.p if self.training else 0.0",
+        "multi_head_attention_forward": "pass training=self.training",
+    }
+    text = "pass training=self.training, or register the nn.Dropout in the model, so that eval() reaches it"
+    return DROPOUT_ALWAYS_ON.finding(
+        where=Location(file=call.file, line=call.line),
+        evidence=(
+            Evidence(name="largest difference of two passes in evaluation mode", value=difference, threshold=0.0),
+            Evidence(name="at work in evaluation mode", value=call.name),
+        ),
+        remedies=(Remedy(text=remedies.get(call.name, text)),),
+    )

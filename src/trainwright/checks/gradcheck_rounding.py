@@ -1,0 +1,51 @@
+"""How much rounding there is in a loss, measured by differences of high order: nothing else is left of a smooth one.
+
+The estimator is that of Moré and Wild, "Estimating computational noise" (2011).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+
+import torch
+
+from trainwright.checks.gradcheck_losses import Losses
+from trainwright.randomness import generator
+
+_POINTS = 8
+_LINES = 3  # directions along which rounding is looked at
+_NEAR, _FAR = 1e-10, 1e-6  # spacings: in float64 the first shows rounding alone; the second passes float32's as well
+_LOW = 1e-11  # relative to the loss
+_EPSILON = torch.finfo(torch.float64).eps
+
+
+def rounding_of(losses: Losses, gradients: Mapping[str, torch.Tensor], seed: int) -> tuple[float, bool]:
+    """Return the standard deviation of rounding in the loss, and whether it is far above that of float64.
+
+    Below a quarter of the loss's own last digit it is not taken to be: an estimate of zero is luck.
+    """
+    name = max(gradients, key=lambda each: (float(gradients[each].abs().sum()), each))
+    width = losses.width(name)
+    lines = torch.randn(_LINES, width, dtype=torch.float64, generator=generator(seed, "gradcheck", "rounding"))
+    which = torch.arange(_LINES).repeat_interleave(_POINTS).repeat(2)
+    steps = torch.arange(_POINTS, dtype=torch.float64).repeat(_LINES)
+    values = losses.along(name, lines, which, torch.cat([_NEAR * steps, _FAR * steps]))
+    near, far = values.reshape(2, _LINES, _POINTS)
+    size = abs(losses.base)
+    coarse = float(_noise(far).min())  # where no kink is crossed
+    if coarse > _LOW * max(size, 1e-3):
+        return coarse, True
+    measured = float(_noise(near).max())
+    return max(measured if measured < _LOW * max(size, 1e-3) else 0.0, _EPSILON * size / 4, 1e-300), False
+
+
+def _noise(values: torch.Tensor) -> torch.Tensor:
+    """Return the standard deviation of rounding on each line of `values` `(lines, points)`."""
+    found = []
+    for order in range(1, 7):
+        values = values.diff(dim=1)
+        if order >= 4:
+            weight = math.factorial(order) ** 2 / math.factorial(2 * order)
+            found.append(weight * values.square().mean(1))
+    return torch.stack(found).amax(0).sqrt()
