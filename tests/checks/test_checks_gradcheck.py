@@ -257,6 +257,16 @@ def test_a_forward_that_casts_to_float32_is_checked_in_float64_and_says_so() -> 
     assert any("precision" in note for note in check.notes)
 
 
+@pytest.mark.parametrize("form", ["module", "closure"])
+def test_class_weights_in_float32_become_float64_with_the_rest(form: str) -> None:
+    weights = torch.tensor([1.0, 2.0, 0.5])
+    losses = {"module": nn.CrossEntropyLoss(weights), "closure": lambda o, y: F.cross_entropy(o, y, weight=weights)}
+    check = gradcheck(mlp(), losses[form], rows())
+    assert check.verdict == "sound"
+    assert check.precision == "float64"
+    assert weights.dtype == torch.float32
+
+
 def test_a_padding_row_that_gets_no_gradient_is_left_out_by_name() -> None:
     check = gradcheck(Recurrent(nn.GRU), F.cross_entropy, (IDS, LABELS), parameters=["embedding.weight"])
     assert check.ok

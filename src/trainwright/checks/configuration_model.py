@@ -1,4 +1,4 @@
-"""Dropout in the model: how strong it is, and whether batch normalisation comes behind it (faults.md 38, 39)."""
+"""Dropout in the model: how strong it is, and whether batch normalisation comes behind it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The optimizer's settings: what decays, how, and whether epsilon is more than zero (faults.md 74 to 76)."""
+"""The optimizer's settings: what decays, how, and whether epsilon is more than zero."""
 
 from __future__ import annotations
 

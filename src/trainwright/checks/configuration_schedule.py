@@ -1,7 +1,7 @@
 """The schedule against the planned run: is it over too early, still rising at the end, without a warmup it needs?
 
 A schedule that is a function of the step is known exactly. Of torch's schedulers only their length is known, not how
-often they will be stepped: it must fit the number of steps or the number of epochs (faults.md 83, 86, 87).
+often they will be stepped: it must fit the number of steps or the number of epochs.
 """
 
 from __future__ import annotations

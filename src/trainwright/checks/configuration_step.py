@@ -13,7 +13,7 @@ from trainwright.records import Evidence, Finding, Remedy
 from trainwright.tensors import global_norm
 
 CLIPPED_TO = 0.05
-"""Clipping that leaves less than this share of the first gradient cuts nearly every one (faults.md 105)."""
+"""Clipping that leaves less than this share of the first gradient cuts nearly every one."""
 
 
 def precision(subject: Subject) -> Finding | None:

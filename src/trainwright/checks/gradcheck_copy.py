@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import functools
+import types
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -60,7 +61,7 @@ def doubled(model: nn.Module, loss: Callable[[Any, Any], Any], x: Any, y: Any, *
             remedy="keep what cannot be copied (files, locks, generators) out of the model's attributes",
         ) from None
     twin = _widened(twin, change, set())
-    own_loss = _widened(own_loss, change, set())
+    own_loss = _widened_loss(own_loss, change)
     twin.eval()
     if isinstance(own_loss, nn.Module):
         own_loss.eval()
@@ -119,6 +120,29 @@ def _change(model: nn.Module, widen: bool) -> Callable[[torch.Tensor], torch.Ten
         return wide(tensor) if widen else tensor
 
     return change
+
+
+def _widened_loss(loss: Any, change: Callable[[torch.Tensor], torch.Tensor]) -> Any:
+    """Return a loss with its tensors changed: those of its attributes, and those that a function closes over."""
+    if isinstance(loss, types.FunctionType) and loss.__closure__:
+        cells = [_cell(cell, change) for cell in loss.__closure__]
+        twin = types.FunctionType(loss.__code__, loss.__globals__, loss.__name__, loss.__defaults__, tuple(cells))
+        twin.__kwdefaults__ = loss.__kwdefaults__
+        return twin
+    if not isinstance(loss, nn.Module | functools.partial | types.FunctionType | types.MethodType):
+        for name, value in list(getattr(loss, "__dict__", {}).items()):
+            # The loss of a check stands around the user's own.
+            vars(loss)[name] = _widened_loss(value, change) if callable(value) else _widened(value, change, set())
+        return loss
+    return _widened(loss, change, set())
+
+
+def _cell(cell: types.CellType, change: Callable[[torch.Tensor], torch.Tensor]) -> types.CellType:
+    try:
+        value = cell.cell_contents
+    except ValueError:  # not filled yet
+        return cell
+    return types.CellType(change(value)) if isinstance(value, torch.Tensor) and not value.requires_grad else cell
 
 
 def _widened(thing: Any, change: Callable[[torch.Tensor], torch.Tensor], seen: set[int]) -> Any:

@@ -22,7 +22,7 @@ from trainwright.parts.loss_values import check_output
 from trainwright.records import Evidence, Finding, LossSpec, Remedy
 
 TIMES_GUESS, ABOVE_GUESS = 1.5, 0.5
-"""Too high for classes: 1.5 times what favouring none gives, and half a nat more (faults.md 49)."""
+"""Too high for classes: 1.5 times what favouring none gives, and half a nat more."""
 LOGIT_SIZE = 2.0
 """And only where the logits are that large, as root mean square within a sample: He-initialised nets stay below 1.5."""
 TIMES_TARGETS = 10.0

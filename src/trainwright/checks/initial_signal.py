@@ -1,6 +1,6 @@
 """Is the signal alive before the first step: of one size through all layers, in units that differ and can move?
 
-Sources: G2, chapter 1; G3; faults.md 34 and 45 to 48.
+Sources: G2, chapter 1; G3.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from trainwright.vitals.linear_pairs import LinearPair, linear_pairs
 from trainwright.vitals.signal import LayerSignal, layer_signals
 
 DEPTH_RATIO = 1e3
-"""Largest over smallest size of the signal among layers of one type (faults.md 47)."""
+"""Largest over smallest size of the signal among layers of one type."""
 GRADIENT_RATIO = 1e4
 """The same for gradients: torch's own initialisation costs 2.4 a layer of ReLU, which ten layers survive."""
 LEAST_LAYERS = 4

@@ -1,7 +1,7 @@
 """Do ten steps of the given optimizer at the planned rate move the loss of a fixed batch down?
 
 The full rate is tried, without a warmup; dropout is off, so that the same batch has the same loss. Where the loss
-rises, the same steps at lower rates say whether it is the rate at all, and which one would do (faults.md 80 to 82).
+rises, the same steps at lower rates say whether it is the rate at all, and which one would do.
 """
 
 from __future__ import annotations

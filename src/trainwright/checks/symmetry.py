@@ -1,4 +1,4 @@
-"""Units that are the same and stay the same: equal weights, which gradient descent does not pull apart (faults.md 48).
+"""Units that are the same and stay the same: equal weights, which gradient descent does not pull apart.
 
 A last layer, or the last layer of a residual branch, may begin at zero: its rows get different gradients at once, or
 one step later. So equal rows alone prove nothing; they must still be equal after some steps.

@@ -28,7 +28,7 @@ STEPS = 500
 RATES = (3e-3, 3e-4, 3e-2)
 """Adam's usual rate for small networks, its tenth, and tenfold; the first that works ends the search."""
 SHARE = 0.1
-"""Memorised: this share of the way from the floor to the best constant answer is left (faults.md 92)."""
+"""Memorised: this share of the way from the floor to the best constant answer is left."""
 
 
 @dataclass(frozen=True, kw_only=True)

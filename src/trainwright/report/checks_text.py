@@ -10,7 +10,7 @@ from trainwright.report.numbers import duration, plural
 from trainwright.report.safe import prose
 from trainwright.report.signs import BOLD, DIM, HEALTHY, SIGNS, paint
 from trainwright.report.summary import severity_counts, worst_first
-from trainwright.report.wrapping import clip, display_width
+from trainwright.report.wrapping import display_width, wrap
 
 _ORDER: tuple[CheckStatus, ...] = ("failed", "warned", "passed", "skipped")
 """From what a reader must see first to what was not judged."""
@@ -72,6 +72,6 @@ def check_sign(status: CheckStatus) -> tuple[str, str]:
 def _row(result: CheckResult, name: int, *, color: bool, width: int) -> str:
     shape, style = check_sign(result.status)
     took = f" ({duration(result.seconds)})" if result.seconds >= _WORTH_SAYING else ""
-    room = max(width - name - 6 - len(took), _LEAST)
-    said = clip(check_phrase(result), room)
-    return f"  {paint(shape, style, color=color)} {prose(result.check) + ':':<{name + 1}} {said}{took}"
+    first, *rest = wrap(check_phrase(result) + took, max(width - name - 6, _LEAST))
+    lines = [f"  {paint(shape, style, color=color)} {prose(result.check) + ':':<{name + 1}} {first}"]
+    return "\n".join([*lines, *(f"{'':{name + 6}}{line}" for line in rest)])
