@@ -54,6 +54,18 @@ def filled(model: nn.Sequential, fill: Callable[[torch.Tensor], Any], layers: sl
     return model
 
 
+def logarithm(floor: float) -> Subject:
+    class Logarithm(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.body = mlp(8, 16, 4)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return (self.body(x).relu() + floor).log() / 8
+
+    return subject_of(Logarithm(), "cross_entropy", classes())
+
+
 def optimized(model: nn.Module, name: str = "AdamW", **options: Any) -> torch.optim.Optimizer:
     return getattr(torch.optim, name)(model.parameters(), **options)
 
@@ -230,6 +242,13 @@ CASES: list[Case] = [
             "initial-loss-too-low",
             lambda: not_reset(fresh=False),
             lambda: not_reset(fresh=True),
+        ),
+        (
+            "a logarithm of nothing",
+            "initial-loss",
+            "non-finite-loss",
+            lambda: logarithm(0.0),
+            lambda: logarithm(1e-3),
         ),
         (
             "detached penalty",

@@ -436,7 +436,7 @@ PATIENTS = [
     ),
     Patient(
         name="dropout of 0.95 everywhere",
-        kind="underfitting",
+        kind="dropout-too-strong",
         program=hindered,
         sick={"dropout": 0.95},
         well={"dropout": 0.05},

@@ -44,7 +44,7 @@ def loader() -> DataLoader[Any]:
 def test_a_sound_training_is_ready() -> None:
     model = net()
     report = tw.verify(model, "cross_entropy", loader(), optimizer=torch.optim.AdamW(model.parameters(), lr=1e-3))
-    assert report.findings == []
+    assert [finding.kind for finding in report.findings if finding.severity != "note"] == []
     assert report.ok
     assert {result.check for result in report.results} == set(CATALOGUE)
     assert all(result.status in ("passed", "skipped") for result in report.results)

@@ -1,6 +1,7 @@
 """Is the regularisation alive? A penalty by its value and its gradient, a weight decay by what it does to a weight.
 
-The guides look for both in the loss; a decay that the optimizer applies never shows there (G2, chapter 2). So the optimizer makes one step with gradients of zero: what then moves a weight is its decay alone.
+The guides look for both in the loss; a decay that the optimizer applies never shows there (G2, chapter 2). So
+the optimizer makes one step with gradients of zero: what then moves a weight is its decay alone.
 """
 
 from __future__ import annotations

@@ -35,7 +35,15 @@ INPUTS_NOT_NORMALISED = Kind(
     "scale bytes to [0, 1], or put a normalisation layer first.",
     wrong_when="Counts or one-hot columns that are meant to be raw, and networks that normalise inside under a name "
     "that is not recognised.",
-    causes=("learning-rate-too-high", *RATE_SYMPTOMS),
+    causes=(
+        "learning-rate-too-high",
+        *RATE_SYMPTOMS,
+        "initial-loss-too-high",
+        "saturated-activations",
+        "activations-change-scale-with-depth",
+        "cannot-overfit-tiny-batch",
+        "outputs-ignore-input",
+    ),
 )
 
 CONSTANT_FEATURES = Kind(

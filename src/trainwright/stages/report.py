@@ -35,7 +35,8 @@ def report_run(folder: Path, page: Path | None = None, *, color: bool = False, w
     examination = examine(stored.chart)
     # A run that has ended keeps the findings it ended with; one that goes on, or was killed, is judged now.
     verified = _verified(stored)
-    before = [finding for check in verified for finding in check.findings if finding.kind not in examination.healthy]
+    judged = {*examination.healthy, *(finding.kind for finding in examination.findings)}
+    before = [finding for check in verified for finding in check.findings if finding.kind not in judged]
     findings = stored.findings if stored.outcome else settled([*before, *examination.findings])
     checks = (*verified, *examination.checks())
     target = page if page is not None else folder / "report.html"

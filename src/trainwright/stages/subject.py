@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from trainwright.checks.footprint import untouched
 from trainwright.checks.inputs import call, count, mapped, rows, tensors
 from trainwright.checks.subject import Loss, Subject
 from trainwright.data.batches import batches_of, is_pair
@@ -17,7 +18,7 @@ from trainwright.data.feed import Feed
 from trainwright.errors import DataError, ModelError, UsageError, did_you_mean
 from trainwright.parts import losses
 from trainwright.randomness import generator, isolated
-from trainwright.records import LossSpec, RunInfo, Task
+from trainwright.records import LossSpec, OutputFacts, RunInfo, Task
 from trainwright.tensors import evaluating, to_tensor
 from trainwright.vitals.output import output_facts
 from trainwright.vitals.setup import has_input_norm, input_stats, target_stats
@@ -52,6 +53,26 @@ def subject_of(
     function, spec = _loss(loss)
     if optimizer is not None and not isinstance(optimizer, torch.optim.Optimizer):
         raise UsageError("optimizer must be a torch.optim.Optimizer", evidence=f"it is a {type(optimizer).__name__}")
+    loader = None if _paired(data) else data
+    # Reading moves a loader's generator, and a first forward pass may move what hides in plain lists.
+    with untouched(model, optimizer, loader, also=(function, schedule), feeds=(validation,), seed=seed):
+        return _measured(
+            model, function, spec, data, optimizer, schedule, validation, planned_steps=planned_steps, seed=seed
+        )
+
+
+def _measured(
+    model: nn.Module,
+    loss: Loss,
+    spec: LossSpec | None,
+    data: Any,
+    optimizer: torch.optim.Optimizer | None,
+    schedule: Any,
+    validation: Any,
+    *,
+    planned_steps: int | None,
+    seed: int,
+) -> Subject:
     device = _device(model)
     x, y = _batch(data, seed)
     x = mapped(x, lambda tensor: tensor.to(device))
@@ -60,12 +81,12 @@ def subject_of(
     train = _feed(data, seed, device)
     return Subject(
         model=model,
-        loss=function,
+        loss=loss,
         x=x,
         y=y,
-        info=_info(model, function, spec, x, y, optimizer, planned_steps, train),
+        info=_info(model, loss, spec, x, y, optimizer, planned_steps, train),
         spec=spec,
-        loss_options=_options(function),
+        loss_options=_options(loss),
         optimizer=optimizer,
         schedule=_multiples(schedule),
         scheduler=schedule if hasattr(schedule, "step") else None,
@@ -204,9 +225,16 @@ def _checked(x: Any, y: Any, what: str) -> int:
 
 
 def _check_forward(model: nn.Module, x: Any, seed: int) -> None:
+    """Raise `ModelError` where the model takes the batch neither in evaluation nor in its own mode."""
     try:
-        with isolated(seed, "checks"), evaluating(model), torch.no_grad():
-            call(model, rows(x, slice(0, 2)))
+        with isolated(seed, "checks"), torch.no_grad():
+            try:
+                with evaluating(model):
+                    call(model, rows(x, slice(0, 2)))
+            except Exception:
+                if not model.training:
+                    raise
+                call(model, x)  # one that fails in evaluation alone is a finding
     except Exception as problem:  # whatever the user's forward raises
         words = str(problem).strip().splitlines()
         shapes = ", ".join(f"{tuple(tensor.shape)} {str(tensor.dtype).removeprefix('torch.')}" for tensor in tensors(x))
@@ -221,9 +249,9 @@ def _feed(data: Any, seed: int, device: torch.device) -> Feed | None:
     """Return the data as batches, None for data that are no pairs of single tensors."""
     if _paired(data) and not is_pair(data):
         return None
-    if not _paired(data) and not hasattr(data, "__len__"):  # it may have no end
-        return None
     try:
+        if not _paired(data):
+            len(data)  # raises where nobody knows whether there is an end: a DataLoader over a stream has __len__ too
         return batches_of(data, batch_size=64, seed=seed, device=device)
     except (DataError, TypeError, AttributeError):
         return None
@@ -258,8 +286,15 @@ def _info(
         has_input_norm=has_input_norm(model),
         inputs=input_stats(x) if single and x.is_floating_point() else None,
         targets=target_stats(y, plain) if isinstance(y, torch.Tensor) and not y.is_complex() else None,
-        output=output_facts(model, x, loss, y) if single and isinstance(y, torch.Tensor) else None,
+        output=_output(model, loss, x, y) if single and isinstance(y, torch.Tensor) else None,
     )
+
+
+def _output(model: nn.Module, loss: Loss, x: torch.Tensor, y: torch.Tensor) -> OutputFacts | None:
+    try:
+        return output_facts(model, x, loss, y)
+    except Exception:  # a model that fails in training mode alone is a finding
+        return None
 
 
 def _task(spec: LossSpec | None, y: Any) -> Task | None:

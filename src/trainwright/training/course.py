@@ -102,8 +102,9 @@ class Course:
         self._announce(examination.findings, steps)
         for kind in sorted(self._announced & set(examination.healthy)):
             history.append(Event(step=steps, name="resolved", detail={"kind": kind}))
-        # Where a rule saw the run itself and found it healthy, it knows better than the check before it.
-        lasting = [finding for finding in self.checked if finding.kind not in examination.healthy]
+        # A rule that saw the run itself knows better than the check before it, whether it found something or nothing.
+        judged = {*examination.healthy, *(finding.kind for finding in examination.findings)}
+        lasting = [finding for finding in self.checked if finding.kind not in judged]
         ledger = ledger_of(self.training, complete=status == "finished")
         outcome = Outcome(
             status=status,
