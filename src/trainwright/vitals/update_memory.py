@@ -55,6 +55,8 @@ def updating(model: nn.Module, optimizer: torch.optim.Optimizer) -> Update:
     together = passing - passing_few > 0.5 * (more - few)  # one after the other, the difference is a few of them
     if together and more > few:
         passing += round((passing - passing_few) / (more - few) * (bytes_of(learning) - more))
+    if isinstance(optimizer, torch.optim.Adam | torch.optim.AdamW) and optimizer.defaults.get("foreach") is False:
+        passing = 0  # stands for the single pass that there is not without data, which holds nothing besides
     return Update(state=state, passing=passing)
 
 
