@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import copy
 import functools
-import types
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
 from torch import nn
 
+from trainwright.checks.gradcheck_closures import Widening
 from trainwright.checks.inputs import mapped, rows, tensors
 from trainwright.errors import ModelError
 from trainwright.randomness import generator
@@ -20,17 +20,17 @@ from trainwright.tensors import to_tensor
 DISPLACEMENT = 0.05
 """How far a weight is moved at most, of its own size: enough to leave a symmetric start, too little to upset it."""
 _FROM_ZERO = 0.1  # of the tensor's own size, or of 1 where all of it is zero: a point at zero is never a random one
-_CONTAINERS = (list, tuple, dict)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Double:
-    """A copied training: `value()` computes its loss from the batch that it holds."""
+    """A copied training. `originals` has the parameters that were copied, by id, with their names."""
 
     model: nn.Module
     loss: Callable[[Any, Any], Any]
     x: Any
     y: Any
+    originals: dict[int, str] = field(default_factory=dict)
 
 
 def wide(tensor: torch.Tensor) -> torch.Tensor:
@@ -43,8 +43,8 @@ def wide(tensor: torch.Tensor) -> torch.Tensor:
 def doubled(model: nn.Module, loss: Callable[[Any, Any], Any], x: Any, y: Any, *, widen: bool = True) -> Double:
     """Return a deep copy in evaluation mode, of which nothing is shared with what was given.
 
-    Everything floating becomes float64, tensors and modules that hide in lists and attributes included, unless `widen`
-    is off. Where the device has no float64, the copy lies on the CPU. Raises `ModelError` for what cannot be copied.
+    Everything floating becomes float64, tensors and modules that hide in lists, attributes and closures included, unless
+    `widen` is off; a loss that holds the model holds the copy. Where the device has no float64, the copy lies on the CPU. Raises `ModelError` for what cannot be copied.
     """
     change = _change(model, widen)
     memo: dict[int, Any] = {}
@@ -60,23 +60,39 @@ def doubled(model: nn.Module, loss: Callable[[Any, Any], Any], x: Any, y: Any, *
             evidence=f"{type(problem).__name__}: {(str(problem).splitlines() or [''])[0]}",
             remedy="keep what cannot be copied (files, locks, generators) out of the model's attributes",
         ) from None
-    twin = _widened(twin, change, set())
-    own_loss = _widened_loss(own_loss, change)
+    widening = Widening(memo, change)
+    twin, own_loss = widening.widened(twin), widening.widened(own_loss)
     twin.eval()
     if isinstance(own_loss, nn.Module):
         own_loss.eval()
     moved = functools.partial(mapped, change=lambda tensor: change(tensor.detach().clone()))
-    return Double(model=twin, loss=own_loss, x=moved(_read(x, "x")), y=moved(_read(y, "y")))
+    originals = {id(parameter): name for name, parameter in model.named_parameters()}
+    return Double(model=twin, loss=own_loss, x=moved(_read(x, "x")), y=moved(_read(y, "y")), originals=originals)
 
 
-def few(x: Any, y: Any, samples: int) -> tuple[Any, Any, int]:
-    """Return the first `samples` of a batch, or all of it where its tensors are not counted alike; and how many."""
+def few(x: Any, y: Any, samples: int, seed: int = 0) -> tuple[Any, Any, int]:
+    """Return `samples` of a batch drawn at random, of as many different targets as there are; and how many.
+
+    Data are often sorted by class, and a loss that sees one class alone leaves much of the last layer untouched. All
+    are returned where the tensors are not counted alike.
+    """
     found = tensors(x) + tensors(y)
     counts = {len(tensor) if tensor.dim() else 0 for tensor in found}
     if len(counts) != 1 or counts == {0}:
         return x, y, max(counts, default=0)
     most = counts.pop()
-    return rows(x, slice(0, samples)), rows(y, slice(0, samples)), min(most, samples)
+    if most <= samples:
+        return x, y, most
+    order = torch.randperm(most, generator=generator(seed, "gradcheck", "samples"))
+    targets = tensors(y)
+    if targets and not targets[0].is_complex():
+        chosen = targets[0].detach().cpu().reshape(most, -1)[order]
+        kinds = torch.unique(chosen, dim=0, return_inverse=True)[1]
+        # How many samples of the same target come before each.
+        earlier = ((kinds[:, None] == kinds) & torch.ones(most, most, dtype=torch.bool).tril(-1)).sum(1)
+        order = order[earlier.argsort(stable=True)]
+    chosen = order[:samples].sort().values
+    return rows(x, chosen), rows(y, chosen), samples
 
 
 def displace(model: nn.Module, seed: int) -> None:
@@ -120,67 +136,3 @@ def _change(model: nn.Module, widen: bool) -> Callable[[torch.Tensor], torch.Ten
         return wide(tensor) if widen else tensor
 
     return change
-
-
-def _widened_loss(loss: Any, change: Callable[[torch.Tensor], torch.Tensor]) -> Any:
-    """Return a loss with its tensors changed: those of its attributes, and those that a function closes over."""
-    if isinstance(loss, types.FunctionType) and loss.__closure__:
-        cells = [_cell(cell, change) for cell in loss.__closure__]
-        twin = types.FunctionType(loss.__code__, loss.__globals__, loss.__name__, loss.__defaults__, tuple(cells))
-        twin.__kwdefaults__ = loss.__kwdefaults__
-        return twin
-    if not isinstance(loss, nn.Module | functools.partial | types.FunctionType | types.MethodType):
-        for name, value in list(getattr(loss, "__dict__", {}).items()):
-            # The loss of a check stands around the user's own.
-            vars(loss)[name] = _widened_loss(value, change) if callable(value) else _widened(value, change, set())
-        return loss
-    return _widened(loss, change, set())
-
-
-def _cell(cell: types.CellType, change: Callable[[torch.Tensor], torch.Tensor]) -> types.CellType:
-    try:
-        value = cell.cell_contents
-    except ValueError:  # not filled yet
-        return cell
-    return types.CellType(change(value)) if isinstance(value, torch.Tensor) and not value.requires_grad else cell
-
-
-def _widened(thing: Any, change: Callable[[torch.Tensor], torch.Tensor], seen: set[int]) -> Any:
-    """Return a copied thing with its tensors changed: a module in place, with what hides in its attributes."""
-    if id(thing) in seen:
-        return thing
-    if isinstance(thing, nn.Parameter):
-        thing.data = change(thing.data)
-        return thing
-    if isinstance(thing, torch.Tensor):
-        return change(thing)
-    if isinstance(thing, functools.partial):
-        words = {name: _widened(value, change, seen) for name, value in thing.keywords.items()}
-        return functools.partial(thing.func, *(_widened(value, change, seen) for value in thing.args), **words)
-    if isinstance(thing, nn.Module):
-        for module in thing.modules():
-            if id(module) in seen:
-                continue
-            seen.add(id(module))
-            for name, value in list(_attributes(module)):
-                vars(module)[name] = _widened(value, change, seen)
-            for table in (module._parameters, module._buffers):
-                for name, value in table.items():
-                    table[name] = None if value is None else _widened(value, change, seen)
-        return thing
-    if type(thing) in _CONTAINERS and len(thing) < 1000:
-        seen.add(id(thing))
-        if isinstance(thing, dict):
-            return {key: _widened(value, change, seen) for key, value in thing.items()}
-        return type(thing)(_widened(value, change, seen) for value in thing)
-    return thing
-
-
-def _attributes(module: nn.Module) -> Iterator[tuple[str, Any]]:
-    """Yield what may hold tensors or modules that are not registered; torch's own tables are not among them."""
-    for name, value in vars(module).items():
-        if isinstance(value, (torch.Tensor, nn.Module, *_CONTAINERS)) and not name.startswith(_TABLES):
-            yield name, value
-
-
-_TABLES = ("_parameters", "_buffers", "_modules", "_forward", "_backward", "_state_dict", "_load_state_dict")

@@ -44,9 +44,9 @@ def render_html(
     judged = plural(len(chart.steps), "step") + (f" and {plural(judging, 'check')}" if judging else "")
     sections = [
         ("findings", "Findings", severity_counts(ordered), cards_html(ordered, sign=sign, judged=judged)),
-        ("checks", "Checks", "", checks_table(checks) if checks else ""),
         ("curves", "Curves", "by optimizer step", figures_html(info, chart, ordered)),
         ("layers", "Layers", "", layers_table(chart) if chart.layers else ""),
+        ("checks", "Checks", "", checks_table(checks) if checks else ""),
         ("configuration", "Configuration", "", settings_table(info) if info.settings else ""),
         ("recipe", "Recipe", "", f'<pre class="recipe">{_lines(recipe)}</pre>' if recipe else ""),
         ("environment", "Environment", "", facts_table(facts) if facts else ""),

@@ -12,7 +12,7 @@ from trainwright.report.curves import Curve, decimate
 from trainwright.report.numbers import number
 from trainwright.report.safe import prose
 from trainwright.report.signs import DIM, SIGNS, paint
-from trainwright.report.summary import best_values, head_facts, ledger_phrase, steps_phrase, time_phrase
+from trainwright.report.summary import beside, best_values, head_facts, ledger_phrase, steps_phrase, time_phrase
 from trainwright.report.wrapping import clip, display_width
 
 _ROWS = 7
@@ -43,6 +43,8 @@ def best_table(info: RunInfo, outcome: Outcome | None, chart: Chart, *, color: b
     rows = [["best", *(prose(name) for name in names)]]
     for split, values in best.items():
         rows.append([split, *(number(values[name]) if name in values else "–" for name in names)])
+    for label, values in beside(info).items():
+        rows.append([label, *(number(values[name]) if name in values else "–" for name in names)])
     widths = [max(display_width(row[column]) for row in rows) for column in range(len(rows[0]))]
     lines = []
     for row in rows:

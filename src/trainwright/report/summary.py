@@ -46,6 +46,19 @@ def verdict(outcome: Outcome | None, chart: Chart, findings: Sequence[Finding]) 
     return HEALTHY, f"{ended}, healthy" if status in ("finished", "stopped") else f"{ended}, healthy so far"
 
 
+def beside(info: RunInfo) -> dict[str, dict[str, float]]:
+    """Return loss and metric of the trivial predictors that a network must beat, as far as they are known."""
+    known = info.baselines
+    if known is None:
+        return {}
+    rows = {
+        "linear model": {"loss": known.linear_loss, known.metric: known.linear_metric},
+        "constant": {"loss": known.constant_loss, known.metric: known.constant_metric},
+    }
+    numbers = {label: {name: value for name, value in row.items() if value is not None} for label, row in rows.items()}
+    return {label: row for label, row in numbers.items() if row}
+
+
 def best_values(outcome: Outcome | None, chart: Chart) -> dict[str, Mapping[str, float]]:
     """Return loss and metric of each split for the model that is returned, else at the lowest evaluated loss."""
     if outcome is not None and outcome.best:
