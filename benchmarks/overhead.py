@@ -72,7 +72,7 @@ def by_fit(level: str) -> Callable[[Data, int], float]:
             device="cpu",
             evaluate_every_steps=epochs * STEPS_PER_EPOCH,
         )
-        # Two evaluations are on record; one more of the same size, of the returned model on what it learnt from, is not.
+        # Two evaluations are on record; one more of the same size, on what was learnt from, is not.
         return run.outcome.seconds - 1.5 * sum(record.seconds for record in run.history.evals)
 
     return timed

@@ -143,10 +143,14 @@ def choose_checks(
     return chosen
 
 
+_WINDOWS = 16  # of a text, each token of which is a sample of its own
+
+
 def subject_from(setup: Setup) -> Subject:
     """Return the subject that the checks see of what a recipe, or `fit`, has set up."""
     train, settings = setup.splits["train"], setup.recipe.train
-    x, y = train.take(min(SAMPLES, len(setup.reference)))
+    tokens = not setup.reference.is_floating_point() and setup.reference.dim() == 2
+    x, y = train.take(_WINDOWS if tokens else min(SAMPLES, len(setup.reference)))
     rates = Rates(setup.optimizer, setup.schedule, planned_steps=setup.info.planned_steps or 1)
     return Subject(
         model=setup.model,
