@@ -76,20 +76,19 @@ class Widening:
         if id(function) in self.functions:
             return self.functions[id(function)]
         cells = [types.CellType() for _ in function.__closure__ or ()]
-        names = {name: function.__globals__[name] for name in _names(function.__code__) & function.__globals__.keys()}
-        here = {name: value for name, value in names.items() if isinstance(value, torch.Tensor | nn.Module)}
-        if not cells and not here and not function.__defaults__ and not function.__kwdefaults__:
-            return function
         around = function.__globals__
-        copies = {name: self._copied(value) for name, value in here.items()}
-        changed = any(copies[name] is not value for name, value in here.items())
+        here = {name: around[name] for name in _names(function.__code__) & around.keys()}
+        here = {name: value for name, value in here.items() if isinstance(value, torch.Tensor | nn.Module)}
+        defaults, words = function.__defaults__ or (), function.__kwdefaults__ or {}
+        if not (cells or here or defaults or words):
+            return function
+        here = {name: self._copied(value) for name, value in here.items()}
         twin = types.FunctionType(
-            function.__code__, {**around, **copies} if changed else around, function.__name__, None, tuple(cells)
+            function.__code__, {**around, **here} if here else around, function.__name__, None, tuple(cells)
         )
-        functools.update_wrapper(twin, function, updated=("__dict__",))
-        vars(twin).pop("__wrapped__", None)
         vars(twin).update(vars(function))
         self.functions[id(function)] = twin  # a function may close over itself
+        changed = bool(here)
         for cell, original in zip(cells, function.__closure__ or (), strict=True):
             try:
                 before = original.cell_contents
@@ -97,11 +96,13 @@ class Widening:
                 continue
             cell.cell_contents = self._copied(before)
             changed |= cell.cell_contents is not before
-        defaults, words = function.__defaults__ or (), function.__kwdefaults__ or {}
-        twin.__defaults__ = tuple(map(self._copied, defaults)) or None
-        twin.__kwdefaults__ = {name: self._copied(value) for name, value in words.items()} or None
-        changed |= any(one is not two for one, two in zip(twin.__defaults__ or (), defaults, strict=True))
-        changed |= any((twin.__kwdefaults__ or {})[name] is not value for name, value in words.items())
+        own, own_words = (
+            tuple(map(self._copied, defaults)),
+            {name: self._copied(value) for name, value in words.items()},
+        )
+        twin.__defaults__, twin.__kwdefaults__ = own or None, own_words or None
+        changed |= any(one is not two for one, two in zip(own, defaults, strict=True))
+        changed |= any(own_words[name] is not value for name, value in words.items())
         if not changed:
             self.functions[id(function)] = function
         return self.functions[id(function)]
@@ -113,9 +114,9 @@ class Widening:
         if isinstance(original, torch.Tensor) and id(original) not in self.memo:
             # A history leads to the original model's weights: it is kept, so that the graph shows it.
             return original if original.grad_fn is not None else self.change(original.detach().clone())
-        if not isinstance(original, torch.Tensor | types.MethodType) and not _holds(original):
+        if not isinstance(original, types.MethodType) and not _holds(original):
             return original
-        if type(original) in _CONTAINERS and len(original) >= _MOST:
+        if isinstance(original, _CONTAINERS) and len(original) >= _MOST:
             return original
         try:
             return self.widened(copy.deepcopy(original, self.memo))

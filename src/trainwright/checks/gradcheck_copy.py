@@ -19,6 +19,7 @@ from trainwright.tensors import to_tensor
 
 DISPLACEMENT = 0.05
 """How far a weight is moved at most, of its own size: enough to leave a symmetric start, too little to upset it."""
+_POOL = 256  # samples among which different targets are looked for
 _FROM_ZERO = 0.1  # of the tensor's own size, or of 1 where all of it is zero: a point at zero is never a random one
 
 
@@ -43,8 +44,9 @@ def wide(tensor: torch.Tensor) -> torch.Tensor:
 def doubled(model: nn.Module, loss: Callable[[Any, Any], Any], x: Any, y: Any, *, widen: bool = True) -> Double:
     """Return a deep copy in evaluation mode, of which nothing is shared with what was given.
 
-    Everything floating becomes float64, tensors and modules that hide in lists, attributes and closures included, unless
-    `widen` is off; a loss that holds the model holds the copy. Where the device has no float64, the copy lies on the CPU. Raises `ModelError` for what cannot be copied.
+    Everything floating becomes float64, tensors and modules that hide in lists, attributes and closures included,
+    unless `widen` is off; a loss that holds the model holds the copy. Where the device has no float64, the copy lies on
+    the CPU. Raises `ModelError` for what cannot be copied.
     """
     change = _change(model, widen)
     memo: dict[int, Any] = {}
@@ -67,7 +69,7 @@ def doubled(model: nn.Module, loss: Callable[[Any, Any], Any], x: Any, y: Any, *
         own_loss.eval()
     moved = functools.partial(mapped, change=lambda tensor: change(tensor.detach().clone()))
     originals = {id(parameter): name for name, parameter in model.named_parameters()}
-    return Double(model=twin, loss=own_loss, x=moved(_read(x, "x")), y=moved(_read(y, "y")), originals=originals)
+    return Double(model=twin, loss=own_loss, x=moved(x), y=moved(y), originals=originals)
 
 
 def few(x: Any, y: Any, samples: int, seed: int = 0) -> tuple[Any, Any, int]:
@@ -76,6 +78,7 @@ def few(x: Any, y: Any, samples: int, seed: int = 0) -> tuple[Any, Any, int]:
     Data are often sorted by class, and a loss that sees one class alone leaves much of the last layer untouched. All
     are returned where the tensors are not counted alike.
     """
+    x, y = _read(x, "x"), _read(y, "y")
     found = tensors(x) + tensors(y)
     counts = {len(tensor) if tensor.dim() else 0 for tensor in found}
     if len(counts) != 1 or counts == {0}:
@@ -83,13 +86,13 @@ def few(x: Any, y: Any, samples: int, seed: int = 0) -> tuple[Any, Any, int]:
     most = counts.pop()
     if most <= samples:
         return x, y, most
-    order = torch.randperm(most, generator=generator(seed, "gradcheck", "samples"))
+    order = torch.randperm(most, generator=generator(seed, "gradcheck", "samples"))[: max(samples, _POOL)]
     targets = tensors(y)
     if targets and not targets[0].is_complex():
-        chosen = targets[0].detach().cpu().reshape(most, -1)[order]
-        kinds = torch.unique(chosen, dim=0, return_inverse=True)[1]
+        values = targets[0].detach().cpu()[order].reshape(len(order), -1)
+        kinds = torch.unique(values, dim=0, return_inverse=True)[1]
         # How many samples of the same target come before each.
-        earlier = ((kinds[:, None] == kinds) & torch.ones(most, most, dtype=torch.bool).tril(-1)).sum(1)
+        earlier = (kinds[:, None] == kinds).tril(-1).sum(1)
         order = order[earlier.argsort(stable=True)]
     chosen = order[:samples].sort().values
     return rows(x, chosen), rows(y, chosen), samples
@@ -109,9 +112,12 @@ def displace(model: nn.Module, seed: int) -> None:
                 continue
             noise = torch.empty(parameter.shape, dtype=torch.float64)
             noise = noise.uniform_(-1, 1, generator=draw).to(parameter)
-            size = parameter.abs().square().mean().sqrt()
-            reach = _FROM_ZERO * torch.where(size > 0, size, torch.ones_like(size))
-            parameter.copy_(torch.where(parameter == 0, reach * noise, parameter * (1 + DISPLACEMENT * noise)))
+            moved, zero = parameter * (1 + DISPLACEMENT * noise), parameter == 0
+            if bool(zero.any()):
+                size = parameter.abs().square().mean().sqrt()
+                reach = _FROM_ZERO * torch.where(size > 0, size, torch.ones_like(size))
+                moved = torch.where(zero, reach * noise, moved)
+            parameter.copy_(moved)
 
 
 def _read(values: Any, name: str) -> Any:

@@ -31,6 +31,16 @@ LossAt = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
 
 
 @dataclass(frozen=True, kw_only=True)
+class Terms:
+    """What a comparison goes by: the loss at the point, the step, the loss's rounding, and how much wider bands are."""
+
+    base: float
+    h: float
+    rounding: float
+    scale: float = 1.0
+
+
+@dataclass(frozen=True, kw_only=True)
 class Probes:
     """What came of some probes, each an entry or a direction: columns of one length."""
 
@@ -64,15 +74,17 @@ def differences(
     count = len(probes)
     sizes = torch.tensor(steps, dtype=torch.float64).repeat_interleave(count)
     both = loss(probes.repeat(2 * len(steps)), torch.cat([sizes, -sizes])).reshape(2, len(steps), count)
-    return [
-        Differences(
-            centred=(ahead - behind) / (2 * h),
-            right=(ahead - base) / h,
-            left=(base - behind) / h,
-            bar=ROUNDING * rounding / h,
-        )
-        for h, ahead, behind in zip(steps, *both, strict=True)
-    ]
+    pairs = zip(steps, *both, strict=True)
+    return [_difference(ahead, behind, base, h, rounding) for h, ahead, behind in pairs]
+
+
+def _difference(ahead: torch.Tensor, behind: torch.Tensor, base: float, h: float, rounding: float) -> Differences:
+    return Differences(
+        centred=(ahead - behind) / (2 * h),
+        right=(ahead - base) / h,
+        left=(base - behind) / h,
+        bar=ROUNDING * rounding / h,
+    )
 
 
 def relative(analytic: torch.Tensor, numeric: torch.Tensor, bar: float = 0.0) -> torch.Tensor:
@@ -87,10 +99,14 @@ def relative(analytic: torch.Tensor, numeric: torch.Tensor, bar: float = 0.0) ->
     return torch.where(torch.isfinite(analytic) & torch.isfinite(numeric), error, torch.full_like(error, torch.inf))
 
 
-def judge(loss: LossAt, analytic: torch.Tensor, base: float, h: float, rounding: float, scale: float = 1.0) -> Probes:
-    """Compare `analytic` `(n,)` with differences of `loss` at each of n probes; `scale` widens the bands."""
+def judge(loss: LossAt, around: torch.Tensor, analytic: torch.Tensor, terms: Terms) -> Probes:
+    """Compare `analytic` `(n,)` with differences of a loss at each of n probes.
+
+    `around` `(2, n)` has the losses with each probe displaced by h and by -h; `loss` gives those at finer steps.
+    """
+    base, h, rounding, scale = terms.base, terms.h, terms.rounding, terms.scale
     count = len(analytic)
-    (at_h,) = differences(loss, torch.arange(count), base, [h], rounding)
+    at_h = _difference(around[0], around[1], base, h, rounding)
     error = relative(analytic, at_h.centred, at_h.bar)
     numeric = at_h.centred.clone()
     kink, unsure = torch.zeros(2, count, dtype=torch.bool)
@@ -112,15 +128,14 @@ def judge(loss: LossAt, analytic: torch.Tensor, base: float, h: float, rounding:
     return Probes(error=error, analytic=analytic, numeric=numeric, kink=kink, unsure=unsure, tiny=tiny)
 
 
-def along_directions(
-    loss: LossAt, analytic: torch.Tensor, base: float, h: float, rounding: float
-) -> tuple[float, float, float]:
+def along_directions(loss: LossAt, analytic: torch.Tensor, terms: Terms) -> tuple[float, float, float]:
     """Return the greatest error of any direction, and the derivative along it by backward and by differences.
 
     A direction across many units crosses kinks at any step, fewer the smaller it is. A fault is there at every step: of
     a direction the least error over h, h/10 and h/100 counts.
     """
-    levels = differences(loss, torch.arange(len(analytic)), base, [h, h / 10, h / 100], rounding)
+    steps = [terms.h, terms.h / 10, terms.h / 100]
+    levels = differences(loss, torch.arange(len(analytic)), terms.base, steps, terms.rounding)
     errors = torch.stack([relative(analytic, level.centred, level.bar) for level in levels])
     least, step = errors.min(0)
     place = int(least.argmax())

@@ -63,7 +63,7 @@ def plan(
     passes = work.passes if losses.refused else work.bytes // max(losses.bytes, 1)
     most = entries if entries is not None else _most(widths, total, passes)
     return {
-        name: _sample(name, _flat(gradient), left_out.get(name), most, seed) for name, gradient in gradients.items()
+        name: _sample(name, flattened(gradient), left_out.get(name), most, seed) for name, gradient in gradients.items()
     }
 
 
@@ -91,7 +91,8 @@ def _sample(name: str, gradient: torch.Tensor, out: torch.Tensor | None, most: i
     return Sample(places=chosen, directions=signs * reach, confidence=1 - (1 - FAULT_SHARE) ** len(chosen))
 
 
-def _flat(gradient: torch.Tensor) -> torch.Tensor:
+def flattened(gradient: torch.Tensor) -> torch.Tensor:
+    """Return a gradient as float64 numbers in a row, on the CPU; of complex ones the real and imaginary parts."""
     return (torch.view_as_real(gradient) if gradient.is_complex() else gradient).reshape(-1).double().cpu()
 
 

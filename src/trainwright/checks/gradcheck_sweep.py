@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import torch
 
 from trainwright.checks.gradcheck_losses import Losses
-from trainwright.checks.gradcheck_plan import Sample
+from trainwright.checks.gradcheck_plan import Sample, flattened
 from trainwright.records.gradcheck import SweepPoint
 
 STEPS = tuple(10.0 ** (-place / 2) for place in range(2, 25))
@@ -21,8 +21,7 @@ def sweep_over(
     """Return |a - n| / max(|a|, |n|) over some entries of all parameters together, at each of `STEPS`."""
     analytic, numeric = [], []
     for name, sample in samples.items():
-        gradient = gradients[name]
-        flat = (torch.view_as_real(gradient) if gradient.is_complex() else gradient).reshape(-1).double().cpu()
+        flat = flattened(gradients[name])
         stride = max(1, len(sample.places) // _ENTRIES)
         places = sample.places[::stride][:_ENTRIES]
         if not len(places):
