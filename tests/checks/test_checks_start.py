@@ -187,7 +187,7 @@ def test_a_penalty_inside_the_loss_is_seen_by_its_own_way_to_the_weights() -> No
 
 
 def test_without_any_regularisation_there_is_nothing_to_judge() -> None:
-    with pytest.raises(Skip, match="no penalty and no weight decay"):
+    with pytest.raises(Skip, match="no weight decay is planned, and no penalty"):
         examine_penalty(subject_of(mlp(8, 16, 4), "cross_entropy", classes()))
 
 

@@ -28,6 +28,11 @@ def sick():
     model = nn.Sequential(nn.Linear(4, 32), nn.ReLU(), nn.Linear(32, 3), nn.Softmax(1))
     return model, nn.CrossEntropyLoss(), data()
 
+def talking():
+    print("hello from the factory")
+    model = nn.Sequential(nn.Linear(4, 32), nn.ReLU(), nn.Linear(32, 3))
+    return model, "cross_entropy", data()
+
 def raising():
     raise ValueError("no weights today")
 
@@ -110,6 +115,18 @@ def test_checks_are_chosen_by_name(ask: Ask, factory: str) -> None:
 def test_a_budget_of_nothing_judges_nothing(ask: Ask, factory: str) -> None:
     answer = ask("verify", f"{factory}:sound", "--budget", "0")
     assert "nothing could be judged" in answer.out
+    assert answer.status == 1  # a gate must not open because nobody looked
+
+
+def test_a_factory_may_talk_and_draws_the_same_numbers_each_time(ask: Ask, factory: str) -> None:
+    first, second = (
+        [
+            {name: value for name, value in check.items() if name != "seconds"}
+            for check in ask("verify", f"{factory}:talking", "--quick", "--json", "-").document["checks"]
+        ]
+        for _ in range(2)
+    )
+    assert first == second
 
 
 def test_a_recipe_that_is_not_there_and_settings_for_a_factory_are_refused(ask: Ask, factory: str) -> None:

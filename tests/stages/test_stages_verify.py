@@ -186,3 +186,101 @@ def test_what_a_check_finds_before_training_is_a_finding_of_the_run() -> None:
     run = tw.fit(net(softmax=True), clouds(), clouds(60), loss="cross_entropy", epochs=1, device="cpu", threads=1)
     kinds = [finding.kind for finding in run.findings]
     assert kinds.count("softmax-before-cross-entropy") == 1
+
+
+@pytest.mark.parametrize(
+    "loss",
+    [
+        lambda o, y: nn.functional.cross_entropy(o.detach(), y).requires_grad_(),
+        lambda o, y: nn.functional.cross_entropy(o.data.requires_grad_(), y),
+        lambda o, y: (o.argmax(1) != y).float().mean().requires_grad_(),
+    ],
+    ids=["detached value", "detached output", "share of errors"],
+)
+def test_a_loss_that_leads_to_no_weight_is_an_error(loss: Any) -> None:
+    assert "loss-detached" in [finding.kind for finding in tw.verify(net(), loss, clouds()).findings]
+
+
+class Counting(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.net = net()
+        self.calls = 0
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        self.calls += 1
+        return self.net(x.mul_(0.5))
+
+
+class CountingLoss(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("count", torch.zeros(()))
+
+    def forward(self, output: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
+        self.count += 1
+        return nn.functional.cross_entropy(output, y)
+
+
+def test_neither_counters_nor_samples_nor_a_losss_buffers_are_changed() -> None:
+    model, loss, (x, y) = Counting(), CountingLoss(), clouds()
+    kept = x.clone()
+    tw.verify(model, loss, (x, y), checks=["initial-loss"])
+    assert model.calls == 0
+    assert float(loss.count) == 0  # type: ignore[arg-type]
+    assert torch.equal(x, kept)
+
+
+@pytest.mark.parametrize(
+    ("settings", "error", "words"),
+    [
+        ({"schedule": "cosine"}, UsageError, "schedule must be"),
+        ({"planned_steps": 1.5}, UsageError, "whole number"),
+        ({"planned_steps": -5}, UsageError, "whole number"),
+        ({"budget_seconds": float("nan")}, UsageError, "from 0"),
+        ({"validation": []}, DataError, "empty"),
+        ({"validation": "x"}, DataError, "neither a pair"),
+        ({"validation": [(torch.zeros(3, 4), torch.zeros(2))]}, DataError, "differ in number"),
+    ],
+    ids=str,
+)
+def test_settings_that_make_no_sense_are_refused(settings: dict[str, Any], error: type[Exception], words: str) -> None:
+    with pytest.raises(error, match=words):
+        tw.verify(net(), "cross_entropy", clouds(), **settings)
+
+
+def test_lazy_layers_are_left_lazy_and_refused() -> None:
+    model = nn.Sequential(nn.LazyLinear(3))
+    with pytest.raises(ModelError, match="lazy layers"):
+        tw.verify(model, "cross_entropy", clouds())
+    assert isinstance(model[0], nn.LazyLinear)
+
+
+def test_a_loader_that_fails_is_an_error_of_the_data() -> None:
+    class Broken:
+        def __iter__(self) -> Iterator[Any]:
+            raise OSError("the disk is gone")
+            yield
+
+    with pytest.raises(DataError, match="the disk is gone"):
+        tw.verify(net(), "cross_entropy", Broken())
+
+
+def test_a_penalty_that_leads_to_no_weight_is_found() -> None:
+    model = net()
+    dead = tw.verify(model, "cross_entropy", clouds(), penalty=lambda: model[0].weight.detach().square().sum())  # type: ignore[index]
+    alive = tw.verify(model, "cross_entropy", clouds(), penalty=lambda: 1e-3 * model[0].weight.square().sum())  # type: ignore[index]
+    assert "penalty-inert" in [finding.kind for finding in dead.findings]
+    assert alive["penalty"].status == "passed"
+
+
+def test_a_rate_beyond_all_measure_is_too_high() -> None:
+    model = net()
+    report = tw.verify(model, "cross_entropy", clouds(), optimizer=torch.optim.SGD(model.parameters(), lr=1e6))
+    assert "learning-rate-too-high" in [finding.kind for finding in report.findings]
+
+
+def test_a_number_that_is_not_one_is_found_wherever_it_stands_in_a_pair() -> None:
+    x, y = clouds(1_200)
+    x[1_100, 2] = float("nan")
+    assert tw.verify(net(), "cross_entropy", (x, y)).findings[0].kind == "non-finite-input"

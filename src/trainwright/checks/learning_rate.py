@@ -26,7 +26,7 @@ DIVERGED = 10.0
 """And it has diverged where it was ever ten times above the start: an error, as is NaN."""
 STILL = 1e-4
 """Relative movement of the loss below which ten steps have done nothing to speak of."""
-LOWER = (0.3, 0.1, 0.01, 1e-3)
+LOWER = (0.3, 0.1, 0.01, 1e-3, 1e-5, 1e-8, 1e-12)
 _MOST_SAMPLES, _FEW_SAMPLES = 128, 32
 _SMALL = 200_000  # trainable numbers up to which many samples cost little
 _LONGER = 10.0  # the rate of the probe that tells a rate too low from a gradient that does not arrive

@@ -50,7 +50,7 @@ def examine(subject: Subject) -> Answer:
     value, silent = _first_pass(subject, x, y)
     reached = {id(leaf) for leaf in leaves(value)} if isinstance(value, torch.Tensor) else set()
     if not any(id(parameter) in reached for parameter in trainable.values()):
-        if reached and leaves(output_of(subject, x)):
+        if reached & {id(leaf) for leaf in leaves(output_of(subject, x))}:
             raise Skip("the weights that the loss leads to are not registered in the model")
         return Answer(
             findings=(_detached(subject, value, x),),

@@ -37,7 +37,9 @@ def examine(subject: Subject) -> Answer:
     if any(float(group.get("weight_decay") or 0) > 0 for group in groups):
         findings += _decay(subject, measured, said)
     if not said:
-        raise Skip("no penalty and no weight decay is planned")
+        raise Skip(
+            "no weight decay is planned, and no penalty beside the loss: what a loss adds inside itself does not show"
+        )
     return Answer(
         findings=tuple(findings), measured=measured, value="; ".join(said), expected="a pull on the weights, above 0"
     )

@@ -8,6 +8,7 @@ from typing import Any
 from rich.console import Console
 
 from trainwright.cli.train import parse_change
+from trainwright.errors import EXIT_FAILED
 
 _WIDEST = 110
 
@@ -46,6 +47,8 @@ def run(
     text = report.text(color=console.color_system is not None, width=min(console.width, _WIDEST))
     console.print(text, markup=False, highlight=False, soft_wrap=True)
     document.update(report.to_json())
+    if not report.judged:
+        document["status"] = EXIT_FAILED  # a gate must not open because nobody looked
 
 
 def _names(given: Sequence[str]) -> Iterator[str]:

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import replace
 from itertools import islice
 from typing import Any
 
 import numpy as np
 import torch
 from torch import nn
+from torch.nn.parameter import UninitializedBuffer, UninitializedParameter
 
 from trainwright.checks.footprint import untouched
 from trainwright.checks.inputs import call, count, mapped, rows, tensors
 from trainwright.checks.subject import Loss, Subject
 from trainwright.data.batches import batches_of, is_pair
 from trainwright.data.feed import Feed
-from trainwright.errors import DataError, ModelError, UsageError, did_you_mean
+from trainwright.errors import DataError, ModelError, TrainwrightError, UsageError, did_you_mean
 from trainwright.parts import losses
 from trainwright.randomness import generator, isolated
 from trainwright.records import LossSpec, OutputFacts, RunInfo, Task
@@ -37,6 +39,7 @@ def subject_of(
     schedule: Any = None,
     validation: Any = None,
     planned_steps: int | None = None,
+    penalty: Callable[[], torch.Tensor] | None = None,
     seed: int = 0,
 ) -> Subject:
     """Return the subject of the checks. Nothing of what is given is changed, and a loader is read as it would be.
@@ -53,12 +56,29 @@ def subject_of(
     function, spec = _loss(loss)
     if optimizer is not None and not isinstance(optimizer, torch.optim.Optimizer):
         raise UsageError("optimizer must be a torch.optim.Optimizer", evidence=f"it is a {type(optimizer).__name__}")
+    if isinstance(schedule, str) or not (schedule is None or callable(schedule) or hasattr(schedule, "step")):
+        raise UsageError(
+            "schedule must be one of torch's, or a function from the step to a multiple of the rate",
+            evidence=f"it is {schedule!r}",
+        )
+    whole = isinstance(planned_steps, int) and not isinstance(planned_steps, bool)
+    if planned_steps is not None and not (whole and planned_steps >= 1):
+        raise UsageError("planned_steps must be a whole number from 1", evidence=f"it is {planned_steps!r}")
+    if any(
+        isinstance(tensor, UninitializedParameter | UninitializedBuffer)
+        for tensor in (*model.parameters(), *model.buffers())
+    ):
+        raise ModelError(
+            "the model has lazy layers, whose sizes are not known yet",
+            remedy="pass one batch through it first: model(x)",
+        )
     loader = None if _paired(data) else data
     # Reading moves a loader's generator, and a first forward pass may move what hides in plain lists.
     with untouched(model, optimizer, loader, also=(function, schedule), feeds=(validation,), seed=seed):
-        return _measured(
+        subject = _measured(
             model, function, spec, data, optimizer, schedule, validation, planned_steps=planned_steps, seed=seed
         )
+    return replace(subject, penalty=penalty)
 
 
 def _measured(
@@ -74,9 +94,13 @@ def _measured(
     seed: int,
 ) -> Subject:
     device = _device(model)
-    x, y = _batch(data, seed)
-    x = mapped(x, lambda tensor: tensor.to(device))
-    y = mapped(y, lambda tensor: tensor.to(device))
+    x, y = (
+        # Copies: a model that works in place must not change the caller's samples.
+        mapped(part, lambda tensor: tensor.detach().clone().to(device))
+        for part in _batch(data, seed)
+    )
+    if validation is not None:
+        _batch(validation, seed)  # refuses what cannot be read
     _check_forward(model, x, seed)
     train = _feed(data, seed, device)
     return Subject(
@@ -84,7 +108,7 @@ def _measured(
         loss=loss,
         x=x,
         y=y,
-        info=_info(model, loss, spec, x, y, optimizer, planned_steps, train),
+        info=_info(model, loss, spec, x, y, optimizer, planned_steps, train, _whole(data, x, y)),
         spec=spec,
         loss_options=_options(loss),
         optimizer=optimizer,
@@ -176,6 +200,13 @@ def _batch(data: Any, seed: int) -> tuple[Any, Any]:
     return x, y
 
 
+def _whole(data: Any, x: Any, y: Any) -> tuple[Any, Any]:
+    """Return all of a pair, for what is counted over every sample; of a loader the batch that was read."""
+    if not _paired(data) or not isinstance(x, torch.Tensor) or not isinstance(y, torch.Tensor):
+        return x, y
+    return _tensors_of(data[0], "x"), _tensors_of(data[1], "y")
+
+
 def _some_batches(data: Any) -> Iterator[tuple[Any, Any]]:
     if isinstance(data, Iterator):
         raise DataError(
@@ -190,7 +221,7 @@ def _some_batches(data: Any) -> Iterator[tuple[Any, Any]]:
             remedy="pass (x, y), two tensors or arrays of equal length, or a DataLoader",
         )
     found = 0
-    for place, item in enumerate(islice(data, _MOST_BATCHES)):
+    for place, item in enumerate(_read(data)):
         if not isinstance(item, tuple | list) or len(item) != 2:
             given = f"{type(item).__name__} of {len(item)}" if isinstance(item, tuple | list) else type(item).__name__
             raise DataError(
@@ -203,6 +234,25 @@ def _some_batches(data: Any) -> Iterator[tuple[Any, Any]]:
         yield x, y
         if found >= SAMPLES:
             return
+
+
+def _read(data: Iterable[Any]) -> Iterator[Any]:
+    """Yield the first batches; what a loader raises is an error of the data."""
+    batches = islice(data, _MOST_BATCHES)
+    while True:
+        try:
+            yield next(batches)
+        except StopIteration:
+            return
+        except TrainwrightError:
+            raise
+        except Exception as problem:  # whatever the user's loader raises
+            words = str(problem).strip().splitlines()
+            raise DataError(
+                "the data cannot be read",
+                evidence=f"{type(problem).__name__}: {words[0] if words else ''}",
+                remedy="mend the loader until it gives its first batch",
+            ) from problem
 
 
 def _tensors_of(part: Any, name: str) -> Any:
@@ -271,6 +321,7 @@ def _info(
     optimizer: torch.optim.Optimizer | None,
     planned_steps: int | None,
     train: Feed | None,
+    whole: tuple[Any, Any],
 ) -> RunInfo:
     plain = spec.name if spec is not None and losses.is_plain(loss) else ""
     single = isinstance(x, torch.Tensor)
@@ -284,8 +335,8 @@ def _info(
         planned_steps=planned_steps,
         steps_per_epoch=train.steps_per_epoch if train is not None else None,
         has_input_norm=has_input_norm(model),
-        inputs=input_stats(x) if single and x.is_floating_point() else None,
-        targets=target_stats(y, plain) if isinstance(y, torch.Tensor) and not y.is_complex() else None,
+        inputs=input_stats(whole[0]) if single and x.is_floating_point() else None,
+        targets=target_stats(whole[1], plain) if isinstance(y, torch.Tensor) and not y.is_complex() else None,
         output=_output(model, loss, x, y) if single and isinstance(y, torch.Tensor) else None,
     )
 

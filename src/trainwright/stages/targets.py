@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import inspect
+import sys
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import redirect_stdout
 from typing import Any
 
 from torch import nn
@@ -12,13 +14,14 @@ from trainwright.checks.subject import Subject
 from trainwright.errors import ModelError, UsageError, did_you_mean
 from trainwright.parts import models
 from trainwright.parts.own_model import made_by
+from trainwright.randomness import isolated
 from trainwright.stages.recipe import Recipe
 from trainwright.stages.setup import load_data, prepare
 from trainwright.stages.subject import subject_of
 from trainwright.stages.verify import subject_from
 
 _ORDER = ("model", "loss", "data", "optimizer", "schedule", "validation")
-_KEYS = (*_ORDER, "planned_steps", "seed")
+_KEYS = (*_ORDER, "planned_steps", "penalty", "seed")
 _FORM = "return (model, loss, data), or a dict with these keys and, where you like, " + ", ".join(_KEYS[3:])
 
 
@@ -35,7 +38,9 @@ def subject_named(target: str, changes: Mapping[str, Any], data_root: str | None
         raise UsageError(
             "--set changes a recipe, and a factory has none", evidence=f"{target} is a factory", remedy="leave it out"
         )
-    made = made_by(target, _no_arguments(target), remedy=_FORM)
+    # Under a fixed seed, so that two looks see the same; its own words do not go where the answer goes.
+    with isolated(0, "factory"), redirect_stdout(sys.stderr):
+        made = made_by(target, _no_arguments(target), remedy=_FORM)
     parts = _parts(target, made)
     if not isinstance(parts["model"], nn.Module):
         raise ModelError(

@@ -11,6 +11,7 @@ from torch import nn
 
 from trainwright.checks.catalogue import CATALOGUE
 from trainwright.checks.check import Check
+from trainwright.checks.footprint import untouched
 from trainwright.checks.run import run_checks
 from trainwright.checks.subject import Loss, Subject
 from trainwright.doctor.diagnose import settled
@@ -34,6 +35,11 @@ class Report:
 
     results: tuple[CheckResult, ...]
     findings: list[Finding]
+
+    @property
+    def judged(self) -> bool:
+        """Whether any check could judge."""
+        return any(result.status != "skipped" for result in self.results)
 
     @property
     def ok(self) -> bool:
@@ -74,19 +80,23 @@ def verify(
     checks: Iterable[str] | None = None,
     validation: Any = None,
     planned_steps: int | None = None,
+    penalty: Callable[[], torch.Tensor] | None = None,
     budget_seconds: float | None = None,
     seed: int = 0,
 ) -> Report:
     """Check a training before it starts, and leave everything as it is: weights, modes, optimizer, data order, seeds.
 
     `data` is a batch `(x, y)` or an iterable of such, best the loader that training will use. `optimizer`, `schedule`
-    (torch's, or a function from the step to a multiple of the rate), `validation` and `planned_steps` let more be
-    checked. `checks` names those to run; by default all. A check that cannot judge is skipped with its reason.
+    (torch's, or a function from the step to a multiple of the rate), `validation`, `planned_steps` and `penalty` (a
+    function that gives what the weights themselves add to the loss) let more be checked. `checks` names those to run;
+    by default all. A check that cannot judge is skipped with its reason.
 
     Raises `UsageError` for a check, a loss or an optimizer that is none, `DataError` for data that cannot be read, and
     `ModelError` where the model cannot take the data or the loss cannot be computed.
     """
-    chosen = choose_checks(only=checks)
+    chosen = choose_checks(only=[checks] if isinstance(checks, str) else checks)
+    if budget_seconds is not None and not budget_seconds >= 0:
+        raise UsageError("budget_seconds must be a number from 0", evidence=f"it is {budget_seconds!r}")
     subject = subject_of(
         model,
         loss,
@@ -95,6 +105,7 @@ def verify(
         schedule=schedule,
         validation=validation,
         planned_steps=planned_steps,
+        penalty=penalty,
         seed=seed,
     )
     return verify_subject(subject, chosen, budget_seconds=budget_seconds)
@@ -118,7 +129,14 @@ def verify_subject(
             watch(result)
     found = [finding for result in results for finding in result.findings]
     if not any(finding.severity == "error" for finding in found):
-        computed_loss(subject.value, subject.model)  # without a loss, what was skipped cannot be judged
+        with untouched(
+            subject.model,
+            subject.optimizer,
+            subject.loader,
+            also=(subject.loss, subject.x, subject.y),
+            seed=subject.seed,
+        ):
+            computed_loss(subject.value, subject.model)  # without a loss, what was skipped cannot be judged
     return Report(results=tuple(results), findings=settled(found))
 
 
