@@ -248,6 +248,13 @@ def _case(name: str, check: str, kind: str, sick: Callable[[], Subject], fixed: 
     return Case(name=name, check=check, kind=kind, sick=sick, fixed=fixed)
 
 
+def coarse(dtype: torch.dtype) -> Subject:
+    with isolated(5):
+        model = nn.Sequential(nn.Linear(8, 32), nn.ReLU(), nn.Linear(32, 3)).to(dtype)
+        x, y = torch.randn(64, 8).to(dtype), torch.randint(0, 3, (64,))
+    return subject_of(model, "cross_entropy", (x, y), optimizer=torch.optim.SGD(model.parameters(), lr=1e-4))
+
+
 CASES: list[Case] = [
     _case("cut between", "parameters-reached", "parameters-without-gradient", made(CutBetween), made(Plain)),
     _case("rounded", "parameters-reached", "parameters-without-gradient", made(RoundedBetween), made(StraightThrough)),
@@ -288,6 +295,13 @@ CASES: list[Case] = [
         "weights-never-updated",
         made(Plain, optimizer=idle),
         made(Plain, optimizer=adam),
+    ),
+    _case(
+        "weights in bfloat16",
+        "parameters-updated",
+        "bf16-updates-lost",
+        lambda: coarse(torch.bfloat16),
+        lambda: coarse(torch.float32),
     ),
     _case(
         "view for permute",

@@ -25,6 +25,7 @@ from trainwright.checks.wiring import (
     scalar,
     short,
 )
+from trainwright.doctor.kinds_numbers import BF16_UPDATES_LOST
 from trainwright.doctor.kinds_wiring import PARAMETERS_FROZEN, PARAMETERS_NOT_IN_OPTIMIZER, WEIGHTS_NEVER_UPDATED
 from trainwright.records import Evidence, Finding, Location, Remedy
 
@@ -57,6 +58,9 @@ def examine(subject: Subject) -> Answer:
     still, rounded = _unmoved(subject, x, y, expected, found)
     if still:
         findings.append(_never_updated(subject, still, len(expected), rates))
+    coarse = [name for name in rounded if expected[name].dtype in (torch.bfloat16, torch.float16)]
+    if len(coarse) > 0.5 * len(expected):
+        findings.append(_lost(subject, coarse, len(expected)))
     moved = len(expected) - len(still) - len(rounded)
     return Answer(
         findings=tuple(findings),
@@ -200,10 +204,22 @@ def _never_updated(subject: Subject, still: Sequence[str], expected: int, rates:
     )
 
 
+def _lost(subject: Subject, coarse: Sequence[str], expected: int) -> Finding:
+    return BF16_UPDATES_LOST.finding(
+        where=Location(module=owner_of(coarse[0]) or None, parameter=coarse[0]),
+        evidence=(
+            Evidence(name=f"parameters without a change after {_STEPS} steps", value=len(coarse), threshold=0),
+            Evidence(name="of parameters with gradients", value=expected),
+            Evidence(name="type", value=str(subject.model.get_parameter(coarse[0]).dtype).removeprefix("torch.")),
+        ),
+        remedies=(Remedy(text="keep the weights in float32, and compute in half precision by autocast"),),
+    )
+
+
 CHECK = Check(
     name="parameters-updated",
     question="does what is to learn move at a step, and is it in the optimizer exactly once?",
-    kinds=(PARAMETERS_FROZEN, PARAMETERS_NOT_IN_OPTIMIZER, WEIGHTS_NEVER_UPDATED),
+    kinds=(PARAMETERS_FROZEN, PARAMETERS_NOT_IN_OPTIMIZER, WEIGHTS_NEVER_UPDATED, BF16_UPDATES_LOST),
     examine=examine,
     quick=True,
     seconds=0.1,

@@ -46,7 +46,8 @@ def linear_pairs(model: nn.Module, output: Callable[[], Any]) -> tuple[LinearPai
     `output` passes samples through the model; dropout must be off, else it stands in between. A layer between two wider
     ends is a bottleneck: it is there to save parameters. Grouped convolutions factorise on purpose, too.
     """
-    names = {id(parameter): name for name, parameter in model.named_parameters()}
+    weights = dict(model.named_parameters())
+    names = {id(parameter): name for name, parameter in weights.items()}
     with torch.enable_grad():
         found = output()
     nodes = _nodes(found)
@@ -66,6 +67,8 @@ def linear_pairs(model: nn.Module, output: Callable[[], Any]) -> tuple[LinearPai
             continue
         if first.kernel != second.kernel or first.outputs < min(first.inputs, second.outputs):
             continue
+        if not bool(weights[second.weight].any()):
+            continue  # a branch that begins at zero is added to something else, on purpose (LoRA)
         pairs.append(
             LinearPair(
                 first=first.weight,
