@@ -41,7 +41,7 @@ EPSILON_WRONG_FOR_DTYPE = Kind(
     hurts="The first weight whose gradient is zero becomes NaN, and soon all of them.",
     fix="Keep the weights in float32 and compute in autocast, or set epsilon to 1e-4 for float16.",
     wrong_when="Optimizers that keep float32 copies of the weights inside.",
-    causes=("non-finite-loss",),
+    causes=("non-finite-loss", "cannot-overfit-tiny-batch"),
 )
 
 PRECISION_AGAINST_HARDWARE = Kind(

@@ -15,6 +15,6 @@ DEAD_RELU = Kind(
     fix="Lower the learning rate, check the initialisation (He for ReLU, biases zero), normalise the inputs, or use a "
     "leaky ReLU.",
     wrong_when="Very sparse networks that were pruned on purpose.",
-    causes=("plateau", "underfitting", "outputs-ignore-input"),
+    causes=("plateau", "underfitting", "outputs-ignore-input", "cannot-overfit-tiny-batch"),
     causes_as_error=("learning-rate-too-low",),
 )

@@ -109,7 +109,7 @@ OUTPUTS_IGNORE_INPUT = Kind(
     fix="Check that `forward` uses its argument, that no layer multiplies by zero or saturates, and that the "
     "initialisation is not all zero.",
     wrong_when="A branch at zero that needs more than a few steps to open.",
-    causes=("underfitting",),
+    causes=("underfitting", "cannot-overfit-tiny-batch"),
 )
 
 BATCH_NORM_TINY_BATCH = Kind(
