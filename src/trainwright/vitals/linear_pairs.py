@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -11,10 +10,9 @@ from typing import Any
 import torch
 from torch import nn
 
-_THROUGH = re.compile(
-    r"^(View|ReshapeAlias|UnsafeView|Squeeze|Unsqueeze|Transpose|T|Permute|Clone|Alias|ToCopy|Expand|AsStrided)Backward\d*$"
-)
-"""Operations that change no number. A batch norm is linear too once its statistics stand, and is looked through."""
+from trainwright.vitals.output_graph import SAME_NUMBERS
+
+# A batch norm is linear too once its statistics stand, and is looked through.
 _NORMS = ("NativeBatchNormBackward", "CudnnBatchNormBackward", "MiopenBatchNormBackward")
 _LINEAR = ("AddmmBackward", "MmBackward", "ConvolutionBackward", "LinearBackward")
 
@@ -93,7 +91,7 @@ def _nodes(output: Any) -> list[Any]:
 
 
 def _passes(node: Any) -> bool:
-    return bool(_THROUGH.match(node.name())) or node.name().startswith(_NORMS)
+    return bool(SAME_NUMBERS.match(node.name())) or node.name().startswith(_NORMS)
 
 
 def _layer(node: Any, names: dict[int, str]) -> _Layer | None:
@@ -120,7 +118,7 @@ def _layer(node: Any, names: dict[int, str]) -> _Layer | None:
 def _parameter(node: Any) -> tuple[Any, bool]:
     """Return the parameter behind views, and whether it was transposed on the way."""
     turned = False
-    while node is not None and _THROUGH.match(node.name()):
+    while node is not None and SAME_NUMBERS.match(node.name()):
         turned ^= node.name().startswith(("T", "Transpose", "Permute")) and not node.name().startswith("ToCopy")
         node = node.next_functions[0][0]
     return getattr(node, "variable", None), turned

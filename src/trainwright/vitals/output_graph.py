@@ -14,10 +14,10 @@ from torch import nn
 from trainwright.records import Location
 from trainwright.vitals.frames import node_frame
 
-_VIEWS = re.compile(
-    r"^(View|ReshapeAlias|UnsafeView|Squeeze|Unsqueeze|Transpose|T|Permute|Clone|Alias|ToCopy|Expand|AsStrided|Select|Slice"
-    r"|Index|Unbind|Split)Backward\d*$"
-)
+_SAME = "View|ReshapeAlias|UnsafeView|Squeeze|Unsqueeze|Transpose|T|Permute|Clone|Alias|ToCopy|Expand|AsStrided"
+SAME_NUMBERS = re.compile(rf"^({_SAME})Backward\d*$")
+"""Operations that keep every number."""
+_VIEWS = re.compile(rf"^({_SAME}|Select|Slice|Index|Unbind|Split)Backward\d*$")
 """Operations that put values elsewhere, or leave some out, and change none."""
 _LOGARITHMS = re.compile(r"^Log(1p|2|10|Softmax|Sigmoid|sumexp|addexp)?Backward\d*$")
 _LOOKED_AT = 64  # operations behind the loss's input that are looked at for a logarithm

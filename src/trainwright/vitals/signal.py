@@ -9,7 +9,9 @@ from typing import Any
 
 import torch
 from torch import nn
-from torch.overrides import TorchFunctionMode
+
+from trainwright.vitals.output_graph import SAME_NUMBERS
+from trainwright.vitals.passing import FunctionalActivations, channels_first_after, unit_dimension
 
 WEIGHTED = (
     nn.Linear,
@@ -17,16 +19,9 @@ WEIGHTED = (
     nn.modules.conv._ConvNd,
 )
 """Layers whose outputs are compared over depth."""
-_CHANNELS_FIRST = (nn.modules.conv._ConvNd, nn.modules.batchnorm._BatchNorm, nn.modules.instancenorm._InstanceNorm)
-_RELUS = (torch.relu, torch.relu_, torch.Tensor.relu, torch.Tensor.relu_, nn.functional.relu)
-_SIGMOIDS = (torch.sigmoid, torch.sigmoid_, torch.Tensor.sigmoid, torch.Tensor.sigmoid_, nn.functional.sigmoid)
-_TANHS = (torch.tanh, torch.tanh_, torch.Tensor.tanh, torch.Tensor.tanh_, nn.functional.tanh)
 FLAT = 0.01
 """Share of its largest slope below which a sigmoid or tanh is flat."""
 _MOSTLY = 0.95
-_VIEWS = re.compile(
-    r"^(View|ReshapeAlias|UnsafeView|Squeeze|Unsqueeze|Transpose|T|Permute|Clone|Alias|ToCopy|Expand|AsStrided)Backward\d*$"
-)
 _ACTIVATIONS: dict[str, tuple[str, Callable[[torch.Tensor], torch.Tensor]]] = {
     "SoftmaxBackward": ("softmax", lambda z: z.softmax(1 if z.dim() > 1 else 0)),
     "SigmoidBackward": ("sigmoid", torch.sigmoid),
@@ -81,10 +76,7 @@ def layer_signals(model: nn.Module, loss: Callable[[], torch.Tensor]) -> tuple[L
 
     def hook(module: nn.Module, inputs: Any, output: Any) -> None:
         nonlocal channels_first
-        if isinstance(module, _CHANNELS_FIRST):
-            channels_first = True
-        elif any(True for _ in module.parameters(recurse=False)):
-            channels_first = False  # an activation has none of its own, and keeps what came before it
+        channels_first = channels_first_after(module, channels_first)
         looked_at = isinstance(module, (*WEIGHTED, nn.ReLU, nn.ReLU6, nn.Sigmoid, nn.Tanh))
         if looked_at and isinstance(output, torch.Tensor) and output.is_floating_point() and output.dim() >= 2:
             weighted = isinstance(module, WEIGHTED)
@@ -93,7 +85,7 @@ def layer_signals(model: nn.Module, loss: Callable[[], torch.Tensor]) -> tuple[L
     def show(place: str, kind: str, output: torch.Tensor) -> None:
         kept.append(_Kept(place, kind, False, output, channels_first))
 
-    functions = _Functions(model, show)
+    functions = FunctionalActivations(model, ("ReLU", "Sigmoid", "Tanh"), show)
     hooks = [module.register_forward_hook(hook) for module in model.modules() if not list(module.children())]
     try:
         with torch.enable_grad(), functions:
@@ -109,7 +101,7 @@ def layer_signals(model: nn.Module, loss: Callable[[], torch.Tensor]) -> tuple[L
 
 def _signal(entry: _Kept) -> LayerSignal:
     values = entry.values
-    dimension = 1 if values.dim() >= 4 or (values.dim() == 3 and entry.channels_first) else values.dim() - 1
+    dimension = unit_dimension(values, entry.channels_first)
     units = values.movedim(dimension, 0).flatten(1)  # (units, samples and places)
     dead = flat = 0.0
     if entry.kind in ("ReLU", "ReLU6"):
@@ -129,41 +121,11 @@ def _signal(entry: _Kept) -> LayerSignal:
     )
 
 
-class _Functions(TorchFunctionMode):
-    """Shows the activations that a `forward` calls as functions; a recurrent layer's gates are no such calls."""
-
-    def __init__(self, model: nn.Module, show: Callable[[str, str, torch.Tensor], None]) -> None:
-        super().__init__()
-        self._show = show
-        self._paths = {id(module): path for path, module in model.named_modules()}
-        self._inside: list[nn.Module] = []
-        self._calls: dict[str, int] = {}
-        self.hooks = [module.register_forward_pre_hook(self._enter) for module in model.modules()]
-        self.hooks += [module.register_forward_hook(self._leave, always_call=True) for module in model.modules()]
-
-    def _enter(self, module: nn.Module, inputs: Any) -> None:
-        self._inside.append(module)
-
-    def _leave(self, module: nn.Module, inputs: Any, output: Any) -> None:
-        self._inside.pop()
-
-    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        result = func(*args, **(kwargs or {}))
-        kind = "ReLU" if func in _RELUS else "Sigmoid" if func in _SIGMOIDS else "Tanh" if func in _TANHS else ""
-        module_itself = self._inside and isinstance(self._inside[-1], nn.ReLU | nn.ReLU6 | nn.Sigmoid | nn.Tanh)
-        if kind and self._inside and not module_itself and isinstance(result, torch.Tensor) and result.dim() >= 2:
-            path = self._paths.get(id(self._inside[-1]), "")
-            name = f"{path}.{kind.lower()}".lstrip(".")
-            self._calls[name] = self._calls.get(name, 0) + 1
-            self._show(f"{name}({self._calls[name]})", kind, result)
-        return result
-
-
 def output_activation(output: Callable[[], Any]) -> tuple[str, Callable[[torch.Tensor], torch.Tensor]] | None:
     """Return the activation that the model's output comes from, views aside, as (name, function); None for others."""
     with torch.enable_grad():
         found = output()
     node = getattr(found, "grad_fn", None)
-    while node is not None and _VIEWS.match(node.name()) and node.next_functions:
+    while node is not None and SAME_NUMBERS.match(node.name()) and node.next_functions:
         node = node.next_functions[0][0]
     return None if node is None else _ACTIVATIONS.get(re.sub(r"\d*$", "", node.name()))
