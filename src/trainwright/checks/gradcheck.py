@@ -17,7 +17,7 @@ from trainwright.checks.gradcheck_plan import THOROUGH, Work, plan
 from trainwright.checks.gradcheck_ready import Given, readied, surroundings
 from trainwright.checks.gradcheck_sweep import sweep_over
 from trainwright.errors import UsageError, did_you_mean
-from trainwright.parts import losses as catalogue
+from trainwright.parts import losses
 from trainwright.records.gradcheck import GradientCheck
 
 SAMPLES = 4
@@ -66,7 +66,7 @@ def gradcheck(
     if not isinstance(batch, tuple | list) or len(batch) != 2:
         raise UsageError("batch must be a pair (x, y)", evidence=f"it is a {type(batch).__name__}")
     names = None if parameters is None else [parameters] if isinstance(parameters, str) else list(parameters)
-    given = (model, _loss(loss), batch[0], batch[1])
+    given = (model, losses.given(loss)[0], batch[0], batch[1])
     settings: dict[str, Any] = {"h": h, "parameters": names, "samples": samples, "entries": entries, "seed": seed}
     settings["move"] = random_point
     check = examined(*given, sweep=sweep, **settings)
@@ -138,16 +138,6 @@ def examined(
         sweep=curve,
         seconds=time.perf_counter() - started,
     )
-
-
-def _loss(loss: Callable[[Any, Any], torch.Tensor] | str) -> Callable[[Any, Any], Any]:
-    if isinstance(loss, str):
-        if loss not in catalogue.CATALOGUE:
-            raise UsageError(f"there is no loss '{loss}'", remedy=did_you_mean(loss, catalogue.CATALOGUE))
-        return catalogue.CATALOGUE[loss].factory()
-    if not callable(loss) or isinstance(loss, type):
-        raise UsageError("loss must be a name or a function loss(output, target)", evidence=f"it is {loss!r}")
-    return loss
 
 
 def _chosen(model: nn.Module, parameters: Iterable[str] | None) -> list[str]:

@@ -8,17 +8,19 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import torch
 
 from trainwright.errors import UsageError
+from trainwright.parts.catalogue import find
 from trainwright.parts.loss_catalogue import CATALOGUE
 from trainwright.parts.loss_classes import CrossEntropy
 from trainwright.parts.loss_functions import BinaryCrossEntropy, SquaredError
 from trainwright.parts.loss_recognition import is_plain, items, recognise
 from trainwright.parts.loss_shapes import IGNORED
 from trainwright.parts.loss_values import check_output, check_target
-from trainwright.records import Task
+from trainwright.records import LossSpec, Task
 
 __all__ = [
     "CATALOGUE",
@@ -30,6 +32,7 @@ __all__ = [
     "check_output",
     "check_target",
     "cross_entropy",
+    "given",
     "is_plain",
     "items",
     "mse",
@@ -41,6 +44,19 @@ Loss = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
 cross_entropy = CrossEntropy()
 bce_with_logits = BinaryCrossEntropy()
 mse = SquaredError()
+
+
+def given(loss: Any) -> tuple[Callable[[Any, Any], Any], LossSpec | None]:
+    """Return the loss that a name of the catalogue or a function stands for, and its entry, None for a foreign one.
+
+    Raises `UsageError` for a name that is none, with the nearest, and for what is no function.
+    """
+    if isinstance(loss, str):
+        spec = find(CATALOGUE, loss, "loss")
+        return spec.factory(), spec
+    if not callable(loss) or isinstance(loss, type):
+        raise UsageError("loss must be a name or a function loss(output, target)", evidence=f"it is {loss!r}")
+    return loss, recognise(loss)
 
 
 def automatic(task: Task, classes: int) -> str:

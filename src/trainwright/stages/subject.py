@@ -17,7 +17,7 @@ from trainwright.checks.inputs import call, count, mapped, rows, tensors
 from trainwright.checks.subject import Loss, Subject
 from trainwright.data.batches import batches_of, is_pair
 from trainwright.data.feed import Feed
-from trainwright.errors import DataError, ModelError, TrainwrightError, UsageError, did_you_mean
+from trainwright.errors import DataError, ModelError, TrainwrightError, UsageError
 from trainwright.parts import losses
 from trainwright.randomness import generator, isolated
 from trainwright.records import LossSpec, OutputFacts, RunInfo, Task
@@ -53,7 +53,7 @@ def subject_of(
     """
     if not isinstance(model, nn.Module):
         raise ModelError("model must be a torch.nn.Module", evidence=f"it is a {type(model).__name__}")
-    function, spec = _loss(loss)
+    function, spec = losses.given(loss)
     if optimizer is not None and not isinstance(optimizer, torch.optim.Optimizer):
         raise UsageError("optimizer must be a torch.optim.Optimizer", evidence=f"it is a {type(optimizer).__name__}")
     if isinstance(schedule, str) or not (schedule is None or callable(schedule) or hasattr(schedule, "step")):
@@ -119,17 +119,6 @@ def _measured(
         loader=None if _paired(data) else data,
         seed=seed,
     )
-
-
-def _loss(loss: Loss | str) -> tuple[Loss, LossSpec | None]:
-    if isinstance(loss, str):
-        if loss not in losses.CATALOGUE:
-            raise UsageError(f"there is no loss '{loss}'", remedy=did_you_mean(loss, losses.CATALOGUE))
-        spec = losses.CATALOGUE[loss]
-        return spec.factory(), spec
-    if not callable(loss) or isinstance(loss, type):
-        raise UsageError("loss must be a name or a function loss(output, target)", evidence=f"it is {loss!r}")
-    return loss, losses.recognise(loss)
 
 
 def _options(loss: Any) -> dict[str, Any]:

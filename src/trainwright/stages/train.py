@@ -15,6 +15,7 @@ from torch import nn
 from trainwright import __version__
 from trainwright.doctor.diagnose import diagnose
 from trainwright.errors import UsageError
+from trainwright.parts import losses
 from trainwright.randomness import isolated
 from trainwright.records import Chart, Event, Finding, Location, Outcome, to_plain
 from trainwright.report.checks_text import verdict_line
@@ -137,8 +138,8 @@ def fit(
 def _check_objects(objects: Mapping[str, Any], changes: Mapping[str, Any]) -> None:
     """Refuse a loss or an optimizer that is neither a name nor the thing itself."""
     loss, optimizer = objects.get("loss"), objects.get("optimizer")
-    if loss is not None and (not callable(loss) or isinstance(loss, type)):
-        raise UsageError("loss must be a name or a function loss(output, target)", evidence=f"it is {loss!r}")
+    if loss is not None:
+        losses.given(loss)
     if optimizer is None:
         return
     if not isinstance(optimizer, torch.optim.Optimizer):

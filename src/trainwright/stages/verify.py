@@ -17,6 +17,7 @@ from trainwright.checks.subject import Loss, Subject
 from trainwright.doctor.diagnose import settled
 from trainwright.errors import UsageError, did_you_mean
 from trainwright.parts import losses
+from trainwright.parts.catalogue import find
 from trainwright.records import CheckResult, Finding, to_plain
 from trainwright.report.checks_text import render_verification
 from trainwright.stages.assemble import penalty_of
@@ -149,8 +150,7 @@ def choose_checks(
     """
     wanted = None if only is None else list(only)
     for name in [*(wanted or ()), *skip]:
-        if name not in CATALOGUE:
-            raise UsageError(f"there is no check '{name}'", remedy=did_you_mean(name, CATALOGUE))
+        find(CATALOGUE, name, "check")
     chosen = tuple(
         check
         for check in CATALOGUE.values()
