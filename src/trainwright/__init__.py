@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from trainwright.stages.recipe import Recipe
     from trainwright.stages.train import Run, fit
     from trainwright.stages.verify import Report, verify
+    from trainwright.watching.watch import Watch, watch
 
 __version__ = "0.1.0"
 
@@ -30,12 +31,14 @@ _HOMES = {
     "Report": "stages.verify",
     "Run": "stages.train",
     "TrainwrightError": "errors",
+    "Watch": "watching.watch",
     "diagnose": "doctor.diagnose",
     "explain": "doctor.kinds",
     "fit": "stages.train",
     "gradcheck": "checks.gradcheck",
     "read_run": "runs.reader",
     "verify": "stages.verify",
+    "watch": "watching.watch",
 }
 
 __all__ = [
@@ -47,12 +50,14 @@ __all__ = [
     "Report",
     "Run",
     "TrainwrightError",
+    "Watch",
     "diagnose",
     "explain",
     "fit",
     "gradcheck",
     "read_run",
     "verify",
+    "watch",
 ]
 
 

@@ -82,7 +82,9 @@ def drawn() -> Mapping[str, torch.Tensor]:
             "pictures": torch.randn(SAMPLES, 3, 6, 6),
             "masks": torch.randint(0, CLASSES, (SAMPLES, 6, 6)),
             "tokens": tokens,
+            "following": tokens.roll(-1, 1),
             "padded": padded,
+            "padded_following": torch.where(padded == 0, 0, tokens.roll(-1, 1)),
         }
 
 
@@ -185,8 +187,8 @@ CASES: list[Case] = [
     case(
         "softmax of tokens, flattened",
         SOFTMAX,
-        (lambda: Tokens(lambda z: z.softmax(-1)), flat, D["tokens"], D["tokens"]),
-        (lambda: Tokens(lambda z: z), flat, D["tokens"], D["tokens"]),
+        (lambda: Tokens(lambda z: z.softmax(-1)), flat, D["tokens"], D["following"]),
+        (lambda: Tokens(lambda z: z), flat, D["tokens"], D["following"]),
     ),
     case("sigmoid module", SIGMOID, (lambda: net(1, nn.Sigmoid()), "bce_with_logits", X, YES), SINGLE),
     case(
@@ -286,8 +288,8 @@ CASES: list[Case] = [
     case(
         "padding that counts",
         "padding-counted-in-loss",
-        (lambda: Tokens(padding=0), CrossEntropy(), D["padded"], D["padded"]),
-        (lambda: Tokens(padding=0), CrossEntropy(ignore_index=0), D["padded"], D["padded"]),
+        (lambda: Tokens(padding=0), CrossEntropy(), D["padded"], D["padded_following"]),
+        (lambda: Tokens(padding=0), CrossEntropy(ignore_index=0), D["padded"], D["padded_following"]),
     ),
     case("targets in the hundred thousands", "targets-not-scaled", (lambda: net(1), "mse", X, 1e5 * VALUES), NUMBER),
 ]

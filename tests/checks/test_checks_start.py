@@ -86,7 +86,8 @@ def test_for_a_regression_it_is_the_variance_of_the_targets() -> None:
 def test_pretrained_weights_and_unknown_losses_are_skipped_with_their_reason() -> None:
     subject = made(lambda: subject_of(mlp(8, 16, 4), "cross_entropy", classes()))()
     told = run_check(dataclasses.replace(subject, pretrained=True), INITIAL_LOSS)
-    unknown = run_check(dataclasses.replace(subject, spec=None), INITIAL_LOSS)
+    foreign = made(lambda: subject_of(mlp(8, 16, 1), lambda z, y: z.exp().mean(), classes()))()
+    unknown = run_check(foreign, INITIAL_LOSS)
     assert (told.status, unknown.status) == ("skipped", "skipped")
     assert "pretrained" in told.reason
     assert "no known one" in unknown.reason
@@ -219,14 +220,13 @@ def test_the_finding_of_a_high_rate_names_one_at_which_the_loss_falls() -> None:
     assert lower.status == "passed"
 
 
-def test_a_loss_that_is_maximised_is_no_matter_of_the_rate() -> None:
+def test_a_loss_that_is_maximised_is_named_so_and_is_no_matter_of_the_rate() -> None:
     def build() -> Subject:
         model = mlp(8, 32, 4)
         return subject_of(model, "cross_entropy", classes(), optimizer=optimized(model, "SGD", lr=0.5, maximize=True))
 
-    result = run_check(made(build)(), LEARNING_RATE)
-    assert result.status == "skipped"
-    assert "every rate" in result.reason
+    [finding] = run_check(made(build)(), LEARNING_RATE).findings
+    assert (finding.kind, finding.severity) == ("loss-maximised", "error")
 
 
 def test_fine_tuning_at_a_tiny_rate_is_left_in_peace() -> None:

@@ -45,10 +45,11 @@ def test_a_planted_fault_is_named_as_the_cause(build: Callable[[], Subject], cau
     result = checked(build)
     assert result.status == "failed"
     assert result.measured["cause"] == cause
-    [finding] = result.findings
+    finding, *more = result.findings
     assert finding.because
     assert finding.remedies
     assert any(evidence.value == cause for evidence in finding.evidence)
+    assert [other.kind for other in more] == (["relu-on-output"] if cause == "output activation" else [])
 
 
 def test_the_parameter_that_is_cut_off_is_named() -> None:

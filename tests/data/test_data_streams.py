@@ -1,12 +1,15 @@
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from torch.utils.data import DataLoader, IterableDataset, TensorDataset
+from torch.utils.data import BatchSampler, DataLoader, IterableDataset, TensorDataset
 
+from trainwright.data import streams
 from trainwright.data.batches import StreamBatches, batches_of
 from trainwright.errors import DataError
 
@@ -132,3 +135,108 @@ def test_empty_data_and_single_samples_are_refused() -> None:
         StreamBatches([], seed=0)
     with pytest.raises(DataError, match="wrap it: DataLoader"):
         batches_of(dataset(), batch_size=2, seed=0)
+
+
+class Opened(DataLoader[Any]):
+    """Counts how many passes were begun."""
+
+    passes = 0
+
+    def __iter__(self) -> Any:
+        type(self).passes += 1
+        return super().__iter__()
+
+
+def test_a_batch_sampler_and_a_list_are_counted_without_a_pass() -> None:
+    sampler = BatchSampler(range(20), 6, False)
+    batches = StreamBatches(Opened(dataset(), batch_sampler=sampler), seed=0)
+    assert (batches.samples, batches.steps_per_epoch, batches.batch_size, batches.smallest) == (20, 4, 6, 2)
+    assert Opened.passes == 0
+    listed = StreamBatches([(torch.zeros(3, 1), torch.zeros(3)), (torch.zeros(1, 1), torch.zeros(1))], seed=0)
+    assert (listed.samples, listed.steps_per_epoch, listed.batch_size, listed.smallest) == (4, 2, 3, 1)
+
+
+@pytest.mark.parametrize(("drop_last", "smallest"), [(False, 2), (True, 6)])
+def test_the_smallest_batch_of_a_loader_is_known(drop_last: bool, smallest: int) -> None:
+    assert StreamBatches(DataLoader(dataset(), batch_size=6, drop_last=drop_last), seed=0).smallest == smallest
+    assert StreamBatches(DataLoader(dataset(5), batch_size=6), seed=0).smallest == 5
+
+
+class Endless:
+    """Batches without an end, which may claim one."""
+
+    def __iter__(self) -> Iterator[Pair]:
+        return ((torch.zeros(2, 1), torch.zeros(2)) for _ in itertools.count())
+
+
+class Claiming(Endless):
+    def __len__(self) -> int:
+        return 2
+
+
+def test_what_does_not_end_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(streams, "ENDLESS_BATCHES", 30)
+    with pytest.raises(DataError, match=r"do not end(.|\n)*30 batches(.|\n)*__len__"):
+        StreamBatches(Endless(), seed=0)
+    monkeypatch.setattr(streams, "ENDLESS_SECONDS", 0.0)
+    with pytest.raises(DataError, match="gave 1 batches"):
+        StreamBatches(Endless(), seed=0)
+    with pytest.raises(DataError, match=r"more batches than they say(.|\n)*is 2, and 129"):
+        StreamBatches(Claiming(), seed=0)
+
+
+class Once:
+    """Can be read once, and does not look so."""
+
+    def __init__(self) -> None:
+        self.rest = iter([(torch.zeros(2, 1), torch.zeros(2))] * 3)
+
+    def __iter__(self) -> Iterator[Pair]:
+        return self.rest
+
+
+def test_what_can_be_read_once_only_is_told_when_a_pass_gives_nothing() -> None:
+    batches = StreamBatches(Once(), seed=0)
+    assert batches.steps_per_epoch == 3
+    for read in (lambda: list(batches.epoch(0)), lambda: batches.take(2)):
+        with pytest.raises(DataError, match="read once only"):
+            read()
+
+
+class Failing:
+    """Cannot be read beyond its second batch."""
+
+    def __len__(self) -> int:
+        return 4
+
+    def __iter__(self) -> Iterator[Pair]:
+        yield from [(torch.zeros(2, 1), torch.zeros(2))] * 2
+        raise OSError("disk gone\nand more")
+
+
+def test_what_a_loader_raises_is_told_with_its_batch_and_kept_as_the_cause() -> None:
+    with pytest.raises(DataError, match="at batch 2: OSError: disk gone") as caught:
+        StreamBatches(Failing(), seed=0)
+    assert isinstance(caught.value.__cause__, OSError)
+
+
+@pytest.mark.parametrize(
+    ("second", "words"),
+    [
+        ((torch.zeros(2, 1, dtype=torch.float64), torch.zeros(2)), "inputs(.|\n)*float64 in batch 1, float32"),
+        ((torch.zeros(2, 1), torch.zeros(2).long()), "targets(.|\n)*int64 in batch 1, float32"),
+        ((torch.zeros(2, 1, device="meta"), torch.zeros(2)), "x of batch 1 has a shape and no numbers"),
+        ((torch.zeros(2, 1).to_sparse(), torch.zeros(2)), "x of batch 1 is no dense tensor"),
+        ((torch.zeros(0, 1), torch.zeros(0)), "there are no samples(.|\n)*batch 1"),
+    ],
+    ids=["inputs", "targets", "meta", "sparse", "empty"],
+)
+def test_a_batch_that_cannot_follow_the_first_is_named(second: Pair, words: str) -> None:
+    with pytest.raises(DataError, match=words):
+        list(StreamBatches([(torch.zeros(2, 1), torch.zeros(2)), second], seed=0).epoch(0))
+
+
+def test_arrays_of_float64_become_float32_and_tensors_stay() -> None:
+    x = np.zeros((2, 1))
+    assert next(StreamBatches([(x, np.zeros(2, dtype=np.int64))], seed=0).epoch(0))[0].dtype == torch.float32
+    assert next(StreamBatches([(torch.from_numpy(x), torch.zeros(2))], seed=0).epoch(0))[0].dtype == torch.float64

@@ -66,7 +66,9 @@ PROMISED = {
     "TW202": ("constant-targets", "error"),
     "TW205": ("padding-counted-in-loss", "warning"),
     "TW206": ("targets-not-scaled", "note"),
+    "TW207": ("next-token-not-shifted", "error"),
     "TW208": ("no-valid-targets", "error"),
+    "TW209": ("non-finite-targets", "error"),
     "TW301": ("softmax-before-cross-entropy", "error"),
     "TW302": ("sigmoid-before-bce-with-logits", "error"),
     "TW303": ("nll-without-log-softmax", "error"),
@@ -77,6 +79,8 @@ PROMISED = {
     "TW308": ("relu-on-output", "warning"),
     "TW309": ("regression-loss-for-classes", "warning"),
     "TW310": ("multi-label-with-softmax", "error"),
+    "TW311": ("loss-detached", "error"),
+    "TW315": ("loss-maximised", "error"),
     "TW402": ("dead-relu", "warning"),
     "TW601": ("learning-rate-too-high", "warning"),
     "TW602": ("learning-rate-too-low", "warning"),
@@ -150,7 +154,8 @@ def test_a_rule_asks_only_for_needs_that_exist(rule: Rule) -> None:
 def test_each_need_says_why_it_is_not_met() -> None:
     nothing = Chart(info=RunInfo())
     assert all(not met(nothing) and why for met, why in NEEDS.values())
-    assert all(met(healthy()) for met, _ in NEEDS.values())
+    watched = replace(healthy(), info=replace(healthy().info, loop=LoopFacts()))
+    assert all(met(watched) for met, _ in NEEDS.values())
 
 
 def assert_well_formed(finding: Finding) -> None:
@@ -257,6 +262,7 @@ def test_nothing_but_nan_is_one_finding_about_nan() -> None:
 ILL = {
     "": healthy(),
     "non-finite-input": Chart(info=info(inputs=inputs(std=1e3, non_finite=2))),
+    "non-finite-targets": Chart(info=info(targets=targets(non_finite=2))),
     "inputs-not-normalised": Chart(info=info(inputs=inputs(std=1e3))),
     "labels-out-of-range": Chart(info=info(targets=targets(minimum=1, maximum=10))),
     "softmax-before-cross-entropy": Chart(info=info(output=output(operation="Softmax"))),
@@ -316,6 +322,11 @@ ILL = {
             output=call("mse_loss", shape=(64, 1), target=entered(shape=(64, 1), floating=True)),
         )
     ),
+    "loss-maximised": healthy(info=info(output=replace(call(), calls=(replace(call().calls[0], weight=-1.0),)))),
+    "loss-detached": healthy(info=info(output=replace(call(), calls=(replace(call("").calls[0], constant=True),)))),
+    "next-token-not-shifted": healthy(
+        info=info(output=replace(call(), calls=(replace(call(target=entered(copied=1.0)).calls[0], sees="own"),)))
+    ),
     "multi-label-with-softmax": healthy(
         info=info(
             output=call(target=entered(shape=(64, 10), floating=True, maximum=1, fewest=0, most=4)),
@@ -364,6 +375,7 @@ entries = st.builds(
     log_sum_error=st.none() | numbers,
     logarithm=st.booleans(),
     direct=st.booleans(),
+    units_last=st.booleans(),
 )
 goals = st.builds(
     LossTarget,
@@ -383,6 +395,7 @@ goals = st.builds(
     row_sum_error=st.none() | numbers,
     padding=st.none() | shares,
     padding_id=st.none() | st.just(0),
+    copied=st.none() | shares,
 )
 calls = st.builds(
     LossCall,
@@ -405,6 +418,11 @@ calls = st.builds(
     reduction=st.sampled_from(["mean", "none"]),
     input=entries,
     target=st.none() | goals,
+    weight=st.none() | st.sampled_from([-1.0, 1.0]) | numbers,
+    sees=st.sampled_from(["", "own", "later", "earlier"]),
+    pairs=st.booleans(),
+    constant=st.booleans(),
+    order=st.none() | numbers,
 )
 heads = st.builds(
     RunInfo,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 
+import pytest
 from doctor_charts import (
     CONSTANT,
     followed,
@@ -19,7 +20,9 @@ from doctor_charts import (
     targets,
 )
 
-from trainwright.doctor.diagnose import RULES, diagnose, examine
+from trainwright.doctor.diagnose import RULES, diagnose, examine, settled
+from trainwright.doctor.kinds_datasets import DATA_NOT_SHUFFLED
+from trainwright.doctor.kinds_labels import CONSTANT_TARGETS
 from trainwright.records import Chart, Event
 
 
@@ -99,9 +102,35 @@ def test_of_two_that_could_each_cause_the_other_the_rule_that_stands_first_is_th
     assert order.index("inputs-not-normalised") < order.index("dead-relu")
 
 
-def test_dead_units_are_a_symptom_of_a_rate_that_is_too_high() -> None:
-    chart = healthy(steps=steps(lambda share: CONSTANT, probe=overshooting(0.5)), layers=[relu(20, 1.0), relu(70, 1.0)])
-    assert kinds(chart) == ["learning-rate-too-high"]
+@pytest.mark.parametrize(("dead", "severity"), [(0.6, "warning"), (1.0, "error")])
+def test_dead_units_are_a_symptom_of_a_rate_that_is_too_high_and_make_it_an_error(dead: float, severity: str) -> None:
+    layers = [relu(20, dead), relu(70, dead)]
+    found = diagnose(healthy(steps=steps(lambda share: CONSTANT, probe=overshooting(0.5)), layers=layers))
+    assert [(finding.kind, finding.severity) for finding in found] == [("learning-rate-too-high", severity)]
+
+
+def test_what_is_likely_does_not_silence_what_is_certain() -> None:
+    diverged = healthy(info=info(inputs=inputs(std=1e3)), steps=steps([1.0, 5.0, 50.0, math.inf]))
+    assert [(finding.kind, finding.severity) for finding in diagnose(diverged)] == [
+        ("learning-rate-too-high", "error"),
+        ("inputs-not-normalised", "warning"),
+    ]
+
+
+def test_what_is_refuted_goes_though_it_was_an_error() -> None:
+    sorted_data, constant = DATA_NOT_SHUFFLED.finding(), CONSTANT_TARGETS.finding()
+    assert (sorted_data.severity, constant.severity) == ("warning", "error")
+    assert settled([constant, sorted_data]) == [sorted_data]
+
+
+def test_bad_targets_explain_a_loss_that_is_not_finite() -> None:
+    event = Event(step=2, name="non-finite", detail={"phase": "target", "samples": 3})
+    chart = healthy(steps=steps([1.0, 0.9, math.nan]), events=[event])
+    assert kinds(chart) == ["non-finite-targets"]
+    measured = info(targets=targets(non_finite=1, non_finite_sample=17))
+    (finding,) = diagnose(replace(chart, info=measured, events=[]))
+    assert (finding.code, finding.severity, finding.step) == ("TW209", "error", None)
+    assert [evidence.value for evidence in finding.evidence] == [1, 17]
 
 
 def test_a_network_that_does_not_learn_is_one_finding_not_also_a_plateau() -> None:

@@ -404,6 +404,7 @@ PATIENTS = [
     Patient(
         name="hovers at a constant guess",
         kind="learning-rate-too-high",
+        severity="",  # an error where the network died of it
         program=rate,
         sick={"optimizer": "adamw", "lr": 10.0},
         well={"optimizer": "adamw", "lr": 0.003},

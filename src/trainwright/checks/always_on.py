@@ -1,4 +1,4 @@
-"""Dropout that is at work in evaluation mode, and the line that calls it."""
+"""Dropout and noise that are at work in evaluation mode, and the line that calls for them."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from typing import Any
 
 import torch
 
+from trainwright.checks.always_noise import Noise, noise_added
 from trainwright.checks.subject import Subject
 from trainwright.checks.uses import Called, calls_of
 from trainwright.checks.wiring import output_of, single
@@ -15,10 +16,10 @@ from trainwright.records import Evidence, Finding, Location, Remedy
 _NAMES = ("dropout", "attention", "bernoulli")
 
 
-def randomness(subject: Subject, x: Any) -> tuple[float, Called | None]:
-    """Return how far two passes in evaluation mode differ, and the dropout that was at work, if there was one.
+def randomness(subject: Subject, x: Any) -> tuple[float, Called | Noise | None]:
+    """Return how far two passes in evaluation mode differ, and the dropout or noise that was at work, if there was one.
 
-    Noise that is no dropout, as in a variational autoencoder, is part of what a model computes.
+    Noise with a spread that the model computes, as in a variational autoencoder, is part of what it gives.
     """
     subject.model.eval()
     passes = [single(output_of(subject, x, seed)) for seed in (0, 0, 1)]
@@ -26,7 +27,8 @@ def randomness(subject: Subject, x: Any) -> tuple[float, Called | None]:
     if difference == 0 or _difference(passes[0], passes[1]) != 0:  # not random, or not by torch's generator
         return difference, None
     calls = calls_of(lambda: output_of(subject, x), lambda name: any(word in name for word in _NAMES))
-    return difference, next((call for call in calls if _is_on(call)), None)
+    call = next((call for call in calls if _is_on(call)), None)
+    return difference, call if call is not None else noise_added(lambda: output_of(subject, x))
 
 
 def _difference(one: list[torch.Tensor], other: list[torch.Tensor]) -> float:
@@ -55,8 +57,19 @@ def _argument(call: Called, place: int, name: str, default: Any) -> Any:
     return call.arguments[place] if len(call.arguments) > place else call.options.get(name, default)
 
 
-def always_on(call: Called, difference: float) -> Finding:
-    """Return the finding of a dropout that was seen at work in evaluation mode."""
+def always_on(call: Called | Noise, difference: float) -> Finding:
+    """Return the finding of dropout or noise that was seen at work in evaluation mode."""
+    if isinstance(call, Noise):
+        return DROPOUT_ALWAYS_ON.finding(
+            title="noise is added in evaluation too",
+            because="noise of a fixed strength regularises in training; added in evaluation, predictions stay random",
+            where=Location(file=call.file, line=call.line),
+            evidence=(
+                Evidence(name="largest difference of two passes in evaluation mode", value=difference, threshold=0.0),
+                Evidence(name="what was drawn meets the signal in", value=call.name),
+            ),
+            remedies=(Remedy(text="draw it `if self.training` alone"),),
+        )
     remedies = {
         "scaled_dot_product_attention": "pass dropout_p=self.p if self.training else 0.0",
         "multi_head_attention_forward": "pass training=self.training",

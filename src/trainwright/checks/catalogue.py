@@ -8,6 +8,7 @@ from types import MappingProxyType
 from trainwright.checks import (
     baselines,
     configuration,
+    duplicates,
     gradients,
     initial_loss,
     initial_signal,
@@ -23,9 +24,11 @@ from trainwright.checks import (
     parameters,
     penalty,
     preprocessing,
+    readable,
     reads_alike,
     registration,
     samples_apart,
+    targets_finite,
     tiny_batch,
     updates,
     workers,
@@ -37,8 +40,11 @@ CATALOGUE: Mapping[str, Check] = MappingProxyType(
         module.CHECK.name: module.CHECK
         for module in (
             loss_fits,
+            readable,
             inputs_sane,
+            targets_finite,
             labels_sane,
+            duplicates,
             order,
             overlap,
             preprocessing,

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from trainwright.checks.check import Answer, Check, Skip
 from trainwright.checks.configuration_model import dropout_before_norm, dropout_too_strong
 from trainwright.checks.configuration_optimizer import decay_on_all, epsilon_lost, l2_in_adam
+from trainwright.checks.configuration_rates import rates_usable, scheduler_bound
 from trainwright.checks.configuration_schedule import horizon, no_warmup
 from trainwright.checks.configuration_step import accumulation, clipping, precision
 from trainwright.checks.subject import Subject
@@ -21,7 +22,12 @@ from trainwright.doctor.kinds_loop import (
     PRECISION_AGAINST_HARDWARE,
     WEIGHT_DECAY_ON_BIAS_OR_NORM,
 )
-from trainwright.doctor.kinds_schedule import SCHEDULER_WRONG_FREQUENCY, WARMUP_MISSING
+from trainwright.doctor.kinds_schedule import (
+    INVALID_LEARNING_RATE,
+    SCHEDULER_OF_ANOTHER_OPTIMIZER,
+    SCHEDULER_WRONG_FREQUENCY,
+    WARMUP_MISSING,
+)
 from trainwright.doctor.kinds_start import DROPOUT_BEFORE_BATCH_NORM, DROPOUT_TOO_STRONG
 from trainwright.records import Finding
 
@@ -29,6 +35,8 @@ TOPICS: tuple[tuple[str, Callable[[Subject], Finding | None]], ...] = (
     ("epsilon", epsilon_lost),
     ("decay groups", decay_on_all),
     ("decay form", l2_in_adam),
+    ("rates", rates_usable),
+    ("scheduler", scheduler_bound),
     ("schedule", horizon),
     ("warmup", no_warmup),
     ("precision", precision),
@@ -69,6 +77,8 @@ CHECK = Check(
         WEIGHT_DECAY_ON_BIAS_OR_NORM,
         L2_INSIDE_ADAM,
         EPSILON_WRONG_FOR_DTYPE,
+        INVALID_LEARNING_RATE,
+        SCHEDULER_OF_ANOTHER_OPTIMIZER,
         SCHEDULER_WRONG_FREQUENCY,
         WARMUP_MISSING,
         PRECISION_AGAINST_HARDWARE,

@@ -16,9 +16,10 @@ from trainwright.checks.gradcheck_judge import Terms
 from trainwright.checks.gradcheck_plan import THOROUGH, Work, plan
 from trainwright.checks.gradcheck_ready import Given, readied, surroundings
 from trainwright.checks.gradcheck_sweep import sweep_over
-from trainwright.errors import UsageError, did_you_mean
+from trainwright.errors import ModelError, TrainwrightError, UsageError, did_you_mean
 from trainwright.parts import losses
-from trainwright.records.gradcheck import GradientCheck
+from trainwright.records import gradcheck as records
+from trainwright.report.gradcheck_text import render_gradcheck
 
 SAMPLES = 4
 """Samples of the batch that the loss is computed from: of a ReLU's units about one in sixteen is off for all of them,
@@ -30,6 +31,18 @@ _ON_PURPOSE = (
     "the gradient agrees once values from `detach`, `.data` and `no_grad` count as constants, hooks are left out, and "
     "functions that exist for their backward are taken by their forward: is it stopped or changed there on purpose?"
 )
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class GradientCheck(records.GradientCheck):
+    """The record of a gradient check that can be printed: the verdict, the table of all parameters, and notes."""
+
+    def text(self, *, color: bool = False, width: int = 120) -> str:
+        """Return what `trainwright gradcheck` prints."""
+        return render_gradcheck(self, color=color, width=width)
+
+    def __str__(self) -> str:
+        return self.text()
 
 
 def gradcheck(
@@ -62,9 +75,17 @@ def gradcheck(
     not finite, differs from one pass to the next, or reaches the original model in a way that cannot be copied.
     """
     if not isinstance(model, nn.Module):
-        raise UsageError("model must be a torch.nn.Module", evidence=f"it is a {type(model).__name__}")
+        raise UsageError(
+            "model must be a torch.nn.Module",
+            evidence=f"it is a {type(model).__name__}",
+            remedy="pass the model itself: gradcheck(model, loss, (x, y))",
+        )
     if not isinstance(batch, tuple | list) or len(batch) != 2:
-        raise UsageError("batch must be a pair (x, y)", evidence=f"it is a {type(batch).__name__}")
+        raise UsageError(
+            "batch must be a pair (x, y)",
+            evidence=f"it is a {type(batch).__name__}",
+            remedy="pass one batch: next(iter(loader)) of a loader of pairs",
+        )
     names = None if parameters is None else [parameters] if isinstance(parameters, str) else list(parameters)
     given = (model, losses.given(loss)[0], batch[0], batch[1])
     settings: dict[str, Any] = {"h": h, "parameters": names, "samples": samples, "entries": entries, "seed": seed}
@@ -116,13 +137,18 @@ def examined(
             notes.append(
                 f"the loss is computed below float64, so h is {h:.0e} and the bands are {LOW_SCALE:g} times as wide"
             )
-        around = losses.around({name: sample.places for name, sample in samples_of.items()}, h)
         terms = Terms(base=losses.base, h=h, rounding=rounding, scale=scale)
-        found = {
-            name: compared(losses, name, gradients[name], sample, around[name], terms)
-            for name, sample in samples_of.items()
-        }
-        curve = sweep_over(losses, gradients, samples_of) if sweep else ()
+        try:
+            around = losses.around({name: sample.places for name, sample in samples_of.items()}, h)
+            found = {
+                name: compared(losses, name, gradients[name], sample, around[name], terms)
+                for name, sample in samples_of.items()
+            }
+            curve = sweep_over(losses, gradients, samples_of) if sweep else ()
+        except TrainwrightError:
+            raise
+        except Exception as problem:  # whatever the user's forward raises
+            raise _not_again(problem) from problem
     notes += said_of(losses, found)
     return GradientCheck(
         parameters=found,
@@ -137,6 +163,16 @@ def examined(
         left_out={name: reason for name, reason in reasons.items() if name in found},
         sweep=curve,
         seconds=time.perf_counter() - started,
+    )
+
+
+def _not_again(problem: Exception) -> ModelError:
+    """Say that the loss was computed where the weights are, and cannot be where one of them is a little off."""
+    words = (str(problem).strip().splitlines() or [""])[0]
+    return ModelError(
+        "the loss cannot be computed once a weight is displaced",
+        evidence=f"{type(problem).__name__}: {words[:200]}",
+        remedy="keep nothing of one pass for the next in what the model and the loss share with the rest of a program",
     )
 
 

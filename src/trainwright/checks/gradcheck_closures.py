@@ -77,7 +77,7 @@ class Widening:
             return self.functions[id(function)]
         cells = [types.CellType() for _ in function.__closure__ or ()]
         around = function.__globals__
-        here = {name: around[name] for name in _names(function.__code__) & around.keys()}
+        here = {name: around[name] for name in outside_names(function.__code__) & around.keys()}
         here = {name: value for name, value in here.items() if isinstance(value, torch.Tensor | nn.Module)}
         defaults, words = function.__defaults__ or (), function.__kwdefaults__ or {}
         if not (cells or here or defaults or words):
@@ -138,7 +138,7 @@ def _attributes(module: nn.Module) -> Iterator[tuple[str, Any]]:
             yield name, value
 
 
-def _names(code: types.CodeType) -> set[str]:
+def outside_names(code: types.CodeType) -> set[str]:
     """Return the names that a function's code looks up outside, and those of the functions written in it."""
-    inner = (_names(part) for part in code.co_consts if isinstance(part, types.CodeType))
+    inner = (outside_names(part) for part in code.co_consts if isinstance(part, types.CodeType))
     return set(code.co_names).union(*inner)

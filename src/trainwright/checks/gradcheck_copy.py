@@ -12,6 +12,7 @@ import torch
 from torch import nn
 
 from trainwright.checks.gradcheck_closures import Widening
+from trainwright.checks.gradcheck_state import stored
 from trainwright.checks.inputs import mapped, rows, tensors
 from trainwright.errors import ModelError
 from trainwright.randomness import generator
@@ -50,9 +51,10 @@ def doubled(model: nn.Module, loss: Callable[[Any, Any], Any], x: Any, y: Any, *
     """
     change = _change(model, widen)
     memo: dict[int, Any] = {}
-    for module in (*model.modules(), *([loss] if hasattr(loss, "__dict__") else [])):
-        for value in vars(module).values():  # torch refuses to copy tensors with a history
-            if isinstance(value, torch.Tensor) and not value.is_leaf:
+    losses = loss.modules() if isinstance(loss, nn.Module) else [loss]
+    for module in (*model.modules(), *losses):
+        for value in stored(module):  # torch refuses to copy tensors with a history
+            if not value.is_leaf:
                 memo[id(value)] = value.detach().clone()
     try:
         twin, own_loss = copy.deepcopy((model, loss), memo)

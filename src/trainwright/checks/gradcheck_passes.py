@@ -13,8 +13,10 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from trainwright.checks.gradcheck_copy import Double
-from trainwright.checks.gradcheck_functions import Held, Widened, own_functions
+from trainwright.checks.gradcheck_cuts import Held, Widened
+from trainwright.checks.gradcheck_functions import own_functions
 from trainwright.checks.gradcheck_linear import Taken, Uses, taken
+from trainwright.checks.gradcheck_state import State
 from trainwright.checks.inputs import call, tensors
 from trainwright.checks.wiring import gradients, leaves
 from trainwright.errors import ModelError, UsageError
@@ -40,6 +42,7 @@ class Passes:
         self.hooks = hooks or {}
         self.parameters = {name: each for name, each in double.model.named_parameters() if each.requires_grad}
         self.buffers = [(buffer, buffer.clone()) for buffer in double.model.buffers()]
+        self.state = State((double.model, double.loss))
         self.functions: list[type] = []
         self.linear: dict[str, Taken] = {}  # parameters whose entries are displaced in the output of a `linear`
         self.evaluations = 0
@@ -110,8 +113,9 @@ class Passes:
 
     @contextmanager
     def passing(self) -> Iterator[None]:
-        """Surround one pass, or many vectorised ones: same random numbers, same buffers as ever."""
+        """Surround one pass, or many vectorised ones: same random numbers, same buffers and attributes as ever."""
         with ExitStack() as stack:
+            stack.callback(self.state.restore)  # also after a pass that failed: the next one must not see what it left
             seed_all(self.seed)
             if self.held is not None:
                 stack.enter_context(self.held.passing())

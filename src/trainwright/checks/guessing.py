@@ -17,13 +17,6 @@ _ITERATIONS = 80  # of L-BFGS on a smooth convex problem in the outputs alone: f
 _FAR_BELOW = -1e3  # a loss that gets there is taken to have no floor
 
 
-def neutral(output: torch.Tensor, spec: LossSpec) -> torch.Tensor:
-    """Return an output of the same shape that favours nothing: logits or values of 0, log-probabilities of -log C."""
-    if spec.expects == "log-probabilities":
-        return torch.full_like(output, -math.log(output.shape[1]))
-    return torch.zeros_like(output)
-
-
 def one_answer(output: torch.Tensor, y: Any, spec: LossSpec | None) -> torch.Tensor:
     """Return the table of a constant predictor to start `least` from: one answer for all samples."""
     shape = output.shape[1:]

@@ -12,8 +12,8 @@ import math
 import torch
 
 from trainwright.checks.check import Answer, Check, Skip
-from trainwright.checks.guessing import least, neutral, one_answer
 from trainwright.checks.inputs import count, rows
+from trainwright.checks.loss_known import KnownLoss, known_loss
 from trainwright.checks.stillness import Snapshot, still
 from trainwright.checks.subject import Subject
 from trainwright.doctor.kinds_numbers import NON_FINITE_LOSS
@@ -44,26 +44,27 @@ def examine(subject: Subject) -> Answer:
         value = _number(subject.loss(output, subject.y))
         if not math.isfinite(value):
             return _not_finite(value)
-        spec = subject.spec
-        if spec is None:
-            raise Skip(f"the loss ({value:.4g}) is no known one: what it should be before training is not known")
-        if not isinstance(output, torch.Tensor) or output.dim() == 0:
+        single = isinstance(output, torch.Tensor) and output.dim() > 0
+        known = known_loss(subject, output.detach()) if single else None
+        if known is None and subject.spec is not None:
             raise Skip("the model's output is not a single tensor")
+        if known is None:
+            raise Skip(f"the loss ({value:.4g}) is no known one: what it should be before training is not known")
         output = output.detach()
-        check_output(spec, output)
-        guess = _number(subject.loss(neutral(output, spec), subject.y))
-    constant = least(subject.loss, subject.y, output, one_answer(output, subject.y, spec), spec=spec)
+        check_output(known.spec, output)
+        guess = _number(subject.loss(known.neutral(output), subject.y))
+    constant = known.constant(subject.loss, subject.y, output)
     constant = guess if constant is None else min(constant, guess)
-    size = _size(output, spec)
+    size = float(known.strength(output).square().mean().sqrt())
     measured = {"loss": value, "guess": guess, "best_constant": constant, "output_size": size}
-    finding = _too_high(subject, output, value, guess, size)
+    finding = _too_high(subject, known.spec, value, guess, size)
     if finding is None and value < constant:
         finding = _too_low(subject, value, constant, measured)
     return Answer(
         findings=() if finding is None else (finding,),
         measured=measured,
         value=f"{value:.4g}",
-        expected=_expected(spec, output, guess, constant),
+        expected=_expected(known, output, guess, constant),
     )
 
 
@@ -82,27 +83,19 @@ def _not_finite(value: float) -> Answer:
     return Answer(findings=(finding,), measured={"loss": value}, value=f"{value:g}", expected="a finite number")
 
 
-def _size(output: torch.Tensor, spec: LossSpec) -> float:
-    """Return the root mean square of the output: of logits over several classes without what they have in common."""
-    values = output.double()
-    if spec.expects != "values" and values.dim() >= 2 and values.shape[1] > 1 and "multi-label" not in spec.tasks:
-        values = values - values.mean(1, keepdim=True)
-    return float(values.square().mean().sqrt())
-
-
-def _expected(spec: LossSpec, output: torch.Tensor, guess: float, constant: float) -> str:
+def _expected(known: KnownLoss, output: torch.Tensor, guess: float, constant: float) -> str:
+    spec = known.spec
     if spec.expects == "values":
-        known = f"{constant:.4g} (the best constant) or " if guess > 2 * constant else ""
-        return f"about {known}{guess:.4g} (predicting 0)"
-    words = f"log {output.shape[1]}" if spec.target == "class-index" and output.dim() > 1 else "undecided"
+        best = f"{constant:.4g} (the best constant) or " if guess > 2 * constant else ""
+        return f"about {best}{guess:.4g} ({'a rate of 1' if spec.name == 'poisson_nll' else 'predicting 0'})"
+    classes = output.shape[known.classes] if known.classes is not None else 0
+    words = f"log {classes}" if spec.target == "class-index" and classes else "undecided"
     if guess - constant > 0.05 * abs(guess):
         return f"{constant:.3f} (the labels' frequencies) to {guess:.3f} ({words})"
     return f"{guess:.3f} ({words})"
 
 
-def _too_high(subject: Subject, output: torch.Tensor, value: float, guess: float, size: float) -> Finding | None:
-    spec = subject.spec
-    assert spec is not None
+def _too_high(subject: Subject, spec: LossSpec, value: float, guess: float, size: float) -> Finding | None:
     if spec.expects == "values":
         targets = float(subject.y.double().square().mean().sqrt()) if isinstance(subject.y, torch.Tensor) else 0.0
         least_size = TIMES_TARGETS * max(targets, 1.0)

@@ -12,6 +12,7 @@ from dataclasses import replace
 import torch
 
 from trainwright.checks.check import Answer, Check, Skip
+from trainwright.checks.initial_units import dead, flat
 from trainwright.checks.inputs import count, rows
 from trainwright.checks.stillness import still
 from trainwright.checks.subject import Subject
@@ -34,10 +35,6 @@ GRADIENT_RATIO = 1e4
 LEAST_LAYERS = 4
 TREND = 0.8
 """Correlation of the logarithm of the size with the depth: one layer of another size is no matter of depth."""
-DEAD_ERROR = 0.9
-DEAD_DEVIATIONS = 3.5
-"""A signal that has become nearly the same for all samples leaves half of the units dead by chance: more than that."""
-FLAT_UNITS = 0.8
 SAMPLES = 96
 """Of the batch: enough to tell a dead unit from a rare one."""
 LEAST_SAMPLES = 32
@@ -61,7 +58,7 @@ def examine(subject: Subject) -> Answer:
         findings.append(_symmetric(symmetric))
     if subject.pretrained is not True:
         enough = samples >= LEAST_SAMPLES
-        findings += [f for f in (_dead(signals) if enough else None, _flat(signals)) if f is not None]
+        findings += [f for f in (dead(signals) if enough else None, flat(signals)) if f is not None]
         findings += [f for f in (_depth(signals),) if f is not None]
     if pairs:
         findings.append(_linear(pairs))
@@ -129,44 +126,6 @@ def _depth(signals: Sequence[LayerSignal]) -> Finding | None:
 def _correlation(logs: torch.Tensor) -> float:
     places = torch.arange(len(logs), dtype=torch.float64)
     return float(torch.corrcoef(torch.stack((places, logs)))[0, 1])
-
-
-def _dead(signals: Sequence[LayerSignal]) -> Finding | None:
-    worst: LayerSignal | None = None
-    for signal in signals:
-        by_chance = 0.5 + DEAD_DEVIATIONS * 0.5 / math.sqrt(max(signal.units, 1))
-        dead = signal.dead_fraction
-        if dead > by_chance or (dead >= DEAD_ERROR and signal.units >= 8):
-            worst = signal if worst is None or dead > worst.dead_fraction else worst
-    if worst is None:
-        return None
-    return DEAD_RELU.finding(
-        severity="error" if worst.dead_fraction >= DEAD_ERROR else "warning",
-        title="units of a ReLU layer are dead before the first step",
-        where=Location(module=worst.module),
-        evidence=(
-            Evidence(
-                name=f"units of {worst.module} at zero for every sample", value=worst.dead_fraction, threshold=0.5
-            ),
-        ),
-        remedies=(
-            Remedy(text="begin with biases of zero and weights after He, and scale the inputs"),
-            Remedy(text="a leaky ReLU cannot die"),
-        ),
-    )
-
-
-def _flat(signals: Sequence[LayerSignal]) -> Finding | None:
-    worst = max(signals, key=lambda signal: signal.flat_fraction)
-    if worst.flat_fraction < FLAT_UNITS:
-        return None
-    return SATURATED_ACTIVATIONS.finding(
-        where=Location(module=worst.module),
-        evidence=(
-            Evidence(name=f"saturated units of {worst.module}", value=worst.flat_fraction, threshold=FLAT_UNITS),
-        ),
-        remedies=(Remedy(text="scale the inputs and initialise smaller (Glorot), or normalise before the activation"),),
-    )
 
 
 def _symmetric(names: Sequence[str]) -> Finding:

@@ -22,7 +22,7 @@ from trainwright.checks.wiring import (
     single,
 )
 from trainwright.doctor.kinds_wiring import OUTPUTS_IGNORE_INPUT
-from trainwright.records import Evidence, Remedy
+from trainwright.records import Evidence, Finding, Remedy
 from trainwright.tensors import evaluating
 
 SMALLEST = 1e-5
@@ -44,20 +44,24 @@ def examine(subject: Subject) -> Answer:
     variation, steps = first, 0
     parameters = [parameter for parameter in subject.model.parameters() if parameter.requires_grad]
     while variation < SMALLEST and steps < _LOOKS and parameters:
-        as_in_training(subject.model)
-        with torch.enable_grad():
-            value = loss_of(subject, x, y)
-            _step(parameters, gradients(scalar(value), parameters))
+        _train(subject, x, y, parameters)
         variation, steps = _variation(subject, x), steps + 1
+    alive = variation >= SMALLEST
+    idle = _without_effect(subject, x) if alive else []
+    while idle and steps < _LOOKS and parameters:  # a branch that begins closed opens within some steps
+        _train(subject, x, y, parameters)
+        idle, steps = [name for name in _without_effect(subject, x) if name in idle], steps + 1
     measured = {
         "variation": first,
         "variation_after_steps": variation,
         "steps": steps,
-        "inputs_without_effect": ", ".join(_without_effect(subject, x)) if variation >= SMALLEST else "all",
+        "inputs_without_effect": ", ".join(idle) if alive else "all",
     }
     text, expected = f"varies by {variation:.2g} of its size", f"above {SMALLEST:g}"
-    if variation >= SMALLEST:
-        return Answer(measured=measured, value=text, expected=expected)
+    if alive:
+        said = f"; without effect: {', '.join(idle)}" if idle else ""
+        findings = (_ignored(idle, steps),) if idle else ()
+        return Answer(findings=findings, measured=measured, value=text + said, expected=expected)
     finding = OUTPUTS_IGNORE_INPUT.finding(
         evidence=(
             Evidence(name="variation of the output over samples, of its size", value=first, threshold=SMALLEST),
@@ -66,6 +70,27 @@ def examine(subject: Subject) -> Answer:
         remedies=(Remedy(text="follow one sample through the layers: somewhere all samples become alike"),),
     )
     return Answer(findings=(finding,), measured=measured, value=text, expected=expected)
+
+
+def _ignored(names: Sequence[str], steps: int) -> Finding:
+    """Name inputs that change nothing: batches often carry more than a model takes, so it is a note."""
+    one = len(names) == 1
+    return OUTPUTS_IGNORE_INPUT.finding(
+        severity="note",
+        title=f"{', '.join(names)} {'has' if one else 'have'} no effect on the output",
+        evidence=(
+            Evidence(name="inputs that differ between samples, and change no bit of the output", value=len(names)),
+            Evidence(name="looked at again after steps", value=steps),
+        ),
+        because=f"with {'its' if one else 'their'} values handed to other samples, every output stays what it was",
+        remedies=(Remedy(text=f"use {'it' if one else 'them'} in `forward`, or leave {'it' if one else 'them'} out"),),
+    )
+
+
+def _train(subject: Subject, x: Any, y: Any, parameters: Sequence[nn.Parameter]) -> None:
+    as_in_training(subject.model)
+    with torch.enable_grad():
+        _step(parameters, gradients(scalar(loss_of(subject, x, y)), parameters))
 
 
 def _step(parameters: Sequence[nn.Parameter], found: Sequence[torch.Tensor | None]) -> None:

@@ -10,7 +10,7 @@ from torch import nn
 
 from trainwright.checks.check import Answer, Check, Skip
 from trainwright.checks.inputs import call, rows, tensors
-from trainwright.checks.reading import read
+from trainwright.checks.searching import broken_parts, searched
 from trainwright.checks.subject import Subject
 from trainwright.doctor.inputs import constant_features, inputs_not_normalised
 from trainwright.doctor.kinds_data import CONSTANT_FEATURES, INPUTS_NOT_NORMALISED, NON_FINITE_INPUT
@@ -18,8 +18,6 @@ from trainwright.records import Chart, Evidence, Finding, InputStats, Remedy
 from trainwright.tensors import evaluating, is_normalisation
 from trainwright.vitals.setup import input_stats
 
-SAMPLES = 2048
-"""Samples of training and of validation that are searched for values that are not finite."""
 _FORWARD = 256  # samples that are passed through the model, to see what reaches the first weights
 
 
@@ -30,10 +28,10 @@ def examine(subject: Subject) -> Answer:
     stats = _stats(subject, given)
     if stats is None and not found:
         if any(tensor.is_floating_point() for tensor in tensors(subject.x)):
-            return Answer(value="all finite, several inputs", expected="finite")
+            return Answer(value=f"finite, several inputs; {searched(subject)[1]}", expected="finite")
         raise Skip("the inputs are whole numbers, such as tokens, which have no scale")
     if stats is None:
-        return Answer(findings=tuple(found), value="not finite", expected="finite")
+        return Answer(findings=tuple(found), value=f"not finite; {searched(subject)[1]}", expected="finite")
     if not found:
         seen = _at_first_weights(subject, given, stats)
         info = replace(subject.info, has_input_norm=subject.info.has_input_norm or normalised)
@@ -53,9 +51,10 @@ def examine(subject: Subject) -> Answer:
             "features": stats.features,
             "constant_features": stats.constant_features,
             "non_finite": stats.non_finite,
+            "searched": searched(subject)[0],
         },
         value=f"mean {stats.mean:.3g}, standard deviation {stats.std:.3g}, {stats.constant_features} of "
-        f"{stats.features} features constant",
+        f"{stats.features} features constant; {searched(subject)[1]}",
         expected="finite, about 0 and 1",
     )
 
@@ -63,22 +62,15 @@ def examine(subject: Subject) -> Answer:
 def _all_non_finite(subject: Subject) -> list[Finding]:
     """Return what is not finite in training and in validation; the batch is searched where a pass cannot be read."""
     found = []
-    for name, feed in (("training", subject.train), ("validation", subject.validation)):
-        place = 0
-        for x, _ in read(feed.in_order(), feed, samples=SAMPLES).batches if feed is not None else ():
-            finding = _non_finite(f"{len(x)} samples of the {name} data", x, place)
-            if finding is not None:
-                found.append(finding)
-                break
-            place += len(x)
+    for broken in broken_parts(subject, "x"):
+        finding = _non_finite(f"{len(broken.values)} samples of the {broken.part} data", broken.values, broken.before)
+        found.append(finding)
     inputs = tensors(subject.x) if not found else []
-    found += [finding for x in inputs if (finding := _non_finite("the batch", x, 0)) is not None][:1]
+    found += [_non_finite("the batch", x, 0) for x in inputs if not torch.isfinite(x).all()][:1]
     return found
 
 
-def _non_finite(where: str, x: torch.Tensor, before: int) -> Finding | None:
-    if torch.isfinite(x).all():
-        return None
+def _non_finite(where: str, x: torch.Tensor, before: int) -> Finding:
     stats = input_stats(x)
     return NON_FINITE_INPUT.finding(
         evidence=(

@@ -12,10 +12,12 @@ from dataclasses import dataclass
 import torch
 
 from trainwright.checks.check import Answer, Check, Skip
+from trainwright.checks.direction import goes_up
 from trainwright.checks.inputs import count, rows
 from trainwright.checks.planned import base_rate, rises_first
 from trainwright.checks.stillness import Snapshot, still
 from trainwright.checks.subject import Subject
+from trainwright.doctor.kinds_loss import LOSS_MAXIMISED
 from trainwright.doctor.kinds_rate import LEARNING_RATE_TOO_HIGH, LEARNING_RATE_TOO_LOW
 from trainwright.records import Evidence, Finding, Remedy
 
@@ -76,7 +78,9 @@ def examine(subject: Subject) -> Answer:
         if not math.isfinite(trial.losses[0]):
             raise Skip(f"the loss is {trial.losses[0]} before the first step")
         findings: list[Finding] = []
-        if trial.rises:
+        if trial.end > trial.losses[0] and (upwards := goes_up(subject, kept)) is not None:
+            findings = [upwards]
+        elif trial.rises:
             lower = next((t for f in LOWER if not (t := _try(subject, rates, f, kept)).rises and _falls(t)), None)
             if lower is None:
                 raise Skip("the loss rises at every rate that was tried, so it is not a matter of the rate")
@@ -210,7 +214,7 @@ def _zero(subject: Subject) -> Answer:
 CHECK = Check(
     name="learning-rate",
     question="do ten steps at the planned rate bring the loss of a batch down?",
-    kinds=(LEARNING_RATE_TOO_HIGH, LEARNING_RATE_TOO_LOW),
+    kinds=(LEARNING_RATE_TOO_HIGH, LEARNING_RATE_TOO_LOW, LOSS_MAXIMISED),
     examine=examine,
     quick=True,
     seconds=0.5,

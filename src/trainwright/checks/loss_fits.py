@@ -4,8 +4,19 @@ from __future__ import annotations
 
 from trainwright.checks.check import Answer, Check, Skip
 from trainwright.checks.subject import Subject
-from trainwright.doctor import labels, labels_values, loss, loss_classes, loss_logs, loss_reach, loss_shape
+from trainwright.doctor import (
+    labels,
+    labels_shift,
+    labels_values,
+    loss,
+    loss_classes,
+    loss_logs,
+    loss_reach,
+    loss_shape,
+    loss_sign,
+)
 from trainwright.doctor.diagnose import settled
+from trainwright.doctor.kinds_loss import LOSS_MAXIMISED
 from trainwright.doctor.loss_entering import entering, words, written
 from trainwright.records import Chart
 
@@ -15,8 +26,10 @@ _RULES = (
     *loss_shape.RULES,
     *loss_reach.RULES,
     *loss_classes.RULES,
+    *loss_sign.RULES,
     *labels.RULES,
     *labels_values.RULES,
+    *labels_shift.RULES,
 )
 
 
@@ -28,6 +41,8 @@ def examine(subject: Subject) -> Answer:
         raise Skip("what enters the loss was not looked at: inputs and targets must each be a single tensor")
     calls = [call for call in entering(chart) if call.function]
     found = [finding for rule in _RULES if rule.missing(chart) is None for finding in [rule.judge(chart)] if finding]
+    if _maximises(subject):  # twice the wrong way round is the right way
+        found = [finding for finding in found if finding.kind != LOSS_MAXIMISED.kind]
     if output.loss_error and not found:
         raise Skip(f"the loss cannot be computed: {output.loss_error}")
     if not calls and not found:
@@ -46,6 +61,10 @@ def examine(subject: Subject) -> Answer:
         value=f"{seen} into {first.function if first is not None else 'a loss of its own'}",
         expected=_EXPECTED.get(first.function, "") if first is not None else "",
     )
+
+
+def _maximises(subject: Subject) -> bool:
+    return subject.optimizer is not None and any(group.get("maximize") for group in subject.optimizer.param_groups)
 
 
 _EXPECTED = {

@@ -5,14 +5,13 @@ from __future__ import annotations
 import math
 
 import numpy as np
-import torch
 
 from trainwright.checks.check import Answer, Check, Skip
 from trainwright.checks.reading import Reading, read, source_of, train_feed, validation_feed
 from trainwright.checks.subject import Subject
 from trainwright.doctor.kinds_datasets import VALIDATION_OVERLAPS_TRAINING
 from trainwright.records import Evidence, Finding, Remedy
-from trainwright.vitals.data_rows import Recurrence, recurrence, row_hashes, tells_apart
+from trainwright.vitals.data_rows import Recurrence, recurrence, row_hashes, tells_apart, tells_something
 
 SAMPLES = 100_000
 """Samples of training and of validation that are hashed at most."""
@@ -39,7 +38,7 @@ def examine(subject: Subject) -> Answer:
     own = tells_apart(train.x, known)
     if not own and inside.distinct < max(2, FEW_VALUED * inside.rows):
         raise Skip(f"the inputs take few values: {inside.distinct} different ones among {inside.rows} samples")
-    told = np.concatenate([_tells(x) for x, _ in held.batches])
+    told = np.concatenate([tells_something(x) for x, _ in held.batches])
     places = np.flatnonzero(np.isin(asked, known) & told)
     if len(places) == 0 and _augmented(subject, known, train):
         raise Skip("the training inputs are augmented at every read, so that equal samples cannot be told")
@@ -67,13 +66,6 @@ def examine(subject: Subject) -> Answer:
         value=f"{len(places)} of {len(asked)} validation samples in training",
         expected="none" if own else f"at most {expected:.1%}, as inside training",
     )
-
-
-def _tells(x: torch.Tensor) -> np.ndarray:
-    """Return which samples say something: a blank one, of the same number throughout, is like any other blank one."""
-    rows = x.reshape(len(x), -1)
-    blank = (rows == rows[:, :1]).all(1) if rows.shape[1] > 1 else torch.zeros(len(x), dtype=torch.bool)
-    return (~blank).cpu().numpy()
 
 
 def _by_chance(inside: Recurrence, asked: int) -> float:

@@ -12,12 +12,11 @@ from torch import nn
 from trainwright.checks.check import Answer, Check, Skip
 from trainwright.checks.dependence import depends, is_teacher
 from trainwright.checks.subject import Subject
-from trainwright.checks.uses import Use, uses_of
+from trainwright.checks.unreached import cut_off, detached, without_slope
+from trainwright.checks.uses import uses_of
 from trainwright.checks.wiring import (
-    CUTS,
     as_in_training,
     few,
-    forwards_above,
     gradients,
     leaves,
     listed,
@@ -25,14 +24,10 @@ from trainwright.checks.wiring import (
     nodes,
     nudge,
     output_of,
-    owner_of,
     scalar,
     short,
-    single,
-    written,
 )
 from trainwright.doctor.kinds_wiring import LOSS_DETACHED, PARAMETERS_WITHOUT_GRADIENT
-from trainwright.records import Evidence, Finding, Location, Remedy
 
 _LOOKS = 3  # a gate at zero inside a branch at zero under a head at zero frees itself in as many steps
 _STEPS = re.compile(r"^(Round|Floor|Ceil|Trunc|Sign|Sgn|Frac)Backward")  # derivative zero wherever there is one
@@ -53,7 +48,7 @@ def examine(subject: Subject) -> Answer:
         if reached & {id(leaf) for leaf in leaves(output_of(subject, x))}:
             raise Skip("the weights that the loss leads to are not registered in the model")
         return Answer(
-            findings=(_detached(subject, value, x),),
+            findings=(detached(subject, value, x),),
             value=f"0 of {len(trainable)} reached",
             expected="all that are used",
         )
@@ -63,9 +58,9 @@ def examine(subject: Subject) -> Answer:
     zero, stepped = _still_zero(subject, x, y, trainable, first)
     findings = []
     if stories["cut"]:
-        findings.append(_cut(subject, stories["cut"], stories["uses"]))
+        findings.append(cut_off(subject, stories["cut"], stories["uses"]))
     elif stepped and depends(subject, x, y, [trainable[name] for name in zero]):
-        findings.append(_stepped(subject, zero, stepped))
+        findings.append(without_slope(subject, zero, stepped))
     unused = short(subject.model, stories["unused"])
     silent = [path for path in silent if not any(path == part or path.startswith(f"{part}.") for part in unused)]
     idle = [*unused, *silent]
@@ -162,82 +157,6 @@ def _still_zero(
 
 def _any(gradient: torch.Tensor) -> bool:
     return bool((gradient.coalesce().values() if gradient.is_sparse else gradient).any())
-
-
-def _detached(subject: Subject, value: Any, x: Any) -> Finding:
-    """Say that the loss leads to no weight, and on which side of the model's output the graph ends."""
-    last: list[str] = []
-
-    def remember(path: str) -> Any:
-        def hook(module: nn.Module, inputs: Any, output: Any) -> None:
-            if any(tensor.requires_grad for tensor in single(output)):
-                last.append(path)
-
-        return hook
-
-    hooks = [module.register_forward_hook(remember(path)) for path, module in subject.model.named_modules() if path]
-    try:
-        output = subject.output(x)
-    finally:
-        for hook in hooks:
-            hook.remove()
-    in_model = not any(tensor.requires_grad for tensor in single(output))
-    path = last[-1] if in_model and last else None
-    place = forwards_above(subject.model, path or "") if in_model else [subject.loss, type(subject.loss)]
-    side = "inside the model" + (f", after {path}" if path else "") if in_model else "in the loss function"
-    return LOSS_DETACHED.finding(
-        where=Location(module=path, **written(place, CUTS)),
-        evidence=(
-            Evidence(name="trainable parameters that the graph of the loss leads to", value=0, threshold=1),
-            Evidence(name="the graph ends", value=side),
-            Evidence(name="the loss is", value=_kind(value)),
-        ),
-        remedies=(Remedy(text=f"compute with tensors all the way: the graph ends {side}"),),
-    )
-
-
-def _kind(value: Any) -> str:
-    if not isinstance(value, torch.Tensor):
-        return f"a {type(value).__name__}, no tensor"
-    return "a tensor with a graph" if value.requires_grad else "a tensor without a graph"
-
-
-def _cut(subject: Subject, names: Sequence[str], uses: Mapping[str, Use]) -> Finding:
-    parts = short(subject.model, names)
-    path = parts[0] if parts[0] not in names else owner_of(parts[0])
-    place = written(forwards_above(subject.model, path), CUTS)
-    if not place and uses[names[0]].line is not None:
-        place = {"file": uses[names[0]].file, "line": uses[names[0]].line}
-    return PARAMETERS_WITHOUT_GRADIENT.finding(
-        title=f"{listed(parts)} takes part in the loss, but gets no gradient",
-        where=Location(module=path or None, parameter=names[0], **place),
-        evidence=(
-            Evidence(name="parameters whose values change the loss, but whose gradient is None", value=len(names)),
-            Evidence(name="they are", value=listed(parts)),
-        ),
-        remedies=(
-            Remedy(text=f"remove what detaches the output of {parts[0]} on its way to the loss"),
-            Remedy(text="if it is not to learn: requires_grad_(False), and leave it out of the optimizer"),
-        ),
-    )
-
-
-def _stepped(subject: Subject, names: Sequence[str], step: str) -> Finding:
-    parts = short(subject.model, names)
-    return PARAMETERS_WITHOUT_GRADIENT.finding(
-        title=f"the gradient of {listed(parts)} is zero everywhere",
-        where=Location(
-            module=owner_of(names[-1]) or None,
-            parameter=names[-1],
-            **written(forwards_above(subject.model, owner_of(names[-1])), re.compile(rf"\b{step}\(")),
-        ),
-        evidence=(
-            Evidence(name="parameters whose values change the loss, but whose gradient is zero", value=len(names)),
-            Evidence(name="an operation on the way whose derivative is zero", value=step),
-        ),
-        because=f"the derivative of {step} is zero wherever it has one, so nothing before it can learn",
-        remedies=(Remedy(text=f"pass the gradient straight through: x + ({step}(x) - x).detach()"),),
-    )
 
 
 CHECK = Check(

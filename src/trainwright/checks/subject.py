@@ -11,6 +11,7 @@ from torch import nn
 
 from trainwright.checks.inputs import call
 from trainwright.data.feed import Feed
+from trainwright.errors import ModelError
 from trainwright.records import LossSpec, RunInfo
 
 Loss = Callable[[Any, Any], torch.Tensor]
@@ -44,11 +45,33 @@ class Subject:
     precision: str = "fp32"
     pretrained: bool | None = None  # the weights come from elsewhere; None where nobody said
     seed: int = 0
+    passages: dict[int, Any] = field(default_factory=dict, compare=False, repr=False)  # what was read, for all checks
 
     def output(self, x: Any = None) -> Any:
         """Return the model's output for `x`, by default for the subject's own batch."""
         return call(self.model, self.x if x is None else x)
 
     def value(self, x: Any = None, y: Any = None) -> torch.Tensor:
-        """Return the loss of a batch, by default of the subject's own, without the penalty."""
-        return self.loss(self.output(x), self.y if y is None else y)
+        """Return the loss of a batch, by default of the subject's own, without the penalty.
+
+        Raises `ModelError` where the loss returns something else than a tensor.
+        """
+        return a_tensor(self.loss(self.output(x), self.y if y is None else y))
+
+
+def a_tensor(value: Any) -> torch.Tensor:
+    """Return what a loss gave, if it is a tensor; else raise `ModelError` that says what it is, with the remedy."""
+    if isinstance(value, torch.Tensor):
+        return value
+    kind = type(value).__name__
+    if value is None:
+        what, remedy = "None", "end the function with `return loss`, a 0-dimensional tensor"
+    elif isinstance(value, tuple | list | Mapping):
+        inner = ", ".join(type(part).__name__ for part in (value.values() if isinstance(value, Mapping) else value))
+        one = "loss(output, y)['loss']" if isinstance(value, Mapping) else "loss(output, y)[0]"
+        what = f"a {kind} of {len(value)} ({inner})"
+        remedy = f"return a 0-dimensional tensor alone; to keep the function: lambda output, y: {one}"
+    else:
+        what = f"{value!r}, a number without a graph ({kind})" if isinstance(value, float | int) else f"a {kind}"
+        remedy = "return a 0-dimensional tensor, computed by torch from the output: no .item(), float() or .numpy()"
+    raise ModelError("the loss must be a single number, in a tensor", evidence=f"it returned {what}", remedy=remedy)

@@ -20,6 +20,7 @@ from trainwright.checks.subject import Subject
 from trainwright.checks.tiny_batch_causes import find_cause
 from trainwright.checks.tiny_batch_choice import CONTRADICTORY, Batch, tiny_batch
 from trainwright.checks.tiny_batch_experiments import Cause
+from trainwright.doctor.kinds_loss import RELU_ON_OUTPUT
 from trainwright.doctor.kinds_start import CANNOT_OVERFIT_TINY_BATCH
 from trainwright.records import Evidence, Finding
 
@@ -69,7 +70,10 @@ def examine(subject: Subject) -> Answer:
         kept.restore()
     if cause.name == "capacity" and _is_linear(subject, batch):
         raise Skip("a linear model with so few inputs cannot memorise even these; its best fit is what counts")
-    return replace(answer, findings=(_finding(batch, best, cause),), measured={**answer.measured, "cause": cause.name})
+    found = (_finding(batch, best, cause),)
+    if cause.name == "output activation":
+        found = (*found, _out_of_reach(subject, cause))
+    return replace(answer, findings=found, measured={**answer.measured, "cause": cause.name})
 
 
 def goal(batch: Batch, start: float) -> float:
@@ -160,10 +164,22 @@ def _finding(batch: Batch, best: Attempt, cause: Cause) -> Finding:
     )
 
 
+def _out_of_reach(subject: Subject, cause: Cause) -> Finding:
+    """Say what is the fault, and not only its symptom: proved here by free outputs, so an error."""
+    output = subject.info.output
+    return RELU_ON_OUTPUT.finding(
+        severity="error",
+        where=output.where if output is not None else cause.where,
+        because=cause.because,
+        evidence=cause.evidence,
+        remedies=cause.remedies,
+    )
+
+
 CHECK = Check(
     name="tiny-batch",
     question="can the model memorise a handful of samples?",
-    kinds=(CANNOT_OVERFIT_TINY_BATCH,),
+    kinds=(CANNOT_OVERFIT_TINY_BATCH, RELU_ON_OUTPUT),
     examine=examine,
     quick=False,
     seconds=20.0,

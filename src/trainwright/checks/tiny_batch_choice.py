@@ -51,7 +51,9 @@ def tiny_batch(subject: Subject) -> Batch:
     if constant - floor < 1e-6 * max(abs(constant), 1.0):
         if spec is None:  # a loss within the batch, or one whose targets are not in y
             return Batch(x=x, y=y, constant=None, floor=None)
-        raise Skip("the samples have all the same target: there is nothing to memorise")
+        if all(torch.equal(part, part[:1].expand_as(part)) for part in tensors(y)):
+            raise Skip("the samples have all the same target: there is nothing to memorise")
+        raise Skip("one answer for all samples has as low a loss as one for each: the loss does not tell them apart")
     contradiction = 0.0
     shared = least(loss, y, output, answer_for_each(output, y, groups, spec), groups, spec)
     if shared is not None and int(groups.max()) + 1 < len(places):

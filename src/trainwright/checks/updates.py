@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -11,6 +10,7 @@ from torch import nn
 
 from trainwright.checks.check import Answer, Check, Skip
 from trainwright.checks.membership import judge_membership
+from trainwright.checks.stepping import STEPS, rates_of, unmoved
 from trainwright.checks.subject import Subject
 from trainwright.checks.wiring import (
     as_in_training,
@@ -19,7 +19,6 @@ from trainwright.checks.wiring import (
     leaves,
     listed,
     loss_of,
-    nudge,
     output_of,
     owner_of,
     scalar,
@@ -28,9 +27,6 @@ from trainwright.checks.wiring import (
 from trainwright.doctor.kinds_numbers import BF16_UPDATES_LOST
 from trainwright.doctor.kinds_wiring import PARAMETERS_FROZEN, PARAMETERS_NOT_IN_OPTIMIZER, WEIGHTS_NEVER_UPDATED
 from trainwright.records import Evidence, Finding, Location, Remedy
-
-_LARGER = 1e6  # times the rate: of steps this much longer, what could not be stored of the shorter ones can be
-_STEPS = 3  # momentum and warm-up may hold the first one back
 
 
 def examine(subject: Subject) -> Answer:
@@ -54,8 +50,8 @@ def examine(subject: Subject) -> Answer:
     findings = [] if subject.optimizer is None else judge_membership(subject, named, reached, last)
     held = _held(subject.optimizer) if subject.optimizer is not None else {id(p) for p in named.values()}
     expected = {name: parameter for name, parameter in alive.items() if id(parameter) in held}
-    rates = _rates(subject.optimizer)
-    still, rounded = _unmoved(subject, x, y, expected, found)
+    rates = rates_of(subject.optimizer)
+    still, rounded = unmoved(subject, x, y, expected, found)
     if still:
         findings.append(_never_updated(subject, still, len(expected), rates))
     coarse = [name for name in rounded if expected[name].dtype in (torch.bfloat16, torch.float16)]
@@ -107,86 +103,12 @@ def _all_frozen(named: Mapping[str, nn.Parameter]) -> Finding:
     )
 
 
-def _unmoved(
-    subject: Subject,
-    x: Any,
-    y: Any,
-    expected: Mapping[str, nn.Parameter],
-    found: Mapping[str, torch.Tensor | None],
-) -> tuple[list[str], list[str]]:
-    """Return who is bit for bit the same after real steps and a pass; second, whose steps are lost in rounding."""
-    before = {name: parameter.detach().clone() for name, parameter in expected.items()}
-    _warm(subject.optimizer)
-    same = list(expected)
-    for _ in range(_STEPS):
-        if subject.optimizer is None:
-            nudge(expected.values(), [found[name] for name in expected])
-        else:
-            _step(subject, x, y)
-        loss_of(subject, x, y)  # a forward pass that sets weights undoes the step here
-        same = [name for name, parameter in expected.items() if torch.equal(parameter, before[name])]
-        if not same:
-            break
-    if not same or subject.optimizer is None:
-        return same, []
-    # A rate that is tiny on purpose: its steps cannot be stored, those of a far higher one can.
-    for group in subject.optimizer.param_groups:
-        if isinstance(group.get("lr"), float | int | torch.Tensor):
-            group["lr"] = group["lr"] * _LARGER
-    _step(subject, x, y)
-    loss_of(subject, x, y)
-    still = [name for name in same if torch.equal(expected[name], before[name])]
-    return still, [name for name in same if name not in still]
-
-
-def _warm(optimizer: torch.optim.Optimizer | None) -> None:
-    """Give groups whose rate a warm-up has set to zero the rate that it rises to."""
-    for group in [] if optimizer is None else optimizer.param_groups:
-        if "lr" in group and group.get("initial_lr") is not None:
-            group["lr"] = group["lr"] or group["initial_lr"]
-
-
-def _rates(optimizer: torch.optim.Optimizer | None) -> dict[int, float]:
-    """Return the learning rate of each parameter, by its id; groups without one are left out."""
-    rates = {}
-    for group in [] if optimizer is None else optimizer.param_groups:
-        if isinstance(group.get("lr"), float | int | torch.Tensor):
-            rates |= {id(parameter): float(group["lr"]) for parameter in group["params"]}
-    return rates
-
-
-def _step(subject: Subject, x: Any, y: Any) -> None:
-    optimizer = subject.optimizer
-    assert optimizer is not None
-
-    def closure() -> torch.Tensor:
-        optimizer.zero_grad()
-        with torch.enable_grad():
-            value = scalar(loss_of(subject, x, y))
-            value.backward()
-        return value
-
-    into_training = getattr(optimizer, "train", None)
-    if callable(into_training):  # schedule-free optimizers step in their training mode only
-        into_training()
-    wanted = inspect.signature(optimizer.step).parameters.get("closure")
-    if wanted is None or wanted.default is not inspect.Parameter.empty:
-        closure()
-        try:
-            optimizer.step()
-            return
-        except (ValueError, TypeError, AssertionError, RuntimeError):
-            if wanted is None:
-                raise
-    optimizer.step(lambda: float(closure().detach()))  # L-BFGS and its like ask for the loss as often as they want
-
-
 def _never_updated(subject: Subject, still: Sequence[str], expected: int, rates: Mapping[int, float]) -> Finding:
     used = {rates.get(id(parameter)) for name, parameter in subject.model.named_parameters() if name in still}
     zero = used == {0.0}
     parts = short(subject.model, still)
     evidence = [
-        Evidence(name=f"parameters with gradients, unchanged after {_STEPS} steps", value=len(still), threshold=0),
+        Evidence(name=f"parameters with gradients, unchanged after {STEPS} steps", value=len(still), threshold=0),
         Evidence(name="of parameters with gradients", value=expected),
     ]
     if len(used) == 1 and None not in used:
@@ -208,7 +130,7 @@ def _lost(subject: Subject, coarse: Sequence[str], expected: int) -> Finding:
     return BF16_UPDATES_LOST.finding(
         where=Location(module=owner_of(coarse[0]) or None, parameter=coarse[0]),
         evidence=(
-            Evidence(name=f"parameters without a change after {_STEPS} steps", value=len(coarse), threshold=0),
+            Evidence(name=f"parameters without a change after {STEPS} steps", value=len(coarse), threshold=0),
             Evidence(name="of parameters with gradients", value=expected),
             Evidence(name="type", value=str(subject.model.get_parameter(coarse[0]).dtype).removeprefix("torch.")),
         ),

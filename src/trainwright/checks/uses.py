@@ -47,7 +47,7 @@ def uses_of(parameters: Mapping[str, nn.Parameter], run: Callable[[], Any]) -> d
         for tensor in tensors((arguments, options)):
             name = names.get(id(tensor))
             if name is not None and (name not in found or (torch.is_grad_enabled() and not found[name].with_gradient)):
-                file, line = user_frame(_stack())
+                file, line = user_frame(stack())
                 found[name] = Use(with_gradient=torch.is_grad_enabled(), file=file, line=line)
 
     with _Watching(see):
@@ -61,7 +61,7 @@ def calls_of(run: Callable[[], Any], wanted: Callable[[str], bool]) -> list[Call
 
     def see(function: Any, arguments: tuple[Any, ...], options: Mapping[str, Any]) -> None:
         if wanted(_name(function)):
-            file, line = user_frame(_stack())
+            file, line = user_frame(stack())
             found.append(Called(name=_name(function), arguments=arguments, options=dict(options), file=file, line=line))
 
     with _Watching(see):
@@ -85,7 +85,7 @@ def _name(function: Any) -> str:
     return str(getattr(function, "__name__", ""))
 
 
-def _stack() -> Iterator[tuple[str, int | None]]:
+def stack() -> Iterator[tuple[str, int | None]]:
     """Yield the frames of the stack, outermost first."""
     frame, frames = sys._getframe(1), []
     while frame is not None:

@@ -128,6 +128,50 @@ def choose(
         document.update(advised.document)
 
 
+@app.command(
+    rich_help_panel="Start",
+    context_settings={"allow_extra_args": True, "ignore_unknown_options": True, "allow_interspersed_args": False},
+)
+def run(
+    context: typer.Context,
+    script: Annotated[
+        str | None, typer.Argument(metavar="SCRIPT [ARGUMENTS]...", help="A Python program, and its own arguments.")
+    ] = None,
+    module: Annotated[
+        str | None, typer.Option("--module", "-m", metavar="NAME", help="Run a module, as python -m does.")
+    ] = None,
+    level: Annotated[str, typer.Option("--level", metavar="light|full", help="How often to look.")] = "light",
+    strict: Annotated[bool, typer.Option("--strict", help="Leave with status 3 where an error was found.")] = False,
+    stop_on: Annotated[
+        str | None,
+        typer.Option("--stop-on", metavar="error|warning", help="End the program at the first such finding."),
+    ] = None,
+    ignore: Annotated[
+        list[str] | None, typer.Option("--ignore", metavar="CODE", help="Leave out a code or kind; may be repeated.")
+    ] = None,
+    quiet: Annotated[bool, typer.Option("--quiet", help="Print nothing of the doctor's.")] = False,
+    json: JsonFile = None,
+) -> None:
+    """Run any PyTorch program, unedited, under the doctor. Its output and exit status stay its own.
+
+    The doctor's options stand before the program: trainwright run --strict train.py --epochs 3
+    """
+    from trainwright.cli import run as command
+
+    status = command.run(
+        script,
+        context.args,
+        module=module,
+        level=level,
+        strict=strict,
+        stop_on=stop_on,
+        ignore=ignore or [],
+        json_file=json,
+        quiet=quiet,
+    )
+    raise typer.Exit(status)
+
+
 @app.command(rich_help_panel="Work")
 def train(
     recipe: RecipeFile,
@@ -250,6 +294,26 @@ def summary(
 
     with answering(json) as (console, document):
         look.summary(console, document, recipe, changes or [], data_root, measure=measure)
+
+
+@app.command(rich_help_panel="Look")
+def doctor(
+    log: Annotated[
+        Path,
+        typer.Argument(metavar="FOLDER|LOG", help="A log: CSV, TensorBoard, W&B, JSON lines; or a folder of logs."),
+    ],
+    columns: Annotated[
+        list[str] | None,
+        typer.Option("--columns", metavar="ROLE=COLUMN,...", help="Say which column is what: train_loss=loss,step=it."),
+    ] = None,
+    strict: Annotated[bool, typer.Option("--strict", help="Exit status 3 for a warning too.")] = False,
+    json: JsonFile = None,
+) -> None:
+    """Diagnose a training from the curves that another program logged, and say what they cannot tell."""
+    with answering(json) as (console, document):
+        from trainwright.cli import doctor as command
+
+        command.run(console, document, log, columns=columns or [], strict=strict)
 
 
 @app.command(rich_help_panel="Look")

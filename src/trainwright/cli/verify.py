@@ -28,7 +28,7 @@ def run(
     """Check what `target` names; fill `document`."""
     parsed = dict(parse_change(change) for change in changes)
     from trainwright.records import CheckResult
-    from trainwright.stages.targets import subject_named
+    from trainwright.stages.targets import planned_threads, subject_named
     from trainwright.stages.verify import choose_checks, verify_subject
 
     checks = choose_checks(
@@ -43,7 +43,8 @@ def run(
             done += 1
             status.update(f"checked {done} of {len(checks)}: {result.check}")
 
-        report = verify_subject(subject, checks, budget_seconds=budget_seconds, watch=show)
+        with planned_threads(subject):
+            report = verify_subject(subject, checks, budget_seconds=budget_seconds, watch=show)
     text = report.text(color=console.color_system is not None, width=min(console.width, _WIDEST))
     console.print(text, markup=False, highlight=False, soft_wrap=True)
     document.update(report.to_json())

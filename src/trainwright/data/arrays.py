@@ -9,6 +9,7 @@ import numpy as np
 import torch
 
 from trainwright.data.dataset import TASKS, Dataset, Split, check_choice
+from trainwright.data.pairs import check_dense
 from trainwright.errors import DataError
 from trainwright.records import DataShape, Task
 from trainwright.tensors import digest, to_tensor
@@ -74,6 +75,7 @@ def pair_tensors(pair: Any, name: str) -> tuple[torch.Tensor, torch.Tensor]:
         )
     x, y = (to_tensor(_owned(values), f"{axis} of {name}") for values, axis in zip(pair, "xy", strict=True))
     for axis, tensor in (("x", x), ("y", y)):
+        check_dense(tensor, f"{axis} of {name}")
         if tensor.is_complex() or tensor.ndim == 0:
             raise DataError(
                 f"{axis} of {name} is {'complex' if tensor.is_complex() else 'a single number'}",

@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from trainwright.doctor import (
     activations,
     generalisation,
     inputs,
     labels,
+    labels_shift,
     labels_values,
     loss,
     loss_classes,
     loss_logs,
     loss_reach,
     loss_shape,
+    loss_sign,
     numbers,
     rate,
+    targets,
 )
 from trainwright.doctor.kinds import find_kind
 from trainwright.doctor.rule import Rule
@@ -30,8 +33,11 @@ RULES: tuple[Rule, ...] = (
     *loss_shape.RULES,
     *loss_reach.RULES,
     *loss_classes.RULES,
+    *loss_sign.RULES,
     *labels.RULES,
     *labels_values.RULES,
+    *labels_shift.RULES,
+    *targets.RULES,
     *numbers.RULES,
     *inputs.RULES,
     *activations.RULES,
@@ -92,11 +98,21 @@ def diagnose(chart: Chart) -> list[Finding]:
 def settled(found: Sequence[Finding]) -> list[Finding]:
     """Drop what another finding explains or says again, and order the rest by severity, then as they stand.
 
-    Of two findings of one kind the worse is kept, else the first.
+    An error is explained by an error alone: a likely cause does not silence what is certain. What a finding refutes
+    goes in any case. Of two findings of one kind the worse is kept, else the first.
     """
+    errors = {finding.kind for finding in found if finding.severity == "error"}
+    found = [
+        replace(finding, severity="error") if errors & {*find_kind(finding.kind).error_with} else finding
+        for finding in found
+    ]
 
     def explains(cause: Finding, symptom: Finding) -> bool:
         kind = find_kind(cause.kind)
+        if symptom.kind in kind.refutes:
+            return True
+        if symptom.severity == "error" and cause.severity != "error":
+            return False
         symptoms = kind.causes + (kind.causes_as_error if cause.severity == "error" else ())
         if symptom.kind not in symptoms:
             return False

@@ -10,7 +10,10 @@ from trainwright.records import Finding, Severity
 
 @dataclass(frozen=True, kw_only=True)
 class Kind:
-    """One diagnosis. `causes` names the kinds that are its symptoms, and fall silent where it is found."""
+    """One diagnosis. `causes` names the kinds that are its symptoms, and fall silent where it is found.
+
+    A symptom that is an error falls silent for an error alone: what is certain is not explained by what is likely.
+    """
 
     code: str
     kind: str
@@ -23,6 +26,8 @@ class Kind:
     wrong_when: str
     causes: tuple[str, ...] = ()
     causes_as_error: tuple[str, ...] = ()  # and these, where it is found as an error
+    error_with: tuple[str, ...] = ()  # symptoms that, found as errors, make this an error too
+    refutes: tuple[str, ...] = ()  # findings that rest on what this one shows to be otherwise, errors among them
 
     def finding(self, **facts: Any) -> Finding:
         """Return a finding of this kind; `facts` override its severity, title and because."""

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from trainwright.doctor import (
+    kinds_curves,
     kinds_data,
     kinds_datasets,
     kinds_generalisation,
@@ -18,12 +19,14 @@ from trainwright.doctor import (
     kinds_rate,
     kinds_schedule,
     kinds_start,
+    kinds_targets,
     kinds_wiring,
 )
 from trainwright.doctor.kind import Kind
 from trainwright.errors import UsageError, did_you_mean
 
 _FAMILIES = (
+    kinds_curves,
     kinds_data,
     kinds_datasets,
     kinds_generalisation,
@@ -36,6 +39,7 @@ _FAMILIES = (
     kinds_rate,
     kinds_schedule,
     kinds_start,
+    kinds_targets,
     kinds_wiring,
 )
 

@@ -61,8 +61,8 @@ CONSTANT_FEATURES = Kind(
     causes=(
         "labels-unrelated-to-inputs",
         "outputs-ignore-input",
-        "validation-overlaps-training",
         "plateau",
         "underfitting",
     ),
+    refutes=("validation-overlaps-training",),  # samples without any variation are equal without having been copied
 )

@@ -20,7 +20,8 @@ DATA_NOT_SHUFFLED = Kind(
     "DistributedSampler needs `sampler.set_epoch(epoch)`.",
     wrong_when="Recordings that must stay in the order of time for a network that carries its state from batch to "
     "batch.",
-    causes=("constant-targets", "learning-rate-too-high", "plateau", "underfitting"),
+    causes=("learning-rate-too-high", "plateau", "underfitting"),
+    refutes=("constant-targets",),  # only the first of a sorted pass were looked at
 )
 
 VALIDATION_OVERLAPS_TRAINING = Kind(
@@ -127,5 +128,35 @@ LABELS_UNRELATED_TO_INPUTS = Kind(
     fix="Look at the samples that are named. Where x and y were sorted, filtered or shuffled one without the other, "
     "mend that; settle the rest by a majority of the labels, or leave them out.",
     wrong_when="Labels that are drawn from the answers of several people on purpose.",
-    causes=("plateau", "underfitting"),
+    causes=("plateau", "underfitting", "duplicate-samples"),
+)
+
+DUPLICATE_SAMPLES = Kind(
+    code="TW112",
+    kind="duplicate-samples",
+    severity="note",
+    title="training samples are in the data more than once",
+    because="a sample that comes three times counts three times in every epoch, whatever it is worth",
+    what="More than one in a hundred training samples is an exact copy of another, in data where none is equal by "
+    "chance.",
+    hurts="The network learns the copied samples by heart first, the number of samples promises more variety than "
+    "there is, and a random division puts copies of training samples into validation.",
+    fix="Remove the copies before the data are divided; where they are meant as weights, use a weighted sampler or "
+    "weights in the loss, which say so.",
+    wrong_when="Samples that were copied on purpose, to balance classes.",
+)
+
+DATA_UNREADABLE = Kind(
+    code="TW113",
+    kind="data-unreadable",
+    severity="error",
+    title="the data cannot be read to the end",
+    because="the first epoch stops at this batch, hours into a run perhaps",
+    what="Reading the batches one after the other raises, comes upon something that is no batch, gives batches that "
+    "do not fit one another, or gives nothing when it is done again.",
+    hurts="Training breaks off in the middle of an epoch, or goes through its epochs with fewer samples than it "
+    "counts, or with none.",
+    fix="Mend the data set where the finding points. What is iterated over must give a new pass for every "
+    "`iter(data)`.",
+    wrong_when="Sources that fail now and then, such as a network disk.",
 )

@@ -102,3 +102,19 @@ NO_VALID_TARGETS = Kind(
         "initial-loss-too-low",
     ),
 )
+
+NEXT_TOKEN_NOT_SHIFTED = Kind(
+    code="TW207",
+    kind="next-token-not-shifted",
+    severity="error",
+    title="every token is its own target",
+    because="the target at each place is the token that stands there in the input, so the model has only to copy it, "
+    "and learns nothing about the token that comes next",
+    what="The targets of a cross-entropy are the input tokens, each at its own place, and the model sees that token "
+    "when it answers.",
+    hurts="The loss falls to nearly zero within minutes, on training and validation data alike, and what the model "
+    "generates is its last token, over and over.",
+    fix="Train on x = tokens[:, :-1] and y = tokens[:, 1:]; or shift in the loss: logits[:, :-1] against y[:, 1:].",
+    wrong_when="As a note: an autoencoder of tokens, which is to give back what it is given.",
+    causes=("initial-loss-too-low", "overfitting"),
+)

@@ -21,7 +21,7 @@ SOFTMAX_BEFORE_CROSS_ENTROPY = Kind(
     "stays mediocre.",
     fix="Let the last layer return raw logits; apply softmax only when you predict.",
     wrong_when="Never, where the loss is cross_entropy: there is no reason to normalise twice.",
-    causes=_UNFIT,
+    causes=(*_UNFIT, "relu-on-output"),
 )
 
 SIGMOID_BEFORE_BCE = Kind(
@@ -162,12 +162,15 @@ REGRESSION_LOSS_FOR_CLASSES = Kind(
     title="a regression loss is applied to class ids",
     because="the numbers of classes have no order and no distance: class 9 is not nine times class 1, and the mean of "
     "0 and 2 is not class 1",
-    what="The targets look like ids of classes, whole numbers from 0 without gaps, and the loss measures distances.",
+    what="The targets look like ids of classes, and the loss measures distances: whole numbers from 0 without gaps, "
+    "all about as frequent, or such that the inputs of neighbouring numbers are no more alike than those of any two.",
     hurts="The model is asked for a number between the classes, so it answers the mean of those that it hesitates "
     "between, which is another class.",
     fix="Use cross_entropy, with an output unit for each class and the ids as they are.",
-    wrong_when="Ids that are grades, ages or counts, where neighbours are alike, and which are all about as frequent.",
+    wrong_when="Grades, ages or counts that are all about as frequent, or whose inputs lie in another order than their "
+    "numbers.",
     causes=("relu-on-output", "targets-not-scaled"),
+    refutes=("relu-on-output",),  # ids are no quantities that an activation could reach
 )
 
 MULTI_LABEL_WITH_SOFTMAX = Kind(
@@ -191,4 +194,20 @@ MULTI_LABEL_WITH_SOFTMAX = Kind(
         "kl-div-input-not-log",
         "relu-on-output",
     ),
+)
+
+LOSS_MAXIMISED = Kind(
+    code="TW315",
+    kind="loss-maximised",
+    severity="error",
+    title="training makes the loss larger",
+    because="a loss says how wrong the answers are, so its largest value is the worst model",
+    what="The loss is the negative of one of the library's losses, or the optimizer's steps go up the gradient of the "
+    "loss, and not down.",
+    hurts="The model learns to be as wrong as it can. A negated cross-entropy or squared error has no lower end, so "
+    "the printed loss falls and falls, and looks like progress.",
+    fix="Drop the minus sign, or maximize=True; keep exactly one of the two for an objective that is to grow.",
+    wrong_when="A part that is trained against another: the generator or the features of an adversarial pair, whose "
+    "loss is the negative of the opponent's; unlearning.",
+    causes=(*_UNFIT, "learning-rate-too-high", "non-finite-loss"),
 )

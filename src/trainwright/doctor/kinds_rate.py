@@ -16,6 +16,7 @@ LEARNING_RATE_TOO_HIGH = Kind(
     fix="Divide the rate by 3 or 10, warm up, or clip the gradient.",
     wrong_when="Losses that are meant to oscillate, as those of adversarial pairs; a cyclic schedule at its peak.",
     causes=RATE_SYMPTOMS,
+    error_with=("dead-relu",),  # units that were dead from the start get no gradient, and no update would overshoot
 )
 
 LEARNING_RATE_TOO_LOW = Kind(

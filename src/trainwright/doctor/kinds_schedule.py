@@ -33,3 +33,29 @@ WARMUP_MISSING = Kind(
     wrong_when="Small rates, fine-tuning, and RAdam, which has a warmup of its own.",
     causes=("learning-rate-too-high",),
 )
+
+INVALID_LEARNING_RATE = Kind(
+    code="TW609",
+    kind="invalid-learning-rate",
+    severity="error",
+    title="the schedule gives a rate that is none",
+    because="a negative rate climbs the loss, and one step at a rate that is not finite makes every weight NaN",
+    what="At some step of the run the schedule gives a negative, infinite or undefined rate, or raises.",
+    hurts="The run is lost at that step, however well it went before.",
+    fix="Keep the rate at zero or above for every step: max(0.0, ...), and a divisor that is never zero.",
+    wrong_when="A loss that is meant to be climbed by a negative rate.",
+    causes=("non-finite-loss", "learning-rate-too-high", "loss-maximised"),
+)
+
+SCHEDULER_OF_ANOTHER_OPTIMIZER = Kind(
+    code="TW610",
+    kind="scheduler-of-another-optimizer",
+    severity="error",
+    title="the scheduler belongs to another optimizer",
+    because="a scheduler sets the rate of the optimizer that it was made with, and of no other",
+    what="The scheduler holds an optimizer that shares no group of parameters with the one that trains.",
+    hurts="The rate of the run never changes: no warmup, no decay, and nothing says so.",
+    fix="Make the scheduler after the optimizer that trains, and with it; again after an optimizer is made anew.",
+    wrong_when="Optimizers that wrap another one in an attribute of a name of their own.",
+    causes=("plateau", "learning-rate-too-low", "warmup-missing", "scheduler-wrong-frequency"),
+)

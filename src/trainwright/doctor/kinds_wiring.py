@@ -175,12 +175,14 @@ DROPOUT_ALWAYS_ON = Kind(
     severity="warning",
     title="dropout is active in evaluation mode",
     because="`F.dropout` has training=True unless it is told otherwise, so predictions stay random",
-    what="Two passes in evaluation mode over the same inputs differ, and a dropout was seen at work in them.",
+    what="Two passes in evaluation mode over the same inputs differ, and a dropout, or noise of a fixed strength, was "
+    "seen at work in them.",
     hurts="Predictions are noisy and worse than they could be, and validation cannot be compared from one pass to "
     "another.",
     fix="Pass `training=self.training` to `F.dropout`, `dropout_p=self.p if self.training else 0.0` to "
-    "`F.scaled_dot_product_attention`, or use `nn.Dropout` registered in the model.",
-    wrong_when="Dropout that is meant to stay on: Monte Carlo dropout, the prenet of Tacotron.",
+    "`F.scaled_dot_product_attention`, or use `nn.Dropout` registered in the model. Draw noise `if self.training`.",
+    wrong_when="Randomness that is meant to stay on: Monte Carlo dropout, a prenet that always drops as Tacotron's, "
+    "noise that makes a generator's samples differ.",
 )
 
 FAILS_IN_ONE_MODE = Kind(

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 
 from trainwright.doctor.kinds_loss import SIGMOID_BEFORE_BCE, SOFTMAX_BEFORE_CROSS_ENTROPY
-from trainwright.doctor.loss_entering import SIGMOID_LOSSES, SOFTMAX_LOSSES, entering, place, words
+from trainwright.doctor.loss_entering import SIGMOID_LOSSES, SOFTMAX_LOSSES, entering, made_at, meeting_place, words
 from trainwright.doctor.rule import Rule
 from trainwright.records import Chart, Evidence, Finding, Remedy
 from trainwright.records.loss_call import LossCall
@@ -68,9 +68,9 @@ def _softmax(chart: Chart, call: LossCall, *, twice: bool) -> Finding:
     evidence.append(Evidence(name=f"the least loss that {classes} classes can reach", value=round(floor, 4)))
     facts = {"title": "softmax is applied before log_softmax"} if twice else {}
     return SOFTMAX_BEFORE_CROSS_ENTROPY.finding(
-        where=place(chart, call.input.where),
+        where=meeting_place(chart, call),
         step=0,
-        evidence=tuple(evidence),
+        evidence=(*evidence, *made_at(chart, call)),
         because=f"{SOFTMAX_BEFORE_CROSS_ENTROPY.because}; with {classes} classes the loss cannot go below {floor:.3f}",
         remedies=(
             Remedy(text="pass the raw logits: drop the softmax from the model, and call it only when you predict"),
@@ -101,9 +101,9 @@ def sigmoid_before_bce(chart: Chart) -> Finding | None:
             elif twice:
                 facts["title"] = "sigmoid is applied twice before binary_cross_entropy"
             return SIGMOID_BEFORE_BCE.finding(
-                where=place(chart, entry.where),
+                where=meeting_place(chart, call),
                 step=0,
-                evidence=tuple(evidence),
+                evidence=(*evidence, *made_at(chart, call)),
                 remedies=(Remedy(text="pass the raw logits: drop the sigmoid, and call it only when you predict"),),
                 **facts,
             )

@@ -29,10 +29,13 @@ SAMPLES_PER_CLASS = {True: 10, False: 15}
 FEWEST_SAMPLES = {True: 40, False: 150}
 """Targets, for each different value and in all, that must be seen before shares mean anything: fewer where they came as
 integers (True), as class ids do and quantities rarely."""
+NO_ORDER = 0.9
+"""Length of the way through the inputs of the numbers in their order, over that of a random way, from which the numbers
+are names: steps of a scale give 0.75 at most for three of them along a line, and less for more."""
 
 
 def regression_loss_for_classes(chart: Chart) -> Finding | None:
-    """Exact where a unit for each class meets ids; else by whole numbers from 0, all about as frequent."""
+    """Exact where a unit for each class meets ids; else by whole numbers from 0, equally frequent or in no order."""
     for call in calls_of(chart, DISTANCES):
         target = call.target
         if target is None or not target.whole or target.minimum != 0 or target.maximum is None:
@@ -57,6 +60,15 @@ def regression_loss_for_classes(chart: Chart) -> Finding | None:
                 shares = f"{stats.rarest:.3f} to {stats.commonest:.3f}"
                 evidence.append(Evidence(name="share of the rarest and of the most frequent target", value=shares))
             confidence = 0.8
+        elif units == 1 and (order := _order(chart)) is not None and order >= NO_ORDER:
+            evidence = [
+                Evidence(
+                    name="way through the mean inputs of the targets in their order, over that of a random order",
+                    value=order,
+                    threshold=NO_ORDER,
+                )
+            ]
+            confidence = 0.8
         else:
             continue
         classes = int(target.maximum) + 1
@@ -70,6 +82,12 @@ def regression_loss_for_classes(chart: Chart) -> Finding | None:
             ),
         )
     return None
+
+
+def _order(chart: Chart) -> float | None:
+    """Return how the inputs of neighbouring targets lie, as it was measured of the loss as a whole."""
+    output = chart.info.output
+    return next((call.order for call in output.calls if not call.function), None) if output is not None else None
 
 
 def _even_ids(chart: Chart, call: LossCall) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import replace
 
-from trainwright.records import Chart, Location
+from trainwright.records import Chart, Evidence, Location
 from trainwright.records.loss_call import LossCall, LossInput
 
 CLASSES = ("cross_entropy", "nll_loss")
@@ -73,6 +73,26 @@ def place_of_call(chart: Chart, call: LossCall) -> Location:
     """Return the line that calls the loss, or where the loss was chosen, or else where what enters it was made."""
     written = chart.info.where("loss.name", "loss")
     return next((found for found in (call.where, written) if found.file is not None), call.input.where)
+
+
+def meeting_place(chart: Chart, call: LossCall) -> Location:
+    """Return where an operation and a loss that do not go together meet.
+
+    In a loop that was watched that is the line which calls the loss; in our own, where nobody wrote that line, the one
+    that made the operation.
+    """
+    if chart.info.loop is None or call.where.file is None:
+        return place(chart, call.input.where)
+    return replace(call.where, module=call.input.where.module)
+
+
+def made_at(chart: Chart, call: LossCall) -> tuple[Evidence, ...]:
+    """Return, where a finding points to the loss, the line that made the operation before it."""
+    made = call.input.where
+    if made.file is None or meeting_place(chart, call).line == made.line:
+        return ()
+    name = made.file.replace("\\", "/").rsplit("/", 1)[-1]
+    return (Evidence(name=f"the {words(call.input.operation)} is applied at", value=f"{name}:{made.line}"),)
 
 
 def place_of_targets(chart: Chart) -> Location:

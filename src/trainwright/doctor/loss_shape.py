@@ -5,7 +5,16 @@ from __future__ import annotations
 import math
 
 from trainwright.doctor.kinds_loss import LOSS_SHAPE_BROADCAST, SOFTMAX_OVER_ONE_UNIT, SOFTMAX_WRONG_DIMENSION
-from trainwright.doctor.loss_entering import CLASSES, DISTANCES, calls_of, entering, place, place_of_call, words
+from trainwright.doctor.loss_entering import (
+    CLASSES,
+    DISTANCES,
+    calls_of,
+    entering,
+    place,
+    place_of_call,
+    words,
+    written,
+)
 from trainwright.doctor.rule import Rule
 from trainwright.records import Chart, Evidence, Finding, Location, Remedy
 from trainwright.records.loss_call import LossCall
@@ -37,6 +46,31 @@ def loss_shape_broadcast(chart: Chart) -> Finding | None:
         return LOSS_SHAPE_BROADCAST.finding(
             where=place_of_call(chart, call), step=0, evidence=evidence, remedies=(Remedy(text=remedy),)
         )
+    return _all_pairs(chart)
+
+
+def _all_pairs(chart: Chart) -> Finding | None:
+    """The same in a loss written by hand: it was seen not to care which target goes with which output."""
+    output = chart.info.output
+    for call in output.calls if output is not None else ():
+        if call.pairs and call.target is not None:
+            column = len(call.input.shape) > 1
+            return LOSS_SHAPE_BROADCAST.finding(
+                where=place_of_call(chart, call),
+                step=0,
+                evidence=(
+                    Evidence(name="shape of the model's output", value=written(call.input.shape)),
+                    Evidence(name="shape of the targets", value=written(call.target.shape)),
+                    Evidence(name="difference of the loss with its targets in another order", value=0.0),
+                ),
+                remedies=(
+                    Remedy(
+                        text="output.squeeze(-1), or target.unsqueeze(-1): both need the same shape"
+                        if column
+                        else "target.squeeze(-1), or output.unsqueeze(-1): both need the same shape"
+                    ),
+                ),
+            )
     return None
 
 
@@ -94,6 +128,8 @@ def softmax_wrong_dimension(chart: Chart) -> Finding | None:
             return _wrong_dimension(call, where, "along the samples of the batch")
         if _along_positions(call):
             return _wrong_dimension(call, where, "along the positions, not the classes")
+        if _classes_last(call):
+            return _square(chart, call)
     return None
 
 
@@ -117,6 +153,36 @@ def _along_positions(call: LossCall) -> bool:
     if entry.operation == "Softmax":
         return entry.row_sum_error is None or entry.row_sum_error > ALONG_ANOTHER
     return True
+
+
+def _classes_last(call: LossCall) -> bool:
+    """Say whether class ids are looked up along dimension 1, where the units of the last layer lie along the last one.
+
+    Only where both are of one size does torch not refuse it.
+    """
+    shape, target = call.input.shape, call.target
+    if call.function not in CLASSES or not call.input.units_last or target is None or target.floating:
+        return False
+    return len(shape) >= 3 and shape[1] == shape[-1] > 1 and target.shape == (shape[0], *shape[2:])
+
+
+def _square(chart: Chart, call: LossCall) -> Finding:
+    # A layer may also mix the places of a sample, and have its classes before them: rare, and never certain.
+    return SOFTMAX_WRONG_DIMENSION.finding(
+        where=place_of_call(chart, call),
+        step=0,
+        severity="warning",
+        confidence=0.9,
+        title=f"{call.function} takes the positions for classes",
+        because="it looks for the classes along dimension 1, and the last layer, a linear one, has its units along the "
+        "last; torch does not refuse it, because there are as many positions as classes",
+        evidence=(
+            Evidence(name="shape of what enters the loss", value=written(call.input.shape)),
+            Evidence(name="dimension along which the last layer's units lie", value=len(call.input.shape) - 1),
+            Evidence(name="dimension that is taken for the classes", value=1),
+        ),
+        remedies=(Remedy(text="pass output.transpose(1, -1), or flatten both: output.flatten(0, 1), y.flatten()"),),
+    )
 
 
 def _wrong_dimension(call: LossCall, where: Location, along: str) -> Finding:

@@ -19,6 +19,7 @@ from trainwright.records.history import (
     StepRecord,
 )
 from trainwright.records.jsonable import from_plain, to_plain
+from trainwright.records.loop import GroupFacts, LoopFacts, OptimizerFacts, SchedulerFacts, Sighting, SightingName
 from trainwright.records.run import InputStats, Ledger, Outcome, OutputFacts, RunInfo, Setting, Status, TargetStats
 from trainwright.records.specs import (
     AugmentSpec,
@@ -45,14 +46,17 @@ __all__ = [
     "Event",
     "Evidence",
     "Finding",
+    "GroupFacts",
     "InitializerSpec",
     "InputStats",
     "LayerStats",
     "Ledger",
     "Location",
+    "LoopFacts",
     "LossSpec",
     "ModelSpec",
     "NormSpec",
+    "OptimizerFacts",
     "OptimizerSpec",
     "Option",
     "Outcome",
@@ -60,8 +64,11 @@ __all__ = [
     "Remedy",
     "RunInfo",
     "ScheduleSpec",
+    "SchedulerFacts",
     "Setting",
     "Severity",
+    "Sighting",
+    "SightingName",
     "Status",
     "StepProbe",
     "StepRecord",

@@ -17,7 +17,8 @@ class LossInput:
 
     `row_sum_error` is the largest deviation from 1 of a sum along dimension 1, None where some entry is outside [0, 1];
     `log_sum_error` the largest |log sum exp| along a dimension, of the dimension after the first for which it is least.
-    `logarithm` says that a logarithm lies among the operations shortly before; `direct` that it is the model's output.
+    `logarithm` says that a logarithm lies among the operations shortly before; `direct` that it is the model's output;
+    `units_last` that a linear layer made it as it is, so that its units lie along the last dimension.
     """
 
     shape: tuple[int, ...] = ()
@@ -34,6 +35,7 @@ class LossInput:
     log_sum_error: float | None = None
     logarithm: bool = False
     direct: bool = False
+    units_last: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,7 +47,8 @@ class LossTarget:
     and not all whole. Where the target has a column for each class, `fewest` and `most` are the numbers of ones in a
     row of zeros and ones (None where there are other values), and `row_sum_error` is as for the input.
 
-    `padding` is the share of targets that are the padding id of an embedding, where they end or begin their rows.
+    `padding` is the share of targets that are the padding id of an embedding, where they end or begin their rows;
+    `copied` the share of those that count which are the input's token at the same place (None: they are no tokens).
     """
 
     shape: tuple[int, ...] = ()
@@ -64,13 +67,20 @@ class LossTarget:
     row_sum_error: float | None = None
     padding: float | None = None
     padding_id: int | None = None
+    copied: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
 class LossCall:
     """One call of a loss of the library; `function` is torch's name for it (`mse_loss`), with the line of the call.
 
-    Where `function` is "", input and target are those of the loss as a whole, whatever it computes.
+    The value of the whole loss is `weight` times what the call gave, a mean over it included; None where it is anything
+    else. `sees` says, of targets that copy the input, what the output at a place depends on: "own" for its own token
+    and none behind it, "later" for those behind it too, "earlier" for neither, "" where it was not looked at.
+
+    Where `function` is "", input and target are those of the loss as a whole, whatever it computes. Of that alone it is
+    said that every output meets every target (`pairs`), that its value is the same for any output (`constant`), and how
+    the inputs of neighbouring class ids lie (`order`, see `vitals.output_order`).
     """
 
     function: str = ""
@@ -78,3 +88,8 @@ class LossCall:
     reduction: str = "mean"
     input: LossInput = field(default_factory=LossInput)
     target: LossTarget | None = None
+    weight: float | None = None
+    sees: str = ""
+    pairs: bool = False
+    constant: bool = False
+    order: float | None = None

@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from trainwright.records.baselines import Baselines
 from trainwright.records.findings import Location
+from trainwright.records.loop import LoopFacts
 from trainwright.records.loss_call import LossCall
 
 Status = Literal["finished", "stopped", "diverged", "interrupted"]
@@ -50,12 +51,13 @@ class InputStats:
 
 @dataclass(frozen=True, kw_only=True)
 class TargetStats:
-    """The training targets. `minimum` and `maximum` are over all of them.
+    """The training targets. `minimum` and `maximum` are over all finite ones of them.
 
     `constant_loss` is the loss of the best constant predictor: the entropy of the labels in nats for a logit loss, the
     variance for the squared error; None where it is not known. `mean` and `std` are over all values that
     count, and `rarest` and `commonest` the shares of the least and the most frequent value; None where nobody measured
-    them, or there are too many values.
+    them, or there are too many values. `non_finite` counts the values that are NaN or infinite among all, and
+    `non_finite_sample` is the place of the first, None where there is none.
     """
 
     samples: int
@@ -68,6 +70,8 @@ class TargetStats:
     std: float | None = None
     rarest: float | None = None
     commonest: float | None = None
+    non_finite: int = 0
+    non_finite_sample: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -113,6 +117,7 @@ class RunInfo:
     targets: TargetStats | None = None
     output: OutputFacts | None = None
     baselines: Baselines | None = None
+    loop: LoopFacts | None = None  # a loop that someone else wrote, as it was watched
 
     @property
     def constant_loss(self) -> float | None:

@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from trainwright.checks.subject import a_tensor
 from trainwright.data.feed import Feed
 from trainwright.errors import ModelError
 from trainwright.randomness import isolated
@@ -174,11 +175,11 @@ def computed_loss(compute: Callable[[], Any], model: nn.Module) -> torch.Tensor:
             evidence=f"{type(problem).__name__}: {words[0] if words else ''}",
             remedy="check the target's shape and type against what the loss expects",
         ) from problem
-    if not isinstance(value, torch.Tensor) or value.numel() != 1:
-        shape = tuple(value.shape) if isinstance(value, torch.Tensor) else type(value).__name__
+    value = a_tensor(value)
+    if value.numel() != 1:
         raise ModelError(
             "the loss must be a single number, the mean over the batch",
-            evidence=f"it is {shape}",
+            evidence=f"it is {tuple(value.shape)}",
             remedy="average it, or use reduction='mean'",
         )
     return value

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Iterator, Sized
 from functools import partial
 from typing import Any
@@ -17,15 +16,14 @@ from trainwright.data.batches import Batches
 from trainwright.data.feed import Feed
 from trainwright.errors import DataError, ModelError
 from trainwright.parts import losses, optimizers
-from trainwright.randomness import generator, isolated
+from trainwright.randomness import isolated
 from trainwright.records import LossSpec
 from trainwright.stages.facts import computed_loss, output_units
 from trainwright.stages.recipe import Recipe
 from trainwright.tensors import buffers_restored, evaluating
+from trainwright.vitals.output_trials import TRIED, compares_all_pairs
 
 Loss = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
-
-_TRIED = 32  # samples that a loss is tried on
 
 
 def check_batches(recipe: Recipe, model: nn.Module, train: Feed) -> Iterator[str]:
@@ -117,7 +115,7 @@ def check_augmented(model: nn.Module, loss: Loss, train: Feed) -> None:
     change: Any = getattr(train, "augment", None)
     if change is None:
         return
-    x, y = train.take(min(train.batch_size, _TRIED))
+    x, y = train.take(min(train.batch_size, TRIED))
     soft_x, soft_y = augmented(change, (x.clone(), y.clone()), 0, torch.arange(len(x)))
     if not change.mixes:
         return
@@ -138,40 +136,18 @@ def check_augmented(model: nn.Module, loss: Loss, train: Feed) -> None:
 
 
 def check_pairing(model: nn.Module, loss: Loss, sample: tuple[torch.Tensor, torch.Tensor]) -> None:
-    """Raise `ModelError` where torch broadcasts (N, 1) against (N,), so that every output meets every target.
-
-    That is certain where the loss stays the same whichever target goes with which output, but no longer does when the
-    target has the output's shape. A loss that fails is left to others.
-    """
-    x, y = sample[0][:_TRIED], sample[1][:_TRIED]
+    """Raise `ModelError` where torch broadcasts (N, 1) against (N,), so that every output meets every target."""
+    x, y = sample[0][:TRIED], sample[1][:TRIED]
     try:
         with isolated(), evaluating(model), torch.no_grad():
             output = model(x)
     except Exception:
         return
-    if len(x) < 3 or {output.shape, y.shape} != {torch.Size((len(x),)), torch.Size((len(x), 1))}:
+    if not isinstance(output, torch.Tensor):
         return
-    output = output.double()
-    if bool((output == output.reshape(-1)[0]).all()):  # of a last layer that begins at 0: any pairing is alike
-        output = output + torch.linspace(-0.1, 0.1, len(x)).to(output).reshape(output.shape)
-    whole = not y.is_floating_point()
-    orders = [torch.randperm(len(x), generator=generator(0, "pairing", place)) for place in range(3)]
-
-    def values(target: torch.Tensor) -> list[float]:
-        targets = [target, *(target[order.to(target.device)] for order in orders)]
-        with warnings.catch_warnings(), evaluating(model), torch.no_grad():
-            warnings.simplefilter("ignore")
-            found = []
-            for item in targets:
-                with isolated():
-                    found.append(float(loss(output, item if whole else item.double())))
-        return found
-
-    try:
-        if not _alike(values(y)) or _alike(values(y.reshape(output.shape))):
+    with evaluating(model):
+        if not compares_all_pairs(loss, output, y):
             return
-    except Exception:
-        return
     raise ModelError(
         "the loss compares an output and a target of different shapes, every row with every other",
         evidence=f"the model's output has shape {(len(sample[0]), *output.shape[1:])}, the target "
@@ -204,10 +180,6 @@ def check_left_over(model: nn.Module, data: Any, x: torch.Tensor) -> None:
         ) from problem
     except Exception:
         return  # whatever else a forward pass raises is told elsewhere
-
-
-def _alike(values: list[float]) -> bool:
-    return all(abs(value - values[0]) <= 1e-9 * max(1e-6, abs(values[0])) for value in values)
 
 
 def _option(loss: Any, name: str) -> Any:

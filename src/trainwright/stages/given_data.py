@@ -7,14 +7,16 @@ from typing import Any
 
 import torch
 from torch import nn
+from torch.utils.data import DataLoader
 
+from trainwright.checks.left_over import refuses_one
 from trainwright.data.arrays import from_arrays, pair_tensors
 from trainwright.data.augmented import Augment
-from trainwright.data.batches import batches_of, is_pair
+from trainwright.data.batches import StreamBatches, batches_of, is_pair
 from trainwright.data.dataset import Split
 from trainwright.data.feed import Feed
 from trainwright.data.samplers import balancing_weights
-from trainwright.errors import ModelError, UsageError
+from trainwright.errors import DataError, ModelError, UsageError
 from trainwright.parts import losses, optimizers
 from trainwright.randomness import isolated
 from trainwright.records import DataShape, LossSpec, Task
@@ -51,7 +53,7 @@ def given_batches(
     seed = recipe.train.seed
     parts: dict[str, Any] = {"train": train, "validation": validation}
     batch_size = recipe.train.batch_size if isinstance(recipe.train.batch_size, int) else 1  # for streams: not used
-    weights = None
+    weights = stream = None
     if is_pair(train):
         pairs = {name: part for name, part in parts.items() if is_pair(part)}
         task, known, own = _pairs(recipe, model, pairs, device, own=loss is not None)
@@ -62,16 +64,21 @@ def given_batches(
         batch_size = samples if whole else batch_size_for(recipe, samples)
         weights = balancing_weights(known["train"].y) if recipe.train.sampler == "balanced" else None
     else:
-        stream = batches_of(train, batch_size=batch_size, seed=seed)
+        stream = StreamBatches(train, seed=seed, device=device)
         _check_own_batches(recipe, train, stream)
-        inputs, targets = stream.take(_STREAM_SAMPLES)
+        _check_single(model, train, stream)
+        inputs, targets = (part.cpu() for part in stream.take(_STREAM_SAMPLES))
         floating = targets.is_floating_point()
         task = recipe.data.task if recipe.data.task != AUTO else "regression" if floating else "classification"
     if recipe.data.task == AUTO and _names_classes(targets, spec):
         task = "classification"
     change = _augmentation(recipe, model, (inputs, targets), task, spec, device)
+    if stream is not None:
+        stream.augment = change
     splits: dict[str, Feed] = {
-        name: batches_of(
+        name: stream
+        if name == "train" and stream is not None
+        else batches_of(
             part,
             batch_size=batch_size,
             seed=seed,
@@ -99,6 +106,19 @@ def _check_own_batches(recipe: Recipe, data: Any, stream: Feed) -> None:
             f"batch_size = {asked.batch_size} cannot reach into data that make their own batches",
             evidence=f"train is a {kind} with batches of {stream.batch_size}",
             remedy=f"leave batch_size out and set it where you make the {kind}, or pass (x, y)",
+        )
+
+
+def _check_single(model: nn.Module, data: Any, stream: StreamBatches) -> None:
+    """Raise `DataError` where one of the user's own batches is a single sample, on which the model cannot train."""
+    if stream.smallest != 1 or stream.batch_size == 1 or isinstance(data, DataLoader):  # of a loader others tell
+        return
+    problem = refuses_one(model, stream.take(2)[0])
+    if problem is not None:
+        raise DataError(
+            "a batch is a single sample, on which batch normalisation cannot train",
+            evidence=f"batches of 1 to {stream.batch_size} samples; {problem}",
+            remedy="leave the short batch out, or join it to the one before it",
         )
 
 

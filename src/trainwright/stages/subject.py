@@ -2,26 +2,35 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from itertools import islice
 from typing import Any
 
-import numpy as np
 import torch
 from torch import nn
 from torch.nn.parameter import UninitializedBuffer, UninitializedParameter
 
 from trainwright.checks.footprint import untouched
 from trainwright.checks.inputs import call, count, mapped, rows, tensors
-from trainwright.checks.subject import Loss, Subject
+from trainwright.checks.subject import Loss, Subject, a_tensor
 from trainwright.data.batches import batches_of, is_pair
 from trainwright.data.feed import Feed
+from trainwright.data.pairs import (
+    batch_tensor,
+    check_iterable,
+    check_same_type,
+    empty,
+    pair_of,
+    same_count,
+    unreadable,
+)
 from trainwright.errors import DataError, ModelError, TrainwrightError, UsageError
 from trainwright.parts import losses
 from trainwright.randomness import generator, isolated
 from trainwright.records import LossSpec, OutputFacts, RunInfo, Task
-from trainwright.tensors import evaluating, to_tensor
+from trainwright.tensors import evaluating
 from trainwright.vitals.output import output_facts
 from trainwright.vitals.setup import has_input_norm, input_stats, target_stats
 
@@ -102,6 +111,7 @@ def _measured(
     if validation is not None:
         _batch(validation, seed)  # refuses what cannot be read
     _check_forward(model, x, seed)
+    _check_returned(model, loss, x, y, seed)
     train = _feed(data, seed, device)
     return Subject(
         model=model,
@@ -167,7 +177,7 @@ def _batch(data: Any, seed: int) -> tuple[Any, Any]:
     """Return at most `SAMPLES` samples: drawn at random from a pair, the first of a pass from anything else."""
     if _paired(data):
         x, y = (_tensors_of(part, name) for part, name in zip(data, ("x", "y"), strict=True))
-        found = _checked(x, y, "the pair")
+        found = same_count(count(x), count(y), "the pair")
         if found <= SAMPLES:
             return x, y
         chosen = torch.randperm(found, generator=generator(seed, "checks"))[:SAMPLES].sort().values
@@ -175,13 +185,11 @@ def _batch(data: Any, seed: int) -> tuple[Any, Any]:
     with isolated(seed, "checks"):
         batches = list(_some_batches(data))
     if not batches:
-        raise DataError(
-            "the data are empty",
-            evidence=f"{type(data).__name__} gave no batch",
-            remedy="pass data with at least one batch; a DataLoader with drop_last=True drops a short one",
-        )
+        raise empty(data)
     if any(not isinstance(part, torch.Tensor) for batch in batches for part in batch):
         return batches[0]
+    for place, batch in enumerate(batches):
+        check_same_type(batches[0], batch, place)
     shapes = {tuple(part.shape[1:]) for part, _ in batches}
     if len(shapes) > 1:  # padded to the longest of each batch
         return batches[0]
@@ -197,29 +205,12 @@ def _whole(data: Any, x: Any, y: Any) -> tuple[Any, Any]:
 
 
 def _some_batches(data: Any) -> Iterator[tuple[Any, Any]]:
-    if isinstance(data, Iterator):
-        raise DataError(
-            "the data can be read once only, and checking them would use them up",
-            evidence=f"{type(data).__name__} is an iterator or a generator",
-            remedy="pass a DataLoader, or list(data)",
-        )
-    if not isinstance(data, Iterable) or isinstance(data, str | bytes | Mapping):
-        raise DataError(
-            "the data are neither a pair (x, y) nor an iterable of such pairs",
-            evidence=type(data).__name__,
-            remedy="pass (x, y), two tensors or arrays of equal length, or a DataLoader",
-        )
+    check_iterable(data)
     found = 0
     for place, item in enumerate(_read(data)):
-        if not isinstance(item, tuple | list) or len(item) != 2:
-            given = f"{type(item).__name__} of {len(item)}" if isinstance(item, tuple | list) else type(item).__name__
-            raise DataError(
-                "a batch must be a pair (x, y)",
-                evidence=f"batch {place} is a {given}",
-                remedy="yield (inputs, targets); several inputs go into a tuple or a dict",
-            )
-        x, y = (_tensors_of(part, f"{name} of batch {place}") for part, name in zip(item, ("x", "y"), strict=True))
-        found += _checked(x, y, f"batch {place}")
+        parts = zip(pair_of(item, place), ("x", "y"), strict=True)
+        x, y = (_tensors_of(part, f"{name} of batch {place}") for part, name in parts)
+        found += same_count(count(x), count(y), f"batch {place}")
         yield x, y
         if found >= SAMPLES:
             return
@@ -227,7 +218,7 @@ def _some_batches(data: Any) -> Iterator[tuple[Any, Any]]:
 
 def _read(data: Iterable[Any]) -> Iterator[Any]:
     """Yield the first batches; what a loader raises is an error of the data."""
-    batches = islice(data, _MOST_BATCHES)
+    batches, place = islice(data, _MOST_BATCHES), 0
     while True:
         try:
             yield next(batches)
@@ -236,12 +227,8 @@ def _read(data: Iterable[Any]) -> Iterator[Any]:
         except TrainwrightError:
             raise
         except Exception as problem:  # whatever the user's loader raises
-            words = str(problem).strip().splitlines()
-            raise DataError(
-                "the data cannot be read",
-                evidence=f"{type(problem).__name__}: {words[0] if words else ''}",
-                remedy="mend the loader until it gives its first batch",
-            ) from problem
+            raise unreadable(problem, place) from problem
+        place += 1
 
 
 def _tensors_of(part: Any, name: str) -> Any:
@@ -249,18 +236,7 @@ def _tensors_of(part: Any, name: str) -> Any:
         return {str(key): _tensors_of(value, f"{name}[{key!r}]") for key, value in part.items()}
     if isinstance(part, tuple | list) and tensors(part):
         return tuple(_tensors_of(value, name) for value in part)
-    tensor = to_tensor(part, name)
-    return tensor.float() if isinstance(part, np.ndarray) and tensor.dtype == torch.float64 else tensor
-
-
-def _checked(x: Any, y: Any, what: str) -> int:
-    """Return how many samples a batch holds; raise `DataError` where x and y do not agree, or there is none."""
-    found, wanted = count(x), count(y)
-    if found == 0:
-        raise DataError("there are no samples", evidence=f"{what} is empty")
-    if wanted != found:
-        raise DataError("inputs and targets differ in number", evidence=f"{what}: {found} inputs, {wanted} targets")
-    return found
+    return batch_tensor(part, name)
 
 
 def _check_forward(model: nn.Module, x: Any, seed: int) -> None:
@@ -282,6 +258,18 @@ def _check_forward(model: nn.Module, x: Any, seed: int) -> None:
             evidence=f"{type(problem).__name__}: {words[0] if words else ''}",
             remedy="check the size of the first layer against the inputs, and their type",
         ) from problem
+
+
+def _check_returned(model: nn.Module, loss: Loss, x: Any, y: Any, seed: int) -> None:
+    """Raise `ModelError` where the loss returns no tensor; one that fails is told of by the checks."""
+    x, y = (mapped(part, torch.clone) for part in (x, y))
+    try:
+        with isolated(seed, "checks"), evaluating(model), torch.no_grad(), warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            value = loss(call(model, x), y)
+    except Exception:  # whatever the user's loss raises
+        return
+    a_tensor(value)
 
 
 def _feed(data: Any, seed: int, device: torch.device) -> Feed | None:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import inspect
 import sys
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import redirect_stdout
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, redirect_stdout
 from typing import Any
 
+import torch
 from torch import nn
 
 from trainwright.checks.subject import Subject
@@ -49,6 +50,18 @@ def subject_named(target: str, changes: Mapping[str, Any], data_root: str | None
             remedy=_FORM,
         )
     return subject_of(**parts)
+
+
+@contextmanager
+def planned_threads(subject: Subject) -> Iterator[None]:
+    """Compute with the threads that the recipe plans, as its training will; of a factory, with torch's own number."""
+    planned, before = subject.info.setting("train.threads"), torch.get_num_threads()
+    if isinstance(planned, int):
+        torch.set_num_threads(planned)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def _no_arguments(target: str) -> Callable[[Callable[..., Any]], inspect.BoundArguments]:

@@ -239,7 +239,7 @@ def _verified(setup: Setup, history: History) -> Sequence[Finding]:
     return report.findings
 
 
-_BLOCKING = ("labels-out-of-range", "non-finite-input")
+_BLOCKING = ("labels-out-of-range", "non-finite-input", "non-finite-targets")
 """Findings with which no step can be made."""
 
 

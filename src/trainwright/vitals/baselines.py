@@ -58,7 +58,12 @@ def baselines(train: Sample, held_out: Sample, task: Task, loss: str = "", *, ow
     (x, y), (asked, truth) = _usable(train), _usable(held_out)
     found = Baselines(metric=metric, samples=len(y), held_out=len(truth), own_validation=own_validation)
     if len(y) < FEWEST or len(truth) < 1:
-        return replace(found, reason=f"{len(y)} usable samples are too few")
+        few = (
+            f"{len(y)} usable samples are too few, it takes {FEWEST}"
+            if len(y) < FEWEST
+            else "no usable sample is left to score"
+        )
+        return replace(found, reason=few)
     if _sequences(y, task) and y.shape[1:] == truth.shape[1:]:
         return _of_sequences(found, y, truth, loss)
     goal = _goal(y, truth, task, loss)
@@ -99,10 +104,14 @@ def _usable(sample: Sample) -> Sample:
     x, y = (part.detach() for part in sample)
     places = torch.arange(0, len(x), max(1, -(-len(x) // SAMPLES)))
     x, y = x[places.to(x.device)].cpu(), y[places.to(y.device)].cpu()
-    kept = torch.isfinite(x.reshape(len(x), -1)).all(1) & torch.isfinite(y.reshape(len(y), -1)).all(1)
+    kept = torch.isfinite(_flat(x)).all(1) & torch.isfinite(_flat(y)).all(1)
     if not y.is_floating_point() and y.numel() == len(y):
         kept &= y.reshape(-1).long() != _IGNORED
     return x[kept], y[kept]
+
+
+def _flat(values: torch.Tensor) -> torch.Tensor:
+    return values.reshape(len(values), math.prod(values.shape[1:]))  # -1 would not do for no samples at all
 
 
 def _goal(y: torch.Tensor, truth: torch.Tensor, task: Task, loss: str) -> _Goal | None:

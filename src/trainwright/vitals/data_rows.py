@@ -99,6 +99,13 @@ def tells_apart(x: torch.Tensor, hashes: np.ndarray) -> bool:
     return float(np.quantile(differing, 0.05)) >= _NEAREST
 
 
+def tells_something(x: torch.Tensor) -> np.ndarray:
+    """Return which rows say something, bool `(n,)`: one of the same number throughout is like any other blank one."""
+    rows = x.detach().reshape(len(x), -1)
+    blank = (rows == rows[:, :1]).all(1) if rows.shape[1] > 1 else torch.zeros(len(x), dtype=torch.bool)
+    return (~blank).cpu().numpy()
+
+
 def class_ids(y: torch.Tensor) -> torch.Tensor | None:
     """Return the class of each sample, int64 `(n,)`, or None where targets are no single class each.
 

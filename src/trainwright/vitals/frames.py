@@ -16,13 +16,20 @@ _ENGINES = tuple(f"{path}{os.sep}" for path in (Path(torch.__file__).parent, Pat
 _INSTALLED = tuple({f"{sysconfig.get_path(name)}{os.sep}" for name in ("purelib", "platlib", "stdlib")})
 
 
+def standing(file: str) -> int:
+    """Return whose a file is: 0 the user's own, 1 an installed library's, 2 torch's or this library's, or no file."""
+    if file.startswith(_ENGINES) or "<" in file:
+        return 2
+    return 1 if file.startswith(_INSTALLED) else 0
+
+
 def user_frame(frames: Iterable[tuple[str, int | None]]) -> tuple[str | None, int | None]:
     """Return file and line of the innermost of `frames` (outermost first) that the user wrote.
 
     Where there is none, those of an installed library that is neither torch nor this one; else (None, None).
     """
-    outside = [frame for frame in reversed(list(frames)) if not frame[0].startswith(_ENGINES) and "<" not in frame[0]]
-    own = [frame for frame in outside if not frame[0].startswith(_INSTALLED)]
+    outside = [frame for frame in reversed(list(frames)) if standing(frame[0]) < 2]
+    own = [frame for frame in outside if standing(frame[0]) == 0]
     return next(iter([*own, *outside]), (None, None))
 
 

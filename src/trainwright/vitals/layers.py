@@ -28,7 +28,7 @@ def layer_stats(model: nn.Module, x: torch.Tensor, step: int) -> tuple[LayerStat
             nonlocal channels_first
             channels_first = channels_first_after(module, channels_first)
             if isinstance(output, torch.Tensor) and output.is_floating_point() and output.dim() >= 2:
-                measured[path] = _measure(path, module, output.detach(), step, channels_first)
+                measured[path] = measure_layer(path, module, output.detach(), step, channels_first)
 
         return hook
 
@@ -36,7 +36,7 @@ def layer_stats(model: nn.Module, x: torch.Tensor, step: int) -> tuple[LayerStat
     hooks = [module.register_forward_hook(measure(path)) for path, module in leaves]
 
     def keep(place: str, kind: str, output: torch.Tensor) -> None:
-        measured[place] = _measure(place, nn.ReLU(), output.detach(), step, channels_first)
+        measured[place] = measure_layer(place, nn.ReLU(), output.detach(), step, channels_first)
 
     functions = FunctionalActivations(model, ("ReLU",), keep)
     try:
@@ -48,7 +48,8 @@ def layer_stats(model: nn.Module, x: torch.Tensor, step: int) -> tuple[LayerStat
     return tuple(measured.values())
 
 
-def _measure(path: str, module: nn.Module, output: torch.Tensor, step: int, channels_first: bool) -> LayerStats:
+def measure_layer(path: str, module: nn.Module, output: torch.Tensor, step: int, channels_first: bool) -> LayerStats:
+    """Return the statistics of what a layer gave, with the norms of its weights and of what lies in their `.grad`."""
     units = unit_dimension(output, channels_first)
     zero = output == 0
     others = [dimension for dimension in range(output.dim()) if dimension != units]

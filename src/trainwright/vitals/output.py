@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 import sys
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -13,11 +15,14 @@ from torch import nn
 
 from trainwright.randomness import isolated
 from trainwright.records import OutputFacts
+from trainwright.records.loss_call import LossCall
 from trainwright.tensors import buffers_restored, evaluating
 from trainwright.vitals.frames import recording_frames
 from trainwright.vitals.output_graph import Makers, behind_views, name_of
 from trainwright.vitals.output_loss import loss_calls
+from trainwright.vitals.output_order import order_of_ids
 from trainwright.vitals.output_target import paddings
+from trainwright.vitals.output_tokens import with_sight
 from trainwright.vitals.output_values import row_sum_error
 
 _BATCHES = 5
@@ -48,6 +53,7 @@ def output_facts(
                 calls, value, failure = loss_calls(
                     loss,
                     output,
+                    x[:count],
                     y[:count],
                     rest=y[count:],
                     makers=makers,
@@ -56,6 +62,9 @@ def output_facts(
                 )
         with evaluating(model), torch.no_grad():
             error = _row_sum_error(model, x)
+        calls = with_sight(calls, model, x)
+        if y is not None:
+            calls = tuple(replace(call, order=order_of_ids(x, y)) if _whole(call) else call for call in calls)
     single = isinstance(output, torch.Tensor)
     node = behind_views(output.grad_fn) if single else None
     return OutputFacts(
@@ -65,9 +74,18 @@ def output_facts(
         batches=len(x.chunk(_BATCHES)),
         row_sum_error=error,
         loss_softmax=_applies_log_softmax(output, value),
-        calls=calls,
+        calls=tuple(
+            replace(call, order=order_of_ids(x, y)) if _whole(call) and y is not None else call for call in calls
+        ),
         loss_error=failure,
     )
+
+
+def _whole(call: LossCall) -> bool:
+    """Say whether a call stands for the loss as a whole, and compares one unit with whole numbers from 0."""
+    target = call.target
+    single = math.prod(call.input.shape[1:]) == 1
+    return not call.function and single and target is not None and target.whole and target.minimum == 0
 
 
 @contextmanager

@@ -115,6 +115,7 @@ class Makers:
         """`depth` frames at the bottom of the stack belong to who asked, not to model or loss."""
         self._depth = depth
         self._paths: dict[int, str] = {}
+        self._linear: set[int] = set()  # nodes that are the very outputs of linear layers
         self._kept: list[Any] = []  # keeps the nodes alive, so that no id is used twice
 
     @contextmanager
@@ -133,11 +134,28 @@ class Makers:
 
     def _hook(self, path: str) -> Any:
         def remember(module: nn.Module, inputs: Any, output: Any) -> None:
-            if isinstance(output, torch.Tensor) and output.grad_fn is not None:
-                self._paths.setdefault(id(output.grad_fn), path)
-                self._kept.append(output.grad_fn)
+            if isinstance(output, torch.Tensor):
+                self.note(output.grad_fn, module, path)
 
         return remember
+
+    def note(self, node: Any, module: nn.Module, path: str) -> None:
+        """Note that the submodule at `path` returned what `node` stands for."""
+        if node is not None:
+            self._paths.setdefault(id(node), path)
+            self._kept.append(node)
+            if isinstance(module, nn.Linear):
+                self._linear.add(id(node))
+
+    def forget(self) -> None:
+        """Let go of all nodes: a graph that is held is memory that is held."""
+        self._paths.clear()
+        self._linear.clear()
+        self._kept.clear()
+
+    def linear(self, node: Any) -> bool:
+        """Say whether a node is what a linear layer returned, with nothing behind it that moves its units elsewhere."""
+        return id(node) in self._linear
 
     def where(self, node: Any) -> Location:
         """Return file, line and module of a node, as far as they are known."""

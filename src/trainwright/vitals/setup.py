@@ -55,9 +55,14 @@ def input_stats(x: torch.Tensor) -> InputStats:
 def target_stats(y: torch.Tensor, loss: str) -> TargetStats:
     """Measure the targets `(n,)` or `(n, columns)`, and what the best constant predictor reaches under `loss`.
 
-    `loss` is a name of the catalogue, or "" where the loss is not known (then there is no constant loss).
+    `loss` is a name of the catalogue, or "" where the loss is not known (then there is no constant loss). Samples with
+    a target that is not finite are counted, and otherwise left out.
     """
-    values = y.reshape(-1)
+    broken = torch.isfinite(y).logical_not().reshape(len(y), -1).any(1)
+    wrong = int(torch.isfinite(y).logical_not().sum()) if broken.any() else 0
+    first = int(broken.to(torch.uint8).argmax()) if wrong else None
+    known = y[~broken] if wrong and not broken.all() else y
+    values = known.reshape(-1)
     floating = values.is_floating_point()
     if not floating and loss in _IGNORING:
         counting = values[values.long() != _IGNORED]
@@ -71,11 +76,13 @@ def target_stats(y: torch.Tensor, loss: str) -> TargetStats:
         maximum=float(values.max()),
         integral=not floating or bool((values == values.round()).all()),
         distinct=len(counts),
-        constant_loss=constant_loss(y, loss),
+        constant_loss=constant_loss(known, loss),
         mean=float(numbers.mean()),
         std=float(numbers.std(correction=0)),
         rarest=int(counts.min()) / len(some),
         commonest=int(counts.max()) / len(some),
+        non_finite=wrong,
+        non_finite_sample=first,
     )
 
 

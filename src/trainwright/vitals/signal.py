@@ -38,8 +38,9 @@ class LayerSignal:
     """One layer's output in one pass, in the order of the calls.
 
     `std` is over all numbers of the output, `gradient` the norm of the loss's gradient with respect to it (None where
-    none came back). The fractions are of its units: zero for every sample (after a ReLU), and flat for nearly every one
-    (sigmoid, tanh). `module` is "path.tanh(1)" for the first activation that the module at `path` calls as a function.
+    none came back). The fractions are of its units: after a ReLU zero for every sample, and above zero for every one;
+    flat for nearly every sample (sigmoid, tanh). `module` is "path.tanh(1)" for the first activation that the module at
+    `path` calls as a function.
     """
 
     module: str
@@ -49,6 +50,7 @@ class LayerSignal:
     std: float
     gradient: float | None
     dead_fraction: float = 0.0
+    on_fraction: float = 0.0
     flat_fraction: float = 0.0
 
 
@@ -103,9 +105,9 @@ def _signal(entry: _Kept) -> LayerSignal:
     values = entry.values
     dimension = unit_dimension(values, entry.channels_first)
     units = values.movedim(dimension, 0).flatten(1)  # (units, samples and places)
-    dead = flat = 0.0
+    dead = on = flat = 0.0
     if entry.kind in ("ReLU", "ReLU6"):
-        dead = float((units == 0).all(1).double().mean())
+        dead, on = (float(each.all(1).double().mean()) for each in (units == 0, units > 0))
     elif entry.kind in ("Sigmoid", "Tanh"):
         slope = 4 * units * (1 - units) if entry.kind == "Sigmoid" else 1 - units.square()
         flat = float(((slope < FLAT).double().mean(1) >= _MOSTLY).double().mean())
@@ -117,6 +119,7 @@ def _signal(entry: _Kept) -> LayerSignal:
         std=float(values.double().std(correction=0)),
         gradient=None if entry.gradient is None else float(entry.gradient.double().norm()),
         dead_fraction=dead,
+        on_fraction=on,
         flat_fraction=flat,
     )
 

@@ -1,0 +1,174 @@
+"""What of the model takes part in learning, as a loop was seen to use it. Exact identities and provenance."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from trainwright.doctor.kinds_evaluation import WEIGHTS_NOT_LOADED
+from trainwright.doctor.kinds_wiring import (
+    BATCH_NORM_TINY_BATCH,
+    LOSS_DETACHED,
+    PARAMETERS_FROZEN,
+    PARAMETERS_WITHOUT_GRADIENT,
+    UNREGISTERED_SUBMODULE,
+)
+from trainwright.doctor.loop_seen import at, counted, loop_of, named, number, often, place, word
+from trainwright.doctor.rule import Rule
+from trainwright.records import Chart, Evidence, Finding, Remedy
+
+TINY = 4
+"""Samples, up to which mean and variance are noise: the positions of one picture are much alike."""
+MOST_MISSING = 0.5
+"""Share of the keys: a new head on an old body misses fewer."""
+ALWAYS = 1.0
+"""A part that is idle now and then (an expert, a layer that is dropped) has gradients at other steps."""
+
+
+def loss_without_graph(chart: Chart) -> Finding | None:
+    """Exact: the backward pass was refused, as nothing leads from the loss to a weight."""
+    sighting = often(chart, "loss-without-graph", fewest=1, share=0.0)
+    if sighting is None:
+        return None
+    operation = word(sighting, "operation")
+    evidence = [counted(sighting, "backward passes that were refused")]
+    if operation:
+        evidence.append(Evidence(name="what cut the graph", value=operation))
+    return LOSS_DETACHED.finding(
+        where=place(sighting.where, loop_of(chart).loss_where),
+        step=sighting.step,
+        evidence=tuple(evidence),
+        remedies=(Remedy(text=f"take {operation or 'what cuts it'} off the way to the loss{at(sighting.where)}"),),
+    )
+
+
+def unregistered_submodule(chart: Chart) -> Finding | None:
+    """Exact: parameters that got gradients, and are in no module and in no optimizer."""
+    sighting = often(chart, "parameters-unregistered", fewest=1)
+    if sighting is None:
+        return None
+    module, attribute = word(sighting, "module", sighting.where.module or ""), word(sighting, "attribute")
+    evidence = [counted(sighting, "steps at which they got gradients"), *named(sighting)]
+    text = "keep layers in nn.ModuleList or nn.ModuleDict, single weights in nn.Parameter"
+    if attribute:
+        evidence.append(Evidence(name="held in", value=f"{module}.{attribute}" if module else attribute))
+        text = f"make self.{attribute} an nn.ModuleList (or nn.ModuleDict, nn.Parameter){at(sighting.where)}"
+    return UNREGISTERED_SUBMODULE.finding(
+        where=replace(sighting.where, module=module or None),
+        step=sighting.step,
+        evidence=tuple(evidence),
+        remedies=(Remedy(text=text),),
+    )
+
+
+def parameters_frozen(chart: Chart) -> Finding | None:
+    """Exact. An error where the optimizer has nothing else to train; a frozen group beside others may be meant."""
+    sighting = often(chart, "parameters-frozen", fewest=1)
+    if sighting is None:
+        return None
+    trainable = number(sighting, "trainable")
+    if trainable is None and all(len(optimizer.groups) < 2 for optimizer in loop_of(chart).optimizers):
+        trainable = 0
+    nothing = not trainable
+    evidence = [*named(sighting), Evidence(name="parameters of the optimizer that do learn", value=trainable or 0)]
+    return PARAMETERS_FROZEN.finding(
+        severity="error" if nothing else "note",
+        title="the optimizer holds nothing but frozen parameters" if nothing else "a group of the optimizer is frozen",
+        where=sighting.where,
+        step=sighting.step,
+        evidence=tuple(evidence),
+        remedies=(
+            Remedy(text="set requires_grad_(True) on what is to learn, before the optimizer is built")
+            if nothing
+            else Remedy(text=f"if they are not to learn, leave them out of the optimizer{at(sighting.where)}"),
+        ),
+    )
+
+
+def parameters_without_gradient(chart: Chart) -> Finding | None:
+    """Exact: what they give goes on without its graph. Where it was seen to go nowhere, nobody uses them: a note."""
+    sighting = often(chart, "parameters-without-gradient", fewest=1, share=ALWAYS)
+    if sighting is None:
+        return None
+    feeds = sighting.facts.get("feeds") is not False
+    return PARAMETERS_WITHOUT_GRADIENT.finding(
+        severity="error" if feeds else "note",
+        title=PARAMETERS_WITHOUT_GRADIENT.title if feeds else "parameters are computed with, and get no gradient",
+        because=PARAMETERS_WITHOUT_GRADIENT.because
+        if feeds
+        else "what they give leads to no loss: it is unused, or the graph is cut behind it",
+        where=sighting.where,
+        step=sighting.step,
+        evidence=(counted(sighting, "steps at which their modules ran without getting a gradient"), *named(sighting)),
+        remedies=(
+            Remedy(
+                text="remove the .detach(), .data, .item(), .numpy() or argmax between them and the loss"
+                f"{at(sighting.where)}; or leave them out, if they are not to learn"
+            ),
+        ),
+    )
+
+
+def batch_norm_tiny_batch(chart: Chart) -> Finding | None:
+    """Exact: how many samples a batch had. One has no variance; a short last batch of a few is not judged."""
+    sighting = loop_of(chart).seen("batch-of-one-normalised")
+    samples = number(sighting, "samples") if sighting is not None else None
+    if sighting is None or samples is None or samples > TINY or sighting.count < 1:
+        return None
+    alone, values = samples <= 1, number(sighting, "values")
+    if not alone and often(chart, "batch-of-one-normalised") is None:
+        return None
+    return BATCH_NORM_TINY_BATCH.finding(
+        severity="error" if alone else "warning",
+        title="batch normalisation sees a single sample" if alone else BATCH_NORM_TINY_BATCH.title,
+        because="a sample less its own mean has lost what told it from the others"
+        if alone
+        else BATCH_NORM_TINY_BATCH.because,
+        where=sighting.where,
+        step=sighting.step,
+        evidence=(
+            Evidence(name="samples in a batch", value=samples, threshold=1 if alone else TINY),
+            counted(sighting, "batches with so few, over all such layers"),
+            *([] if values is None else [Evidence(name="values of each channel in it", value=values)]),
+        ),
+        remedies=(
+            Remedy(text="use GroupNorm or LayerNorm, or larger batches; drop_last=True drops a short last batch"),
+        ),
+    )
+
+
+def weights_not_loaded(chart: Chart) -> Finding | None:
+    """Exact counts of keys; loading a small part on purpose (an adapter) leaves no key over that fits nowhere."""
+    sighting = often(chart, "keys-not-loaded", fewest=1, share=0.0)
+    if sighting is None:
+        return None
+    missing, total, unexpected = (number(sighting, fact) for fact in ("missing", "total", "unexpected"))
+    if not missing or not total or missing > total:
+        return None
+    renamed = missing == total if unexpected is None else unexpected > 0
+    if missing <= MOST_MISSING * total or not renamed:
+        return None
+    evidence = [
+        Evidence(name=f"keys that were not found, of {total:g}", value=missing, threshold=MOST_MISSING * total),
+    ]
+    if unexpected is not None:
+        evidence.append(Evidence(name="keys of what was loaded that fit nowhere", value=unexpected, threshold=0))
+    if names := word(sighting, "names"):
+        evidence.append(Evidence(name="among them", value=names))
+    nothing = missing == total
+    return WEIGHTS_NOT_LOADED.finding(
+        title="no weight at all was loaded" if nothing else WEIGHTS_NOT_LOADED.title,
+        where=sighting.where,
+        step=sighting.step,
+        evidence=tuple(evidence),
+        remedies=(Remedy(text=f"load with strict=True{at(sighting.where)} and mend the names that it complains of"),),
+        confidence=1.0 if nothing else 0.9,
+    )
+
+
+RULES = (
+    Rule(kind=UNREGISTERED_SUBMODULE, needs=("loop",), judge=unregistered_submodule),
+    Rule(kind=PARAMETERS_FROZEN, needs=("loop",), judge=parameters_frozen),
+    Rule(kind=PARAMETERS_WITHOUT_GRADIENT, needs=("loop",), judge=parameters_without_gradient),
+    Rule(kind=WEIGHTS_NOT_LOADED, needs=("loop",), judge=weights_not_loaded),
+    Rule(kind=BATCH_NORM_TINY_BATCH, needs=("loop",), judge=batch_norm_tiny_batch),
+)

@@ -1,0 +1,65 @@
+"""Losses that say the opposite of what they should: the negative of a library's loss, or the same for every answer."""
+
+from __future__ import annotations
+
+from trainwright.doctor.kinds_loss import LOSS_MAXIMISED
+from trainwright.doctor.kinds_wiring import LOSS_DETACHED
+from trainwright.doctor.loss_entering import CLASSES, DISTANCES, YES_OR_NO, entering, place_of_call
+from trainwright.doctor.rule import Rule
+from trainwright.records import Chart, Evidence, Finding, Remedy
+from trainwright.records.loss_call import LossCall
+
+_NAMED = (*CLASSES, *DISTANCES, *YES_OR_NO, "kl_div", "poisson_nll_loss")
+
+
+def loss_maximised(chart: Chart) -> Finding | None:
+    """Exact, by the derivative: the whole loss is a library's loss times a negative number, and nothing else.
+
+    A sum of several losses, one of which is subtracted, is meant; so is a negated loss of one answer for all samples,
+    as a generator has it against its judge.
+    """
+    for call in entering(chart):
+        if call.function in _NAMED and call.weight is not None and call.weight < 0 and not _one_answer(call):
+            return LOSS_MAXIMISED.finding(
+                where=place_of_call(chart, call),
+                step=0,
+                title=f"the loss is the negative of {call.function}",
+                because=f"the less it is, the larger is {call.function}: the best value has the worst model",
+                evidence=(
+                    Evidence(name=f"the loss, as a multiple of {call.function}", value=call.weight, threshold=0.0),
+                ),
+                remedies=(Remedy(text=f"drop the minus sign: return what {call.function} gives"),),
+            )
+    return None
+
+
+def _one_answer(call: LossCall) -> bool:
+    return call.target is not None and call.target.minimum is not None and call.target.minimum == call.target.maximum
+
+
+def loss_of_nothing(chart: Chart) -> Finding | None:
+    """Exact: the loss has a graph that leads to the output, a gradient of zeros, and one value for all outputs."""
+    output = chart.info.output
+    for call in output.calls if output is not None else ():
+        if call.constant:
+            return LOSS_DETACHED.finding(
+                where=place_of_call(chart, call),
+                step=0,
+                title="every gradient is exactly zero: the loss is the same whatever the model answers",
+                because="the graph leads from the loss to the weights, but what comes back along it is zero, so no "
+                "step changes anything",
+                evidence=(
+                    Evidence(name="largest gradient of the loss at the model's output", value=0.0, threshold=0.0),
+                    Evidence(name="different values of the loss over other outputs", value=1, threshold=2),
+                ),
+                remedies=(
+                    Remedy(text="look in the loss for a factor of 0, a mask that is all zeros, or a value overwritten"),
+                ),
+            )
+    return None
+
+
+RULES = (
+    Rule(kind=LOSS_MAXIMISED, needs=("output",), judge=loss_maximised),
+    Rule(kind=LOSS_DETACHED, needs=("output",), judge=loss_of_nothing),
+)

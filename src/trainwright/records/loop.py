@@ -1,0 +1,158 @@
+"""What was seen of a training loop that someone else wrote: what happened in its calls, and what it is made of.
+
+Whoever watches a loop counts; whoever judges it reads these records, so that a loop can be judged without it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from trainwright.records.findings import Location, Scalar
+
+SightingName = Literal[
+    "gradients-carried-over",  # a step used gradients that the step before had used already; where: the backward call
+    "gradients-erased",  # zeroed after the backward pass and before the step; where: the zeroing
+    "gradients-erased-while-accumulating",  # backward, zero, backward (same line), zero, ..., step; where: the zeroing
+    "step-without-backward",  # no backward pass since the last step, and no gradient of another source
+    "backward-without-step",  # no step of an optimizer that is there, weights stay; facts: zeroed (count)
+    "weights-unchanged",  # a step with gradients that are not zero, and no weight moved; facts: optimizer, rate
+    "weights-mostly-unchanged",  # 90 % of the elements did not; facts: optimizer, dtype, share
+    "parameters-unowned",  # have gradients, and no optimizer; facts: count, share, names, output_layer
+    "parameters-not-in-model",  # an optimizer holds some that are no longer the model's; facts: count, names, optimizer
+    "parameters-rebound",  # a parameter was replaced by something that is no leaf; facts: names
+    "parameters-frozen",  # all that a group holds is frozen; facts: count, names, trainable (others of the optimizer)
+    "parameters-without-gradient",  # it ran, no way to the loss; facts: count, names, feeds (False: value neither)
+    "parameters-unregistered",  # got gradients, in no module and no optimizer; facts: count, module, attribute
+    "optimizer-recreated",  # over the same parameters, after steps; count: how often; where: the construction
+    "optimizer-state-lost",  # a state was loaded, and another optimizer steps; where: the construction or the loading
+    "clipping-without-gradients",  # before the backward pass; facts (of all clippings): limit; where: the clipping
+    "clipping-after-step",  # between the step and the next zeroing
+    "clipping-scaled-gradients",  # before the scaler divided them; facts: scale
+    "clipping-nearly-all",  # facts: share (of steps), coefficient (the median)
+    "accumulation-not-averaged",  # facts: batches
+    "graph-kept",  # losses of many steps back still hold their graphs; facts: steps
+    "training-in-evaluation-mode",  # facts: flipped (was in training mode before), modules, restored, loaded (weights)
+    "evaluating-in-training-mode",  # without gradients, with dropout or batch norm, on changing inputs; facts: modules
+    "dropout-in-evaluation",  # functional, in a module in evaluation mode; facts: explicit (training=True is written)
+    "gradients-tracked-in-evaluation",
+    "scheduler-before-optimizer",
+    "scaler-skipped",  # facts: skipped, steps
+    "gradients-underflowed",  # facts: share, dtype
+    "autocast-without-effect",  # facts: dtype
+    "loss-without-graph",  # the backward pass was refused: nothing leads to a weight; facts: operation
+    "batch-of-one-normalised",  # batch norm in training mode, on very few samples; facts: samples, values (a channel)
+    "keys-not-loaded",  # load_state_dict(strict=False); facts: missing, unexpected, total, names
+    "worker-randomness-repeated",  # facts: share, workers
+    "batches-in-same-order",  # facts: epochs
+    "labels-in-blocks",  # batches of one pass hold few of its classes; facts: entropy (of a batch, over that of all)
+]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sighting:
+    """Something that was seen `count` times among `chances`, first before optimizer step `step` ended, at `where`."""
+
+    count: int
+    step: int
+    where: Location = field(default_factory=Location)
+    chances: int | None = None
+    facts: Mapping[str, Scalar] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class GroupFacts:
+    """One group of an optimizer, as it stood at its first step.
+
+    `decay` is the weight decay, `decoupled` whether it acts on the weights and not through the gradient; of its
+    `parameters` (tensors), `undecayable` are biases and parameters of normalisation layers, `names` a few of them.
+    `dtype` is that of the parameters; `decay_to_gradient` the median over weight matrices of
+    |decay x weight| / |gradient|, None where nobody measured it.
+    """
+
+    parameters: int
+    elements: int
+    rate: float
+    decay: float = 0.0
+    decoupled: bool = False
+    epsilon: float | None = None
+    momentum: float | None = None
+    betas: tuple[float, ...] = ()
+    undecayable: int = 0
+    names: tuple[str, ...] = ()
+    dtype: str = "float32"
+    decay_to_gradient: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class OptimizerFacts:
+    """One optimizer: its class, the line that made it, the line that steps it, and how often it was stepped."""
+
+    name: str
+    where: Location = field(default_factory=Location)
+    step_where: Location = field(default_factory=Location)
+    steps: int = 0
+    adaptive: bool = False  # of Adam's family: it divides by the gradient's own size
+    groups: tuple[GroupFacts, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class SchedulerFacts:
+    """One scheduler of the learning rate.
+
+    `horizon` is how many calls its curve takes (`T_max`, `total_steps`, the last milestone), named `horizon_name`, None
+    where it has none. `calls` do not count the one of its construction. `call_places` are the user's lines that step
+    it. `optimizer_steps` and `epochs` were made since its construction; `steps_per_epoch` is None where no epochs were
+    seen. `calls_in_first_epoch` is None until an epoch is over. `low` and `high` are the bounds of the rates seen.
+    """
+
+    name: str
+    where: Location = field(default_factory=Location)
+    horizon: int | None = None
+    horizon_name: str = ""
+    cyclic: bool = False
+    calls: int = 0
+    calls_before_first_step: int = 0
+    calls_in_first_epoch: int | None = None
+    call_places: tuple[Location, ...] = ()
+    optimizer_steps: int = 0
+    epochs: int = 0
+    steps_per_epoch: int | None = None
+    first_rate: float | None = None
+    last_rate: float | None = None
+    low: float | None = None
+    high: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class LoopFacts:
+    """A loop as it was watched. `finished` says that nothing more will come.
+
+    `turns` says that several optimizers take turns with losses of their own (adversarial networks); `closures` that
+    steps compute their own loss (L-BFGS); `compiled` that modules run as compiled graphs, whose inside is not seen.
+    `waiting_fraction` is the share of time spent waiting for batches. `unseen` lists, in plain words, what could not be
+    watched.
+    """
+
+    steps: int = 0
+    backwards: int = 0
+    epochs: int = 0
+    evaluations: int = 0
+    turns: bool = False
+    closures: bool = False
+    compiled: bool = False
+    finished: bool = False
+    loss_where: Location = field(default_factory=Location)
+    backward_where: Location = field(default_factory=Location)
+    step_where: Location = field(default_factory=Location)
+    attention: bool = False  # attention was computed in a training step
+    waiting_fraction: float | None = None
+    sightings: Mapping[SightingName, Sighting] = field(default_factory=dict)
+    optimizers: tuple[OptimizerFacts, ...] = ()
+    schedulers: tuple[SchedulerFacts, ...] = ()
+    unseen: tuple[str, ...] = ()
+
+    def seen(self, name: SightingName) -> Sighting | None:
+        """Return what was seen of `name`, None where it never happened."""
+        return self.sightings.get(name)

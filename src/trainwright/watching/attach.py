@@ -1,0 +1,267 @@
+"""What is replaced in torch while a loop is watched, and what each replacement tells.
+
+A replacement calls the original with the same arguments and gives back the same result, whatever happens around it; in
+code that is being compiled or scripted it is the original and nothing else.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import nn
+from torch.nn.utils import clip_grad
+from torch.optim import lr_scheduler
+from torch.optim.optimizer import (
+    Optimizer,
+    register_optimizer_step_post_hook,
+    register_optimizer_step_pre_hook,
+)
+from torch.utils.data import DataLoader, dataloader
+
+from trainwright.vitals.output_loss import LOSSES
+from trainwright.watching.patches import Patches
+from trainwright.watching.tape import Tape
+
+_SCALERS = ("scale", "unscale_", "step", "update")
+
+
+def attach(tape: Tape) -> Callable[[], None]:
+    """Let torch tell `tape` what happens from now on; return the function that puts everything back."""
+    patches = Patches()
+    tell = _Teller(tape)
+    patches.replace(torch.autograd, "backward", tell.backward)
+    patches.replace(torch.autograd, "grad", tell.taken)
+    patches.replace(torch.Tensor, "backward", tell.tensor_backward)
+    patches.replace(Optimizer, "__init__", tell.after("optimizer_made"))
+    patches.replace(Optimizer, "zero_grad", tell.after("zeroed"))
+    patches.replace(Optimizer, "load_state_dict", tell.after("state_loaded"))
+    patches.replace(nn.Module, "zero_grad", tell.after("zeroed"))
+    patches.replace(nn.Module, "train", tell.outermost("mode_changed"))
+    patches.replace(nn.Module, "load_state_dict", tell.after("weights_loaded"))
+    patches.replace(lr_scheduler.LRScheduler, "load_state_dict", tell.after("state_loaded"))
+    patches.replace(clip_grad, "_clip_grads_with_norm_", tell.after("clipped"))
+    patches.replace(clip_grad, "clip_grad_value_", tell.after("clipped"))
+    patches.replace(nn.utils, "clip_grad_value_", tell.after("clipped"))
+    for scheduler in _schedulers():
+        if "__init__" in vars(scheduler):
+            patches.replace(scheduler, "__init__", tell.outermost("scheduler_made"))
+        if "step" in vars(scheduler):
+            patches.replace(scheduler, "step", tell.outermost("scheduler_stepped"))
+    for name in _SCALERS:
+        patches.replace(torch.amp.GradScaler, name, tell.around(f"scaler_{name.strip('_')}"))
+    patches.replace(torch.no_grad, "__enter__", tell.gradients_off)
+    patches.replace(torch.inference_mode, "__enter__", tell.gradients_off)
+    patches.replace(DataLoader, "__iter__", tell.after("epoch_begins"))
+    patches.replace(dataloader._BaseDataLoaderIter, "__next__", tell.drawn)
+    for name in sorted({name for function, name in LOSSES.items() if getattr(nn.functional, name, None) is function}):
+        patches.replace(nn.functional, name, tell.loss(name))
+    patches.replace(torch, "compile", tell.after("compiled"))
+    patches.replace(torch.jit, "script", tell.suspended(patches))
+    hooks = [
+        register_optimizer_step_pre_hook(tell.step_begins),
+        register_optimizer_step_post_hook(tell.step_ends),
+    ]
+
+    def detach() -> None:
+        for hook in hooks:
+            hook.remove()
+        patches.undo()
+
+    return detach
+
+
+def _schedulers() -> list[type]:
+    """Return torch's schedulers, and the user's own that exist already."""
+    found, queue = [], [lr_scheduler.LRScheduler]
+    while queue:
+        scheduler = queue.pop()
+        if scheduler not in found:
+            found.append(scheduler)
+            queue += scheduler.__subclasses__()
+    return found
+
+
+class _Teller:
+    """Makes the replacements. Each tells the tape under its guard, in the thread that trains."""
+
+    def __init__(self, tape: Tape) -> None:
+        self._tape = tape
+        self._thread = threading.get_ident()
+        self._inside = False  # of a call whose own calls are its own business
+
+    def _listening(self) -> bool:
+        tape = self._tape
+        if torch.compiler.is_compiling():  # first: what is compiled must not even look at the tape
+            return False
+        return tape.on and not tape.busy and threading.get_ident() == self._thread
+
+    def after(self, event: str) -> Callable[[Any], Any]:
+        """Tell `event(result, *arguments, **named)` after each call."""
+        tape, listening = self._tape, self._listening
+
+        def make(original: Any) -> Any:
+            def told(*arguments: Any, **named: Any) -> Any:
+                result = original(*arguments, **named)
+                if listening():
+                    tape.tell(event, result, *arguments, **named)
+                return result
+
+            return told
+
+        return make
+
+    def around(self, event: str) -> Callable[[Any], Any]:
+        """Tell `event(*arguments)` before each call, and `event_ends(result, *arguments)` after it."""
+        tape, listening = self._tape, self._listening
+
+        def make(original: Any) -> Any:
+            def told(*arguments: Any, **named: Any) -> Any:
+                heard = listening()
+                if heard:
+                    tape.tell(event, *arguments)
+                result = original(*arguments, **named)
+                if heard:
+                    tape.tell(f"{event}_ends", result, *arguments)
+                return result
+
+            return told
+
+        return make
+
+    def outermost(self, event: str) -> Callable[[Any], Any]:
+        """Tell `event(result, *arguments, **named)` after a call that no other such call has made."""
+        tape, listening = self._tape, self._listening
+
+        def make(original: Any) -> Any:
+            def told(*arguments: Any, **named: Any) -> Any:
+                if self._inside or not listening():
+                    return original(*arguments, **named)
+                self._inside = True
+                try:
+                    result = original(*arguments, **named)
+                finally:
+                    self._inside = False
+                tape.tell(event, result, *arguments, **named)
+                return result
+
+            return told
+
+        return make
+
+    def tensor_backward(self, original: Any) -> Any:
+        """`loss.backward()`, which calls `autograd.backward` itself."""
+        tape, listening = self._tape, self._listening
+
+        def backward(self: torch.Tensor, *arguments: Any, **named: Any) -> Any:
+            if not listening():
+                return original(self, *arguments, **named)
+            tape.tell("backward_begins", self, *arguments, **named)
+            tape.inside_backward = True
+            try:
+                result = original(self, *arguments, **named)
+            except RuntimeError as problem:
+                tape.tell("backward_refused", self, problem)
+                raise
+            finally:
+                tape.inside_backward = False
+            tape.tell("backward_ends")
+            return result
+
+        return backward
+
+    def backward(self, original: Any) -> Any:
+        """`torch.autograd.backward(losses)`, called by itself."""
+        tape, listening = self._tape, self._listening
+
+        def backward(tensors: Any, *arguments: Any, **named: Any) -> Any:
+            if tape.inside_backward or not listening():
+                return original(tensors, *arguments, **named)
+            first = tensors if isinstance(tensors, torch.Tensor) else next(iter(tensors), None)
+            tape.tell("backward_begins", first, *arguments, **named)
+            result = original(tensors, *arguments, **named)
+            tape.tell("backward_ends")
+            return result
+
+        return backward
+
+    def taken(self, original: Any) -> Any:
+        """`torch.autograd.grad`: gradients that reach no `.grad`."""
+        tape, listening = self._tape, self._listening
+
+        def grad(*arguments: Any, **named: Any) -> Any:
+            if listening():
+                tape.tell("gradients_taken")
+            return original(*arguments, **named)
+
+        return grad
+
+    def loss(self, name: str) -> Callable[[Any], Any]:
+        """A loss of the library: told before it is computed where it fails, else after."""
+        tape, listening = self._tape, self._listening
+
+        def make(original: Any) -> Any:
+            def loss(*arguments: Any, **named: Any) -> Any:
+                if not listening():
+                    return original(*arguments, **named)
+                try:
+                    result = original(*arguments, **named)
+                except Exception as problem:
+                    tape.tell("loss_failed", name, problem, arguments, named)
+                    raise
+                tape.tell("loss_called", name, original, result, arguments, named)
+                return result
+
+            return loss
+
+        return make
+
+    def gradients_off(self, original: Any) -> Any:
+        """`with torch.no_grad()`: entered several times a step by torch itself, so nothing is spent on most of it."""
+        tape, listening = self._tape, self._listening
+
+        def __enter__(self: Any) -> Any:
+            result = original(self)
+            if tape.awaits_evaluation and listening():
+                tape.tell("gradients_off")
+            return result
+
+        return __enter__
+
+    def drawn(self, original: Any) -> Any:
+        """The next batch of a loader, with the time that it took."""
+        tape, listening = self._tape, self._listening
+
+        def __next__(self: Any) -> Any:
+            if not listening():
+                return original(self)
+            started = tape.clock()
+            batch = original(self)  # StopIteration ends the epoch, and is told by the next one's beginning
+            tape.tell("batch_drawn", self, batch, tape.clock() - started)
+            return batch
+
+        return __next__
+
+    def suspended(self, patches: Patches) -> Callable[[Any], Any]:
+        """`torch.jit.script` reads the source of what it meets: it meets the originals."""
+
+        def make(original: Any) -> Any:
+            def script(*arguments: Any, **named: Any) -> Any:
+                with patches.lifted():
+                    return original(*arguments, **named)
+
+            return script
+
+        return make
+
+    def step_begins(self, optimizer: Optimizer, arguments: Any, named: Any) -> None:
+        """An optimizer's step, before it."""
+        if self._listening():
+            self._tape.tell("step_begins", optimizer, arguments, named)
+
+    def step_ends(self, optimizer: Optimizer, arguments: Any, named: Any) -> None:
+        """An optimizer's step, after it."""
+        if self._listening():
+            self._tape.tell("step_ends", optimizer)

@@ -1,0 +1,119 @@
+"""From the books of a watched loop to the chart that the doctor reads."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from trainwright.records import Chart, Event, LoopFacts, RunInfo, Setting
+from trainwright.records.run import Task
+from trainwright.vitals.setup import has_input_norm
+from trainwright.watching.losses import NAMES
+from trainwright.watching.places import Place, location
+
+if TYPE_CHECKING:
+    from trainwright.watching.tape import Tape
+
+_CLASSES = ("cross_entropy", "nll")
+_VALUES = ("mse", "mae", "huber", "smooth_l1")
+_AHEAD = 4
+"""While a run goes on, and no schedule tells how long it will be, it is taken to last so many times as long as yet."""
+
+
+def chart_of(tape: Tape, name: str, *, finished: bool) -> Chart:
+    """Return everything that was seen, as records. Unless `finished`, what can only be told at the end is held back."""
+    steps = () if tape.turns else tuple(tape.steps.rows.records())
+    info = info_of(tape, name, finished=finished)
+    return Chart(
+        info=info,
+        steps=steps,
+        evals=tuple(tape.steps.rows.evaluations),
+        layers=tuple(tape.steps.layers.records),
+        events=tuple(
+            Event(
+                step=int(str(event["step"])), name="non-finite", detail={k: v for k, v in event.items() if k != "step"}
+            )
+            for event in tape.steps.events
+        ),
+    )
+
+
+def info_of(tape: Tape, name: str, *, finished: bool) -> RunInfo:
+    """Return the head of the chart."""
+    main = tape.losses.main()
+    loss = NAMES.get(main[0], "") if main is not None else ""
+    made = tape.sightings.step
+    roots = tape.models.roots()
+    loop = loop_of(tape, finished=finished)
+    planned = made if finished else max(tape.schedulers.horizon() or 0, _AHEAD * made)
+    return RunInfo(
+        name=name,
+        task=_task(loss),
+        loss=loss,
+        optimizer=loop.optimizers[0].name.lower() if loop.optimizers else "",
+        schedule=loop.schedulers[0].name if loop.schedulers else "constant",
+        model=type(roots[0]).__name__ if roots else "",
+        outputs=None,
+        parameters=sum(part.numel() for part in {id(p): p for root in roots for p in root.parameters()}.values()),
+        planned_steps=planned or None,
+        steps_per_epoch=tape.loaders.steps_per_epoch(),
+        metric="accuracy" if loss in _CLASSES else "rmse" if loss == "mse" else None,
+        settings=_settings(loop, main),
+        has_input_norm=any(has_input_norm(root) for root in roots),
+        inputs=tape.samples.stats(),
+        targets=tape.losses.targets(),
+        output=tape.losses.output(),
+        loop=loop,
+    )
+
+
+def loop_of(tape: Tape, *, finished: bool) -> LoopFacts:
+    """Return the loop's own facts."""
+    elapsed = tape.clock() - tape.started
+    unseen = []
+    if tape.compiles:
+        unseen.append("compiled modules: their layers, and losses that are computed inside of them")
+    if tape.steps.probes.refused:
+        unseen.append(f"steps of other lengths: {tape.steps.probes.refused}")
+    if tape.problem is not None:
+        unseen.append(f"what came after the watcher failed ({type(tape.problem).__name__}: {tape.problem})")
+    optimizers = tape.optimizers.records()
+    main = tape.losses.main()
+    return LoopFacts(
+        steps=tape.sightings.step,
+        backwards=tape.gradients.backwards,
+        epochs=tape.loaders.epochs,
+        evaluations=len(tape.steps.rows.evaluations),
+        turns=tape.turns,
+        closures=tape.steps.closures,
+        compiled=tape.compiles,
+        finished=finished,
+        loss_where=location(main[1] if main else None),
+        backward_where=location(tape.gradients.place),
+        step_where=optimizers[0].step_where if optimizers else location(None),
+        waiting_fraction=tape.loaders.waited_seconds / elapsed if elapsed > 0 and tape.sightings.step else None,
+        sightings=tape.sightings.records(),
+        optimizers=optimizers,
+        schedulers=tape.schedulers.records(),
+        unseen=tuple(unseen),
+    )
+
+
+def _settings(loop: LoopFacts, main: tuple[str, Place | None] | None) -> Mapping[str, Setting]:
+    """Return what rules ask of a recipe, at the lines of the program that set it."""
+    settings: dict[str, Any] = {}
+    if loop.optimizers:
+        optimizer = loop.optimizers[0]
+        settings["optimizer.name"] = Setting(value=optimizer.name.lower(), where=optimizer.where)
+        if optimizer.groups:
+            settings["optimizer.lr"] = Setting(value=optimizer.groups[0].rate, where=optimizer.where)
+            settings["optimizer.weight_decay"] = Setting(value=optimizer.groups[0].decay, where=optimizer.where)
+    if loop.schedulers:
+        settings["schedule.name"] = Setting(value=loop.schedulers[0].name, where=loop.schedulers[0].where)
+    if main is not None:
+        settings["loss"] = settings["loss.name"] = Setting(value=NAMES.get(main[0], main[0]), where=location(main[1]))
+    return settings
+
+
+def _task(loss: str) -> Task | None:
+    return "classification" if loss in _CLASSES else "regression" if loss in _VALUES else None

@@ -1,0 +1,243 @@
+"""The losses of a loop: what enters them, what a constant guess would reach, and their values in training and outside.
+
+The first training calls are looked at closely; after that a call costs an addition.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import torch
+
+from trainwright.records import OutputFacts, TargetStats
+from trainwright.records.loss_call import LossCall
+from trainwright.vitals.output_graph import Makers
+from trainwright.vitals.output_loss import call_facts
+from trainwright.vitals.setup import target_stats
+from trainwright.watching.constant import constant_value
+from trainwright.watching.places import Place
+
+_CLOSELY = 5  # training batches of a loss that are looked at closely
+_TARGETS = 8192  # target values that are kept to know what a constant guess reaches
+NAMES: Mapping[str, str] = {
+    "cross_entropy": "cross_entropy",
+    "nll_loss": "nll",
+    "binary_cross_entropy": "bce_with_logits",  # the same best guess, and the same value at it
+    "binary_cross_entropy_with_logits": "bce_with_logits",
+    "mse_loss": "mse",
+    "l1_loss": "mae",
+    "kl_div": "kl_div",
+    "huber_loss": "huber",
+    "smooth_l1_loss": "smooth_l1",
+}
+"""Function of torch -> the catalogue's name of the loss."""
+_PARTS = ("log_softmax", "logsigmoid")  # of losses that are written by hand
+
+Key = tuple[str, Place | None]
+
+
+@dataclass(eq=False, slots=True)
+class Value:
+    """The value of one call: a mean over `samples`."""
+
+    key: Key
+    value: torch.Tensor
+    samples: int
+    trains: bool
+    correct: torch.Tensor | None = None
+
+
+@dataclass(eq=False, slots=True)
+class _Line:
+    """One line of the program that computes a loss."""
+
+    calls: list[LossCall] = field(default_factory=list)
+    targets: list[torch.Tensor] = field(default_factory=list)
+    kept: int = 0
+    trained: int = 0  # calls that a backward pass followed
+    options: Mapping[str, Any] = field(default_factory=dict)
+    stats: tuple[int, TargetStats | None] = (-1, None)
+
+
+class LossBooks:
+    """Keeps what the library's losses were given, by the line that calls them."""
+
+    def __init__(self) -> None:
+        self.lines: dict[Key, _Line] = {}
+        self.pending: list[Value] = []  # in training, and no backward pass yet
+        self.failed: LossCall | None = None
+        self.failure = ""
+        self.makers = Makers(0)
+        self.padding: tuple[int, ...] = ()
+        self.tokens: torch.Tensor | None = None  # the inputs of the pass, where they are whole numbers
+
+    def called(self, function: str, result: Any, place: Place | None, arguments: Any, named: Any) -> Value | None:
+        """A loss was computed; return its value, None where there is none to be had."""
+        given, target = _parts(arguments, named)
+        if given is None:
+            return None
+        key = (function, place)
+        line = self.lines.get(key)
+        if line is None:
+            line = self.lines[key] = _Line(options=_options(function, arguments, named))
+        training = given.requires_grad and torch.is_grad_enabled()
+        if training and len(line.calls) < _CLOSELY:
+            line.calls.append(self._facts(function, given, target, line.options))
+        if function in _PARTS or not isinstance(result, torch.Tensor):
+            return None
+        if training and line.kept < _TARGETS and target is not None:
+            line.targets.append(target.detach().clone())
+            line.kept += target.numel()
+        value = _value(function, result, given, target, line.options)
+        if value is None:
+            return None
+        samples = given.shape[0] if given.dim() else 1
+        made = Value(key=key, value=value, samples=samples, trains=training)
+        if training:
+            self.pending.append(made)
+            del self.pending[:-64]
+        elif function in ("cross_entropy", "nll_loss") and target is not None and target.dim() == given.dim() - 1:
+            made.correct = (given.detach().argmax(1) == target).double().mean()
+        return made
+
+    def fails(self, function: str, problem: Exception, arguments: Any, named: Any) -> None:
+        """A loss raised an error: what it was given is all there will be to know."""
+        given, target = _parts(arguments, named)
+        if given is not None:
+            self.failed = self._facts(function, given, target, _options(function, arguments, named))
+            self.failure = f"{type(problem).__name__}: {str(problem).strip().splitlines()[0] if str(problem) else ''}"
+
+    def taken(self) -> list[Value]:
+        """A backward pass begins: return the values that it is about, and count their lines as trained on."""
+        last = self.pending[-1].key if self.pending else None
+        values = [value for value in self.pending if value.key == last][-1:] if last else []
+        others = {value.key: value for value in self.pending if value.key != last}
+        values += list(others.values())
+        self.pending.clear()
+        for value in values:
+            self.lines[value.key].trained += 1
+        return values
+
+    def main(self) -> Key | None:
+        """Return the line that was trained on most, None where no loss of the library was."""
+        trained = [key for key, line in self.lines.items() if line.trained > 0]
+        return max(trained, key=lambda key: self.lines[key].trained, default=None)
+
+    def targets(self) -> TargetStats | None:
+        """Return the statistics of the main line's targets."""
+        key = self.main()
+        line = self.lines[key] if key is not None else None
+        if key is None or line is None or not line.targets:
+            return None
+        if line.stats[0] != line.kept:
+            shapes = {tuple(target.shape[1:]) for target in line.targets}
+            alike = len(shapes) == 1 and line.targets[0].dim() > 0
+            values = torch.cat(line.targets if alike else [target.reshape(-1) for target in line.targets])
+            stats = target_stats(values.cpu(), NAMES.get(key[0], "")) if values.numel() else None  # syncs a device
+            if stats is not None:
+                stats = replace(stats, constant_loss=constant_value(values.cpu(), NAMES.get(key[0], ""), line.options))
+            line.stats = (line.kept, stats)
+        return line.stats[1]
+
+    def output(self) -> OutputFacts | None:
+        """Return what the losses that were trained on, or the one that failed, were given."""
+        calls = [_merged(line.calls) for line in self.lines.values() if line.calls and (line.trained or self.failed)]
+        by_hand = [_merged(line.calls) for (name, _), line in self.lines.items() if name in _PARTS and line.calls]
+        if self.failed is not None:
+            calls.append(self.failed)
+        calls += [call for call in by_hand if call not in calls] if not calls else []
+        if not calls:
+            return None
+        first = calls[0].input
+        batches = max((len(line.calls) for line in self.lines.values()), default=1)
+        return OutputFacts(
+            shape=first.shape,
+            operation=first.operation,
+            where=first.where,
+            batches=max(batches, 1),
+            row_sum_error=first.row_sum_error,
+            loss_softmax=any(call.function in ("cross_entropy", "log_softmax") for call in calls),
+            calls=tuple(calls),
+            loss_error=self.failure,
+        )
+
+    def _facts(
+        self, function: str, given: torch.Tensor, target: torch.Tensor | None, options: Mapping[str, Any]
+    ) -> LossCall:
+        nothing = given.new_zeros(0)
+        tokens = self.tokens if self.tokens is not None else nothing
+        y = nothing if target is None else target
+        return call_facts(function, given, target, options, tokens, y, y[:0], self.makers, 0, self.padding, direct=True)
+
+
+def _parts(arguments: Any, named: Any) -> tuple[torch.Tensor | None, torch.Tensor | None]:
+    given = arguments[0] if arguments else named.get("input")
+    target = arguments[1] if len(arguments) > 1 else named.get("target")
+    return (
+        given if isinstance(given, torch.Tensor) and given.is_floating_point() else None,
+        target if isinstance(target, torch.Tensor) else None,
+    )
+
+
+def _options(function: str, arguments: Any, named: Any) -> Mapping[str, Any]:
+    """Return the options of a call by name; torch's losses are called with them by name, but for the weight."""
+    options = {name: value for name, value in named.items() if name not in ("input", "target")}
+    weighted = function in ("cross_entropy", "nll_loss") or function.startswith("binary")
+    if weighted and len(arguments) > 2:
+        options["weight"] = arguments[2]
+    return options
+
+
+def _value(
+    function: str, result: torch.Tensor, given: torch.Tensor, target: torch.Tensor | None, options: Mapping[str, Any]
+) -> torch.Tensor | None:
+    """Return the mean of a loss over what it counts, whatever its reduction."""
+    value = result.detach()
+    reduction = options.get("reduction", "mean")
+    if reduction == "mean" and value.dim() == 0:
+        return value
+    if value.dim() > 0:
+        return value.mean() if value.numel() else None
+    ids = function in ("cross_entropy", "nll_loss") and target is not None and not target.is_floating_point()
+    count = target.numel() if ids and target is not None else given.numel()
+    if reduction == "batchmean":
+        count = math.prod(given.shape[1:])
+    return value / max(count, 1)
+
+
+def _merged(calls: list[LossCall]) -> LossCall:
+    """Return the first of several calls of one line, with the extremes of all of them."""
+    first = calls[0]
+    inputs, targets = [call.input for call in calls], [call.target for call in calls if call.target is not None]
+    entering = replace(
+        first.input,
+        minimum=_extreme(min, [entry.minimum for entry in inputs]),
+        maximum=_extreme(max, [entry.maximum for entry in inputs]),
+        row_sum_error=_extreme(max, [entry.row_sum_error for entry in inputs]),
+        log_sum_error=_extreme(max, [entry.log_sum_error for entry in inputs]),
+    )
+    target = first.target
+    if target is not None:
+        target = replace(
+            target,
+            minimum=_extreme(min, [entry.minimum for entry in targets]),
+            maximum=_extreme(max, [entry.maximum for entry in targets]),
+            whole=all(entry.whole for entry in targets),
+            outside=sum(entry.outside for entry in targets) / len(targets),
+            below_half=sum(entry.below_half for entry in targets) / len(targets),
+            byte_scaled=all(entry.byte_scaled for entry in targets),
+            row_sum_error=_extreme(max, [entry.row_sum_error for entry in targets]),
+            fewest=_extreme(min, [entry.fewest for entry in targets]),
+            most=_extreme(max, [entry.most for entry in targets]),
+            total=sum(entry.total for entry in targets),
+            counted=sum(entry.counted for entry in targets),
+        )
+    return replace(first, input=entering, target=target)
+
+
+def _extreme(choose: Any, values: list[Any]) -> Any:
+    """Return the least or the largest value, None where one is not known."""
+    return None if not values or any(value is None for value in values) else choose(values)

@@ -1,0 +1,136 @@
+"""The modules of a loop: which are called from outside, and what happens inside of them while anyone looks.
+
+Torch's global module hooks make every call slower, so they stand only while something is to be learnt: in the first
+steps, in sampled ones, and at the beginning of evaluations.
+"""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import nn
+from torch._C._functorch import peek_interpreter_stack  # pyright: ignore[reportMissingImports]
+from torch.nn.modules.module import register_module_forward_hook, register_module_forward_pre_hook
+from torch.utils._pytree import tree_leaves
+
+from trainwright.watching.places import Place, caller
+
+_ROOTS = 32
+_ALWAYS_ACTING = (nn.modules.batchnorm._BatchNorm, nn.modules.dropout._DropoutNd)
+
+
+@dataclass(eq=False, slots=True)
+class Call:
+    """One call of a module inside of a pass. Outputs and inputs are held until the pass is done with."""
+
+    module: nn.Module
+    inputs: list[torch.Tensor]
+    outputs: list[torch.Tensor]
+    leaf: bool
+
+
+@dataclass(eq=False, slots=True)
+class Pass:
+    """One call of a module from outside of all modules."""
+
+    root: nn.Module
+    grad: bool  # gradients were on
+    training: bool
+    place: Place | None
+    calls: list[Call] = field(default_factory=list)
+    arguments: tuple[Any, ...] = ()
+    named: dict[str, Any] = field(default_factory=dict)
+    output: Any = None
+    random: torch.Tensor | None = None  # the CPU generator's state before it
+
+
+class Models:
+    """Sees passes while it is `armed`; `seen(pass)` gets each of them when it is over."""
+
+    def __init__(self, seen: Callable[[Pass], None], listening: Callable[[], bool]) -> None:
+        self._seen = seen
+        self._listening = listening
+        self._handles: list[Any] = []
+        self._stack: list[nn.Module] = []
+        self._pass: Pass | None = None
+        self._roots: dict[int, weakref.ref[nn.Module]] = {}
+        self.detailed = False  # calls inside are kept, too
+
+    @property
+    def armed(self) -> bool:
+        """Whether passes are seen."""
+        return bool(self._handles)
+
+    def arm(self, *, detailed: bool = False) -> None:
+        """See passes from now on; with `detailed`, also what happens inside."""
+        self.detailed = detailed
+        if not self._handles:
+            self._stack.clear()
+            self._pass = None
+            self._handles = [
+                register_module_forward_pre_hook(self._enter),
+                register_module_forward_hook(self._leave, with_kwargs=True, always_call=True),
+            ]
+
+    def disarm(self) -> None:
+        """See no more."""
+        for handle in self._handles:
+            handle.remove()
+        self._handles = []
+        self._pass = None
+
+    def roots(self) -> list[nn.Module]:
+        """Return the modules that were called from outside with gradients on, as far as they live."""
+        return [module for module in (reference() for reference in self._roots.values()) if module is not None]
+
+    def add(self, root: nn.Module) -> None:
+        """Count a module among those that are called from outside."""
+        if len(self._roots) < _ROOTS:
+            self._roots.setdefault(id(root), weakref.ref(root))
+
+    def _enter(self, module: nn.Module, inputs: Any) -> None:
+        if not self._listening() or peek_interpreter_stack() is not None:
+            return  # inside of a function transform tensors have no values of their own
+        if not self._stack:
+            grad = torch.is_grad_enabled()
+            self._pass = Pass(root=module, grad=grad, training=module.training, place=caller())
+            if self.detailed and grad:
+                self._pass.random = torch.get_rng_state()
+        self._stack.append(module)
+
+    def _leave(self, module: nn.Module, inputs: Any, named: Any, output: Any) -> None:
+        if not self._stack or not any(entered is module for entered in reversed(self._stack)):
+            return  # entered before anyone looked
+        while self._stack.pop() is not module:  # above it only calls whose exception was caught
+            continue
+        over = self._pass
+        if over is None:
+            return
+        if self.detailed or isinstance(module, _ALWAYS_ACTING):
+            leaf = next(module.children(), None) is None
+            kept = [value for value in tree_leaves(output) if isinstance(value, torch.Tensor)]
+            given = [value for value in tree_leaves((inputs, named)) if isinstance(value, torch.Tensor)]
+            over.calls.append(Call(module, given, kept, leaf))
+        if not self._stack:
+            self._pass = None
+            over.arguments, over.named, over.output = inputs, named, output
+            owns = next(over.root.parameters(), None) is not None
+            if over.grad and owns:
+                self.add(over.root)
+            self._seen(over)
+
+
+def acts_differently(module: nn.Module) -> list[str]:
+    """Return the kinds of submodules that do something else in training: dropout that drops, batch normalisation."""
+    found = {
+        type(part).__name__
+        for part in module.modules()
+        if (isinstance(part, nn.modules.dropout._DropoutNd) and part.p > 0)
+        or isinstance(part, nn.modules.batchnorm._BatchNorm)
+        or (isinstance(part, nn.MultiheadAttention | nn.RNNBase) and getattr(part, "dropout", 0.0) > 0)
+    }
+    return sorted(found)

@@ -1,0 +1,39 @@
+"""The user's own line behind a call, found quickly: this runs inside of somebody's training loop."""
+
+from __future__ import annotations
+
+import sys
+
+from trainwright.records import Location
+from trainwright.vitals.frames import standing
+
+Place = tuple[str, int]
+"""File and line."""
+
+_standing: dict[str, int] = {}  # by file name: a training loop calls from few files, ever again
+
+
+def caller() -> Place | None:
+    """Return the innermost line of the user's own on the stack.
+
+    Where there is none, the innermost of an installed library that is neither torch nor this one; else None.
+    """
+    frame = sys._getframe(1)
+    library: Place | None = None
+    while frame is not None:
+        file = frame.f_code.co_filename
+        whose = _standing.get(file)
+        if whose is None:
+            whose = _standing[file] = standing(file)
+        if whose == 0:
+            return file, frame.f_lineno
+        if whose == 1 and library is None:
+            library = (file, frame.f_lineno)
+        frame = frame.f_back
+    return library
+
+
+def location(place: Place | None, *, module: str | None = None, parameter: str | None = None) -> Location:
+    """Return a place as records have it."""
+    file, line = place if place is not None else (None, None)
+    return Location(file=file, line=line, module=module, parameter=parameter)

@@ -1,0 +1,170 @@
+"""The schedulers of a loop: how long their curves are, and how often they were called beside steps and epochs."""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch.optim import lr_scheduler
+
+from trainwright.records import SchedulerFacts
+from trainwright.watching.places import Place, caller, location
+from trainwright.watching.sightings import Sightings
+
+_HORIZONS: Mapping[str, str] = {
+    "CosineAnnealingLR": "T_max",
+    "OneCycleLR": "total_steps",
+    "LinearLR": "total_iters",
+    "ConstantLR": "total_iters",
+    "PolynomialLR": "total_iters",
+    "StepLR": "step_size",
+    "CosineAnnealingWarmRestarts": "T_0",
+    "CyclicLR": "total_size",
+}
+_CYCLIC = ("CosineAnnealingWarmRestarts", "CyclicLR")
+_FORMATIVE = 64  # calls whose lines are looked for
+_PLACES = 4  # lines that step a scheduler, kept
+
+
+@dataclass(eq=False, slots=True)
+class _Kept:
+    scheduler: weakref.ref[Any]
+    optimizer: weakref.ref[Any] | None
+    name: str
+    made: Place | None
+    steps_before: int
+    epochs_before: int
+    inner: bool = False  # another scheduler steps it
+    horizon: int | None = None
+    horizon_name: str = ""
+    calls: int = 0
+    calls_before_first_step: int = 0
+    calls_in_first_epoch: int | None = None
+    places: dict[Place | None, int] = field(default_factory=dict)
+    rates: list[float] = field(default_factory=list)  # first, last, lowest, highest
+    loaded: bool = False
+
+
+class SchedulerBooks:
+    """Counts the calls of every scheduler that was made, or stepped."""
+
+    def __init__(self, sightings: Sightings) -> None:
+        self._sightings = sightings
+        self._kept: dict[int, _Kept] = {}
+        self.epochs = 0
+        self.steps_per_epoch: int | None = None
+
+    def made(self, scheduler: Any, place: Place | None) -> None:
+        """A scheduler was constructed."""
+        kept = self._keep(scheduler, place)
+        kept.made = place
+        parts = getattr(scheduler, "_schedulers", None) or ()
+        for part in parts:  # of a sequence or a chain, which steps them itself
+            self._keep(part, None).inner = True
+
+    def stepped(self, scheduler: Any) -> None:
+        """A scheduler was called."""
+        kept = self._keep(scheduler, None)
+        kept.calls += 1
+        place = caller() if kept.calls <= _FORMATIVE else None
+        if self._sightings.step == kept.steps_before == 0:
+            kept.calls_before_first_step += 1
+            if kept.calls_before_first_step == 1:
+                self._sightings.note("scheduler-before-optimizer", place, {"scheduler": kept.name})
+        if place is not None and (len(kept.places) < _PLACES or place in kept.places):
+            kept.places[place] = kept.places.get(place, 0) + 1
+        rate = _rate(scheduler)
+        if rate is not None:
+            low, high = (kept.rates[2], kept.rates[3]) if kept.rates else (rate, rate)
+            first = kept.rates[0] if kept.rates else rate
+            kept.rates = [first, rate, min(low, rate), max(high, rate)]
+
+    def loaded(self, scheduler: Any) -> None:
+        """A saved state was loaded into a scheduler."""
+        self._keep(scheduler, None).loaded = True
+
+    def resumed(self, optimizer: torch.optim.Optimizer) -> bool:
+        """Say whether a schedule of `optimizer` goes on where an earlier run stopped."""
+        return any(
+            kept.loaded and kept.optimizer is not None and kept.optimizer() is optimizer for kept in self._kept.values()
+        )
+
+    def horizon(self) -> int | None:
+        """Return how many optimizer steps the run will take by its schedules, None where they do not tell."""
+        known = [
+            kept.horizon
+            for kept in self._kept.values()
+            if kept.horizon and kept.horizon_name in ("T_max", "total_steps") and kept.calls > 0.5 * self._made(kept)
+        ]
+        return max(known, default=None)
+
+    def epoch_over(self, steps: int) -> None:
+        """A pass over the training data has ended after `steps` steps of its own."""
+        self.epochs += 1
+        self.steps_per_epoch = steps
+        for kept in self._kept.values():
+            if kept.calls_in_first_epoch is None and kept.epochs_before == self.epochs - 1:
+                kept.calls_in_first_epoch = kept.calls
+
+    def records(self) -> tuple[SchedulerFacts, ...]:
+        """Return the facts of all schedulers that no other one steps."""
+        return tuple(
+            SchedulerFacts(
+                name=kept.name,
+                where=location(kept.made),
+                horizon=kept.horizon,
+                horizon_name=kept.horizon_name,
+                cyclic=kept.name in _CYCLIC,
+                calls=kept.calls,
+                calls_before_first_step=kept.calls_before_first_step,
+                calls_in_first_epoch=kept.calls_in_first_epoch,
+                call_places=tuple(location(place) for place in kept.places),
+                optimizer_steps=self._made(kept),
+                epochs=self.epochs - kept.epochs_before,
+                steps_per_epoch=self.steps_per_epoch,
+                **dict(zip(("first_rate", "last_rate", "low", "high"), kept.rates, strict=False)),
+            )
+            for kept in self._kept.values()
+            if not kept.inner
+        )
+
+    def _made(self, kept: _Kept) -> int:
+        return self._sightings.step - kept.steps_before
+
+    def _keep(self, scheduler: Any, place: Place | None) -> _Kept:
+        kept = self._kept.get(id(scheduler))
+        if kept is None or kept.scheduler() is not scheduler:
+            optimizer = getattr(scheduler, "optimizer", None)
+            horizon, name = _horizon(scheduler)
+            kept = self._kept[id(scheduler)] = _Kept(
+                scheduler=weakref.ref(scheduler),
+                optimizer=None if optimizer is None else weakref.ref(optimizer),
+                name=type(scheduler).__name__,
+                made=place,
+                steps_before=self._sightings.step,
+                epochs_before=self.epochs,
+                horizon=horizon,
+                horizon_name=name,
+            )
+            rate = _rate(scheduler)
+            kept.rates = [] if rate is None else [rate] * 4
+        return kept
+
+
+def _horizon(scheduler: Any) -> tuple[int | None, str]:
+    """Return how many calls a scheduler's curve takes, and by which argument it was told."""
+    if isinstance(scheduler, lr_scheduler.MultiStepLR):
+        return max(scheduler.milestones, default=None), "milestones"
+    name = _HORIZONS.get(type(scheduler).__name__, "")
+    value = getattr(scheduler, name, None) if name else None
+    return (int(value), name) if isinstance(value, int | float) and value > 0 else (None, "")
+
+
+def _rate(scheduler: Any) -> float | None:
+    optimizer = getattr(scheduler, "optimizer", None)
+    groups = getattr(optimizer, "param_groups", None)
+    rate = groups[0].get("lr") if groups else None
+    return float(rate) if isinstance(rate, int | float) else None

@@ -1,0 +1,189 @@
+"""The numbers of a loop, step by step: losses, norms, updates; densely at first, then ever more rarely."""
+
+from __future__ import annotations
+
+import math
+import time
+from typing import TYPE_CHECKING
+
+import torch
+
+from trainwright.tensors import global_norm
+from trainwright.vitals.output_target import paddings
+from trainwright.watching.delayed import Delayed
+from trainwright.watching.layers import LayerBooks
+from trainwright.watching.losses import Value
+from trainwright.watching.models import Pass
+from trainwright.watching.nonfinite import bad_operation
+from trainwright.watching.owners import Owner
+from trainwright.watching.places import Place
+from trainwright.watching.probes import Probes
+from trainwright.watching.rows import Row, Rows
+from trainwright.watching.updates import Updates
+
+if TYPE_CHECKING:
+    from trainwright.watching.tape import Tape
+
+BUDGET = 0.01
+"""Share of the program's time that sampling may take, beside a grant at the start."""
+_GRANT_SECONDS = 0.06
+_LOOKS = (0, 1, 2, 5, 10, 20, 50)  # steps after which the chart is judged, and then at every doubling
+
+
+class StepBooks:
+    """Rows of numbers, and the decision which steps are looked at closely."""
+
+    def __init__(self, tape: Tape) -> None:
+        self._tape = tape
+        self.delayed = Delayed()
+        self.rows = Rows(self.delayed)
+        self.probes = Probes(tape)
+        self.layers = LayerBooks(tape.sightings)
+        self.updates = Updates(tape.sightings, self.delayed)
+        self.closures = False
+        self.sampled = True  # this step is looked at closely
+        self.events: list[dict[str, object]] = []
+        self._values: list[Value] = []
+        self._backward: list[torch.Tensor] = []
+        self._norm: torch.Tensor | None = None
+        self._limit: float | None = None
+        self._last = time.perf_counter()
+        self._next_look = 0
+        self._paths: dict[int, dict[int, str]] = {}
+
+    def passed(self, seen: Pass) -> None:
+        """A model was called with gradients on, in a step that is looked at."""
+        losses = self._tape.losses
+        if self._tape.samples.wanted:
+            self._tape.samples.given((*seen.arguments, *seen.named.values()))
+        if seen.calls:
+            paths = self._paths.setdefault(id(seen.root), {id(part): path for path, part in seen.root.named_modules()})
+            for call in seen.calls:
+                for tensor in call.outputs:
+                    losses.makers.note(tensor.grad_fn, call.module, paths.get(id(call.module), ""))
+            losses.padding = tuple(paddings(seen.root))
+            first = next((value for value in seen.arguments if isinstance(value, torch.Tensor)), None)
+            losses.tokens = first if first is not None and not first.is_floating_point() else None
+            self.layers.passed(seen, self._tape.sightings.step)
+            self.probes.passed(seen)
+
+    def evaluated(self, value: Value, split: str) -> None:
+        """A loss was computed that nothing will be learnt from."""
+        squared = value.key[0] == "mse_loss"
+        self.rows.evaluated(split, value.value, value.samples, value.correct, squared=squared)
+
+    def backward_begins(self, loss: torch.Tensor | None, place: Place | None) -> None:
+        """A loss is about to be learnt from."""
+        tape = self._tape
+        step = tape.sightings.step
+        if self.rows.evaluation_over(step, self._epoch()):
+            self._next_look = min(self._next_look, step)
+        self._values += tape.losses.taken()
+        if loss is None:
+            return
+        value = loss.detach()
+        self._backward.append(value if value.dim() == 0 else value.sum())
+        if value.device.type == "cpu" and not self.events and not math.isfinite(float(self._backward[-1])):
+            found = bad_operation(loss, tape.models.roots(), place)
+            self.events.append({"step": step, **found})
+            self._next_look = step
+
+    def clipped(self, norm: torch.Tensor, limit: float, owners: list[Owner]) -> None:
+        """The gradients' norm is known, and cost nothing."""
+        self._norm, self._limit = norm, limit
+
+    def skipped(self, owner: Owner) -> None:
+        """A scaler made no step of it."""
+        row = self._row(owner)
+        row.skipped = True
+        self.rows.add(row, self._losses(), None)
+        self._clear()
+
+    def begins(self, owner: Owner) -> None:
+        """An optimizer is about to step."""
+        if not self.sampled:
+            return
+        gradients = [parameter.grad for parameter in owner.parameters() if parameter.grad is not None]
+        gradients = [gradient for gradient in gradients if not gradient.is_sparse]
+        if self._norm is None and gradients:
+            self._norm = global_norm(gradients)
+        self.layers.before_step(self._tape.models.roots(), self._tape.sightings.step)
+        self.updates.before_step(owner)
+        self.probes.before_step(owner)
+
+    def ends(self, owner: Owner) -> None:
+        """An optimizer has stepped."""
+        if not self._backward and not self.closures:
+            return  # another optimizer on the same gradients, or nothing to step on
+        row = self._row(owner)
+        if self.sampled:
+            self.updates.after_step(owner, row)
+            row.probe = self.probes.after_step(owner)
+        self.rows.add(row, self._losses(), self._norm)
+        self._clear()
+
+    def next(self) -> None:
+        """A step is over: decide about the next one."""
+        tape = self._tape
+        tape.losses.makers.forget()
+        self.probes.forget()
+        step = tape.sightings.step
+        self.delayed.poll()
+        self.sampled = not tape.compiles and self._due_sample(step)
+        if self.sampled:
+            tape.models.arm(detailed=True)
+        elif tape.models.detailed:
+            tape.models.disarm()
+            tape.models.detailed = False
+
+    def due(self) -> bool:
+        """Say whether the chart is to be judged after this step."""
+        step = self._tape.sightings.step
+        if step < self._next_look:
+            return False
+        self._next_look = next((look for look in _LOOKS if look > step), 2 * step)
+        return True
+
+    def finish(self) -> None:
+        """Nothing more will come."""
+        self.delayed.drain()
+        self.rows.evaluation_over(self._tape.sightings.step, self._epoch())
+
+    def _due_sample(self, step: int) -> bool:
+        if step < 4:
+            return True
+        if not (step % 10 == 0 and (step <= 200 or step % 100 == 0)) and not self.layers.wants(step):
+            return False
+        elapsed = self._tape.clock() - self._tape.started
+        return self._tape.own_seconds < _GRANT_SECONDS + BUDGET * elapsed
+
+    def _row(self, owner: Owner) -> Row:
+        optimizer = owner.optimizer()
+        now = time.perf_counter()
+        seconds, self._last = now - self._last, now
+        row = Row(
+            step=self._tape.sightings.step,
+            epoch=self._tape.loaders.epochs,
+            rate=0.0 if optimizer is None else float(optimizer.param_groups[0].get("lr", 0.0)),
+            samples=sum(value.samples for value in self._values),
+            seconds=seconds,
+        )
+        if self._norm is not None and self._limit is not None and self._norm.device.type == "cpu":
+            row.clipped = float(self._norm) > self._limit
+            row.clipped_norm = min(float(self._norm), self._limit)
+        return row
+
+    def _losses(self) -> list[torch.Tensor]:
+        """Return what the step minimised: the library's loss where that is one line's, else what was propagated."""
+        lines = {value.key for value in self._values}
+        if len(lines) == 1:
+            return [value.value for value in self._values]
+        return [torch.stack(self._backward).sum()] if len(self._backward) > 1 else list(self._backward)
+
+    def _clear(self) -> None:
+        self._values.clear()
+        self._backward.clear()
+        self._norm = self._limit = None
+
+    def _epoch(self) -> float:
+        return float(self._tape.loaders.epochs)

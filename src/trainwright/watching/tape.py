@@ -1,0 +1,333 @@
+"""Hears everything that happens in a loop, in order, and passes it to the books that keep it.
+
+Nothing here may stop the program that is watched: whatever goes wrong is kept in `problem`, and no more is heard.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import nn
+
+from trainwright.watching.framing import Frames
+from trainwright.watching.gradients import FORMATIVE, GradientBooks
+from trainwright.watching.graphs import GraphBooks
+from trainwright.watching.loaders import LoaderBooks
+from trainwright.watching.losses import LossBooks
+from trainwright.watching.membership import MembershipBooks
+from trainwright.watching.models import Models, Pass
+from trainwright.watching.modes import ModeBooks
+from trainwright.watching.optimizers import OptimizerBooks
+from trainwright.watching.owners import Owner, closure_of
+from trainwright.watching.places import caller
+from trainwright.watching.precision import PrecisionBooks
+from trainwright.watching.samples import SampleBooks
+from trainwright.watching.schedulers import SchedulerBooks
+from trainwright.watching.sightings import Sightings
+from trainwright.watching.steps import StepBooks
+
+DENSE_STEPS = 3
+"""Steps at the start of which everything is seen."""
+
+
+class Tape:
+    """What torch tells, told on. `on` says that it is heard; `busy` that the watcher itself is at work in torch."""
+
+    def __init__(self, level: str, judge: Callable[[], None]) -> None:
+        self.on = True
+        self.busy = False
+        self.inside_backward = False
+        self.problem: Exception | None = None
+        self.clock = time.perf_counter
+        self.started = self.clock()
+        self.own_seconds = 0.0
+        self.sightings = Sightings()
+        self.gradients = GradientBooks(self.sightings)
+        self.optimizers = OptimizerBooks(self.sightings, self.gradients.owners)
+        self.schedulers = SchedulerBooks(self.sightings)
+        self.precision = PrecisionBooks(self.sightings)
+        self.loaders = LoaderBooks()
+        self.losses = LossBooks()
+        self.models = Models(self.passed, lambda: self.on and not self.busy)
+        self.modes = ModeBooks(self.sightings, self.models)
+        self.graphs = GraphBooks(self.sightings)
+        self.members = MembershipBooks(self.sightings, self.models)
+        self.samples = SampleBooks(self.sightings, level)
+        self.steps = StepBooks(self)
+        self.frames = Frames()
+        self.compiles = False
+        self._judge = judge
+        self._turns: list[int] = []  # the optimizers that made the last steps
+        self._backward_since_step = False
+
+    def tell(self, event: str, *arguments: Any, **named: Any) -> None:
+        """Hear one event; an error in hearing ends the hearing, and nothing else."""
+        started = self.clock()
+        self.busy = True
+        try:
+            getattr(self, event)(*arguments, **named)
+        except Exception as problem:  # whatever it is: the program that is watched must not feel it
+            self.stand_down(problem)
+        finally:
+            self.busy = False
+            if self.steps.sampled:  # what every step costs is not sampling's to save
+                self.own_seconds += self.clock() - started
+
+    def begin(self) -> None:
+        """Listen, and let autograd remember the line of each operation until the first backward pass."""
+        self.started = self.clock()
+        self.models.arm(detailed=True)
+        self.frames.begin()
+
+    def end(self) -> None:
+        """Nothing more will come."""
+        self.busy = True
+        self.frames.end()
+        self.models.disarm()
+        if self.problem is None:
+            try:
+                self.steps.finish()
+            except Exception as problem:
+                self.stand_down(problem)
+        self.on = False
+
+    def stand_down(self, problem: Exception) -> None:
+        """Hear nothing more."""
+        self.problem, self.on = self.problem or problem, False
+        self.frames.end()
+        self.models.disarm()
+
+    # What is built.
+
+    def optimizer_made(self, result: Any, optimizer: Any, *rest: Any, **named: Any) -> None:
+        """`torch.optim.X(...)`."""
+        self.optimizers.made(optimizer, caller())
+        self._news()
+
+    def scheduler_made(self, result: Any, scheduler: Any, *rest: Any, **named: Any) -> None:
+        """`torch.optim.lr_scheduler.X(...)`."""
+        self.schedulers.made(scheduler, caller())
+
+    def state_loaded(self, result: Any, loaded: Any, *rest: Any, **named: Any) -> None:
+        """`optimizer.load_state_dict(...)`, or a scheduler's."""
+        if isinstance(loaded, torch.optim.Optimizer):
+            self.optimizers.loaded(loaded, caller())
+        else:
+            self.schedulers.loaded(loaded)
+
+    def weights_loaded(self, result: Any, module: Any, state: Any, *rest: Any, **named: Any) -> None:
+        """`model.load_state_dict(...)`: what `strict=False` leaves out."""
+        missing = list(getattr(result, "missing_keys", ()) or ())
+        if missing:
+            total = len(module.state_dict(keep_vars=True))
+            facts = {"missing": len(missing), "total": total, "names": ", ".join(missing[:3])}
+            self.sightings.note("keys-not-loaded", caller(), facts)
+
+    def compiled(self, result: Any, *rest: Any, **named: Any) -> None:
+        """`torch.compile(...)`: from now on modules are not looked into."""
+        self.compiles = True
+        self.models.disarm()
+
+    # What feeds.
+
+    def epoch_begins(self, iterator: Any, loader: Any) -> None:
+        """`for batch in loader`."""
+        if self.loaders.begins(iterator, loader):
+            self.schedulers.epoch_over(self.loaders.epoch_steps or 0)
+
+    def batch_drawn(self, iterator: Any, batch: Any, seconds: float) -> None:
+        """A batch came."""
+        self.loaders.drawn(iterator, seconds)
+
+    # What is computed.
+
+    def mode_changed(self, result: Any, module: Any, mode: bool = True) -> None:
+        """`model.train()` or `model.eval()`."""
+        if not self.compiles:
+            self.modes.changed(module, mode, caller())
+
+    def gradients_off(self) -> None:
+        """`with torch.no_grad()`."""
+        self.modes.await_evaluation()
+
+    def passed(self, seen: Pass) -> None:
+        """A module was called from outside of all modules: told by the hooks, under their own guard."""
+        started = self.clock()
+        self.busy = True
+        try:
+            self.modes.passed(seen)
+            if seen.grad:
+                self.members.passed(seen)
+                self.steps.passed(seen)
+        except Exception as problem:
+            self.stand_down(problem)
+        finally:
+            self.busy = False
+            self.own_seconds += self.clock() - started
+
+    def loss_called(self, function: str, original: Any, result: Any, arguments: Any, named: Any) -> None:
+        """A loss of the library was computed."""
+        value = self.losses.called(function, result, caller(), arguments, named)
+        if value is None:
+            return
+        if value.trains:
+            if self.steps.sampled:
+                self.steps.probes.loss(original, result, arguments, named)
+        else:
+            self.steps.evaluated(value, self.loaders.split())
+
+    def loss_failed(self, function: str, problem: Exception, arguments: Any, named: Any) -> None:
+        """A loss of the library raised an error."""
+        self.losses.fails(function, problem, arguments, named)
+        self._judge()
+
+    # What learns.
+
+    def zeroed(self, result: Any, what: Any, *rest: Any, **named: Any) -> None:
+        """`zero_grad()` of an optimizer or a module."""
+        if isinstance(what, nn.Module):
+            self.gradients.zeroed(self.optimizers.sharing(what))
+        else:
+            self.gradients.zeroed((self.optimizers.owner(what),))
+
+    def backward_begins(
+        self,
+        loss: Any,
+        gradient: Any = None,
+        retain_graph: bool | None = None,
+        create_graph: bool = False,
+        **named: Any,
+    ) -> None:
+        """`loss.backward()`."""
+        tensor = loss if isinstance(loss, torch.Tensor) else None
+        self._backward_since_step = True
+        self.frames.end()
+        self.loaders.trained()
+        place = caller() if self.gradients.backwards < FORMATIVE else self.gradients.place
+        self.gradients.backward_begins(tensor, place, retained=bool(retain_graph or create_graph))
+        self.steps.backward_begins(tensor, place)
+        if tensor is not None:
+            self.graphs.backward_begins(tensor, place, self.sightings.step)
+            if self.sightings.step < DENSE_STEPS:
+                self.members.backward_begins(tensor, place)
+        if self.models.armed and not self.steps.sampled:
+            self.models.disarm()
+
+    def backward_ends(self) -> None:
+        """The gradients are there."""
+        self.gradients.backward_ends()
+        if self.sightings.step < DENSE_STEPS:
+            self.members.backward_ends()
+        if self.gradients.backwards <= DENSE_STEPS or self.gradients.steps == 0:
+            self._news(always=self.gradients.backwards == 1)
+
+    def backward_refused(self, loss: Any, problem: Exception) -> None:
+        """`loss.backward()` raised an error."""
+        if "does not require grad" in str(problem):
+            operation = self.graphs.maker(loss)
+            self.sightings.note("loss-without-graph", self.gradients.place, {"operation": operation})
+        self._news()
+
+    def gradients_taken(self) -> None:
+        """`torch.autograd.grad(...)`: gradients that lie nowhere, for penalties and for optimizers written by hand."""
+        self._backward_since_step = True
+
+    def clipped(
+        self, result: Any, parameters: Any, limit: Any = None, norm: Any = None, *rest: Any, **named: Any
+    ) -> None:
+        """`clip_grad_norm_` or `clip_grad_value_`."""
+        tensors = [parameters] if isinstance(parameters, torch.Tensor) else list(parameters)
+        owners = self.gradients.clipped([part for part in tensors if isinstance(part, torch.Tensor)])
+        self.precision.clipped(owners)
+        if isinstance(norm, torch.Tensor) and isinstance(limit, int | float):
+            self.steps.clipped(norm.detach(), float(limit), owners)
+
+    def scaler_scale(self, scaler: Any, *rest: Any) -> None:
+        """`scaler.scale(loss)`."""
+        self.precision.scales(scaler)
+
+    def scaler_scale_ends(self, result: Any, *rest: Any) -> None:
+        """The scaled loss is there."""
+
+    def scaler_unscale(self, scaler: Any, optimizer: Any) -> None:
+        """`scaler.unscale_(optimizer)`."""
+
+    def scaler_unscale_ends(self, result: Any, scaler: Any, optimizer: Any) -> None:
+        """The gradients are divided again."""
+        self.precision.divides(optimizer)
+        owner = self.optimizers.owner(optimizer)
+        owner.before = owner.state()
+
+    def scaler_step(self, scaler: Any, optimizer: Any, *rest: Any) -> None:
+        """`scaler.step(optimizer)`."""
+        self.precision.step_begins(scaler, optimizer)
+
+    def scaler_step_ends(self, result: Any, scaler: Any, optimizer: Any, *rest: Any) -> None:
+        """The scaler has stepped, or has not."""
+        if self.precision.step_ends():
+            self.steps.skipped(self.optimizers.owner(optimizer))
+            self._step_over(self.optimizers.owner(optimizer))
+
+    def scaler_update(self, scaler: Any, *rest: Any) -> None:
+        """`scaler.update()`."""
+        self.precision.updates()
+
+    def scaler_update_ends(self, result: Any, *rest: Any) -> None:
+        """The scale is adapted."""
+
+    def step_begins(self, optimizer: Any, arguments: Any, named: Any) -> None:
+        """`optimizer.step()`, before it."""
+        owner = self.optimizers.owner(optimizer)
+        self.precision.stepped(optimizer)
+        if closure_of(arguments, named):
+            self.steps.closures = True
+            return
+        self.optimizers.stepping(owner, self.schedulers.resumed(optimizer))
+        self.gradients.step_begins(owner)
+        self.modes.stepping()
+        self.steps.begins(owner)
+        self._news()
+
+    def step_ends(self, optimizer: Any) -> None:
+        """`optimizer.step()`, after it."""
+        owner = self.optimizers.owner(optimizer)
+        self.steps.ends(owner)
+        self.optimizers.stepped(owner)
+        self._step_over(owner)
+
+    def scheduler_stepped(self, result: Any, scheduler: Any, *rest: Any, **named: Any) -> None:
+        """`scheduler.step()`."""
+        self.schedulers.stepped(scheduler)
+
+    def _step_over(self, owner: Owner) -> None:
+        fresh = self._backward_since_step or not self._turns or self._turns[-1] == id(owner)
+        self.gradients.step_ends(owner)
+        if fresh:  # several optimizers may step on one backward pass: that is one step
+            self.sightings.step += 1
+            self.loaders.stepped()
+            self._turns = [*self._turns[-7:], id(owner)]
+        self._backward_since_step = False
+        if owner.steps <= DENSE_STEPS:
+            self.optimizers.note_facts(owner, self.models.roots())
+        if self.sightings.step <= DENSE_STEPS:
+            self.members.step_over(owner, self.gradients.owners.values())
+        self.steps.next()
+        self._news(always=self.steps.due())
+
+    @property
+    def awaits_evaluation(self) -> bool:
+        """Whether passes without gradients would be news."""
+        return not self._backward_since_step and not self.compiles and self.modes.curious
+
+    @property
+    def turns(self) -> bool:
+        """Whether several optimizers take turns, each with a backward pass of its own."""
+        return len(set(self._turns)) > 1
+
+    def _news(self, *, always: bool = False) -> None:
+        if always or self.sightings.fresh:
+            self.sightings.fresh = False
+            self._judge()
