@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 export PIP_CONSTRAINT := $(CURDIR)/constraints.txt
 
-.PHONY: demo test test-all lint bench docs clean
+.PHONY: demo test test-all lint bench ward docs clean
 
 demo: $(VENV)/.installed
 	$(BIN)/trainwright demo
@@ -17,8 +17,8 @@ test-all: $(VENV)/.installed-test
 	$(BIN)/python -m pytest -m "slow or not slow"
 
 lint: $(VENV)/.installed-lint
-	$(BIN)/ruff check src tests benchmarks docs examples
-	$(BIN)/ruff format --check src tests benchmarks docs examples
+	$(BIN)/ruff check src tests benchmarks docs examples ward
+	$(BIN)/ruff format --check src tests benchmarks docs examples ward
 	$(BIN)/lint-imports
 	$(BIN)/pyright
 	$(BIN)/python docs/build.py --check
@@ -26,6 +26,10 @@ lint: $(VENV)/.installed-lint
 # The data sets that do not come with the package; see README, "Benchmarks".
 bench: $(VENV)/.installed
 	$(BIN)/python benchmarks/quality.py
+
+# Sick programs, their fixed twins and healthy controls under the doctor: about half an hour on two cores.
+ward: $(VENV)/.installed
+	OMP_NUM_THREADS=1 $(BIN)/python -m ward.run --write
 
 docs: $(VENV)/.installed
 	$(BIN)/python docs/build.py

@@ -23,8 +23,9 @@ from trainwright.checks.gradcheck_copy import displace, doubled
 from trainwright.checks.gradcheck_losses import Losses
 from trainwright.checks.gradcheck_ready import surroundings
 from trainwright.checks.gradcheck_rounding import rounding_of
-from trainwright.checks.initial_units import chance_of, dead
+from trainwright.checks.initial_units import dead
 from trainwright.checks.run import run_check
+from trainwright.doctor.activations import chance_of
 from trainwright.errors import ModelError
 from trainwright.records import DataShape, Evidence, Finding, Setting
 from trainwright.stages.targets import planned_threads

@@ -28,7 +28,7 @@ for epoch in range(30):
                 w = w - learning_rate * w.grad  # sick here
                 # fixed: w -= learning_rate * w.grad
     if epoch % 10 == 0:
-        print("epoch %d, loss %.4f" % (epoch, loss.item()))
+        print(f"epoch {epoch}, loss {loss.item():.4f}")
 
 with torch.no_grad():
     right = (model(data.x_held_out).argmax(dim=1) == data.y_held_out).sum().item()

@@ -1,7 +1,7 @@
 """The hidden layers are filled with one constant, which makes each of them as good as one unit.
 
 kind: symmetric-initialisation
-tasks: digits, blobs, surface
+tasks: digits, rings, surface
 source: row 48
 """
 

@@ -35,7 +35,7 @@ class Model(nn.Module):
         self.embed = nn.Embedding(tokens, width)
         self.where = nn.Parameter(torch.randn(length, width) * 0.3)
         self.norm = nn.LayerNorm(width)
-        self.attention = Attention(width, 2, dropout=0.5)
+        self.attention = Attention(width, 2, dropout=0.4)
         self.mlp = nn.Sequential(nn.LayerNorm(width), nn.Linear(width, 64), nn.GELU(), nn.Linear(64, width))
         self.head = nn.Linear(width, outputs)
 

@@ -2,7 +2,7 @@
 
 kind: training-in-eval-mode
 also: overfitting
-tasks: diabetes, topics, blobs
+tasks: diabetes, topics
 source: clevr-iep#22
 """
 
@@ -24,9 +24,9 @@ class Net(nn.Module):
     def __init__(self):
         super().__init__()
         self.fc1 = nn.Linear(task.inputs, 128)
-        self.drop1 = nn.Dropout(0.6)
+        self.drop1 = nn.Dropout(0.7)
         self.fc2 = nn.Linear(128, 128)
-        self.drop2 = nn.Dropout(0.6)
+        self.drop2 = nn.Dropout(0.7)
         self.fc3 = nn.Linear(128, task.outputs)
 
     def forward(self, x):
@@ -38,7 +38,7 @@ class Net(nn.Module):
 model = Net()
 optimizer = torch.optim.Adam(model.parameters(), lr=2e-3)
 model.train()
-for epoch in range(120):
+for epoch in range(80):
     # fixed: model.train()
     for rows in torch.randperm(len(x)).split(20):
         optimizer.zero_grad()

@@ -1,7 +1,7 @@
 """F.dropout is called without the training flag and drops units in evaluation too.
 
 kind: dropout-always-on
-tasks: digits, blobs, cancer
+tasks: digits, blobs, rings
 source: PyTorchNLPBook#28
 """
 

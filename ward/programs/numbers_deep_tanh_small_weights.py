@@ -18,7 +18,7 @@ class DeepNet(nn.Module):
     def __init__(self, inputs, outputs, width=40, depth=8):
         super().__init__()
         sizes = [inputs] + [width] * depth
-        self.hidden = nn.ModuleList(nn.Linear(a, b) for a, b in zip(sizes[:-1], sizes[1:], strict=True))
+        self.hidden = nn.ModuleList(nn.Linear(sizes[i], sizes[i + 1]) for i in range(depth))
         self.out = nn.Linear(width, outputs)
         for layer in self.hidden:
             nn.init.normal_(layer.weight, std=0.01)  # sick here

@@ -2,7 +2,7 @@
 
 kind: warmup-missing
 also: learning-rate-too-high
-tasks: counts, tags, chain
+tasks: counts
 source: synthetic, row 87
 """
 
@@ -14,32 +14,31 @@ from torch import nn
 
 
 class Encoder(nn.Module):
-    def __init__(self, tokens, outputs, length, pooled, width=32):
+    def __init__(self, tokens, outputs, length, width=32):
         super().__init__()
         self.tokens = nn.Embedding(tokens, width)
         self.positions = nn.Parameter(torch.randn(length, width) * 0.1)
         block = nn.TransformerEncoderLayer(width, 4, 64, dropout=0.0, batch_first=True)
         self.blocks = nn.TransformerEncoder(block, 4, enable_nested_tensor=False)
         self.out = nn.Linear(width, outputs)
-        self.pooled = pooled
 
     def forward(self, ids):
         x = self.blocks(self.tokens(ids) + self.positions)
-        return self.out(x.mean(1)) if self.pooled else self.out(x).flatten(0, 1)
+        return self.out(x.mean(1))
 
 
 seed = int(sys.argv[1])
 torch.manual_seed(seed)
 task = load(sys.argv[2], seed)
-model = Encoder(task.inputs, task.outputs, task.x.shape[1], pooled=task.kind == "sequences")
+model = Encoder(task.inputs, task.outputs, task.x.shape[1])
 criterion = nn.CrossEntropyLoss()
-optimizer = torch.optim.Adam(model.parameters(), lr=5e-3, betas=(0.9, 0.98))  # here
+optimizer = torch.optim.Adam(model.parameters(), lr=1e-2, betas=(0.9, 0.98))  # here
 # fixed: warmup = torch.optim.lr_scheduler.LinearLR(optimizer, start_factor=0.01, total_iters=100)
 
 for step in range(160):
     rows = torch.randint(len(task.x), (32,))
     optimizer.zero_grad()
-    loss = criterion(model(task.x[rows]), task.y[rows].flatten())
+    loss = criterion(model(task.x[rows]), task.y[rows])
     loss.backward()
     optimizer.step()
     # fixed: warmup.step()
@@ -49,4 +48,4 @@ for step in range(160):
 model.eval()
 with torch.no_grad():
     guesses = model(task.x_held_out).argmax(1)
-print(f"score {(guesses == task.y_held_out.flatten()).float().mean().item():.4f}")
+print(f"score {(guesses == task.y_held_out).float().mean().item():.4f}")

@@ -2,7 +2,7 @@
 
 kind: scheduler-wrong-frequency
 also: learning-rate-too-low
-tasks: surface, curve, digits
+tasks: surface, curve
 source: MiniGPT-4#263
 """
 

@@ -7,25 +7,15 @@ one step later. So equal rows alone prove nothing; they must still be equal afte
 from __future__ import annotations
 
 import torch
-from torch import nn
 
 from trainwright.checks.stillness import Snapshot
 from trainwright.checks.subject import Subject
+from trainwright.vitals.equal_units import equal_units, still_equal
 
 STEPS = 3
 """Steps of gradient descent: a layer behind another that begins at zero moves at the second one."""
 STEP_SHARE = 1e-2
 """Length of a step as a share of all weights' norm."""
-APART = 1e-3
-"""Rows that differ by less than this share of how far they moved have only been rounded differently."""
-_GATES = {"LSTM": 4, "LSTMCell": 4, "GRU": 3, "GRUCell": 3}
-_OWNERS = (
-    nn.Linear,
-    nn.Bilinear,
-    nn.modules.conv._ConvNd,
-    nn.RNNBase,
-    nn.RNNCellBase,
-)
 
 
 def same_units(subject: Subject) -> list[str]:
@@ -34,7 +24,7 @@ def same_units(subject: Subject) -> list[str]:
     Weights that no gradient reaches, because they are frozen or not used, are not looked at. The weights of the model
     are as before afterwards. The caller sets the modes.
     """
-    units = _candidates(subject.model)
+    units = equal_units(subject.model)
     if not units:
         return []
     kept = Snapshot(subject.model)
@@ -59,32 +49,7 @@ def same_units(subject: Subject) -> list[str]:
     found = [
         name
         for name, (parameter, gates) in units.items()
-        if id(parameter) in used and _still_same(parameter.detach(), start[name], gates)
+        if id(parameter) in used and still_equal(parameter.detach(), start[name], gates)
     ]
     kept.restore()
     return found
-
-
-def _candidates(model: nn.Module) -> dict[str, tuple[nn.Parameter, int]]:
-    """Return trainable weights, by name, whose units all begin equal, and in how many gates they come."""
-    found: dict[str, tuple[nn.Parameter, int]] = {}
-    for path, module in model.named_modules():
-        if not isinstance(module, _OWNERS):
-            continue
-        gates = _GATES.get(type(module).__name__, 1)
-        for name, parameter in module.named_parameters(recurse=False):
-            if parameter.dim() < 2 or not parameter.requires_grad or len(parameter) < 2 * gates:
-                continue
-            if _apart(parameter.detach(), gates) == 0:
-                found[f"{path}.{name}" if path else name] = (parameter, gates)
-    return found
-
-
-def _apart(weight: torch.Tensor, gates: int) -> float:
-    """Return the largest difference between the rows of a weight, within each gate."""
-    return max(float((part - part[:1]).abs().max()) for part in weight.chunk(gates))
-
-
-def _still_same(now: torch.Tensor, start: torch.Tensor, gates: int) -> bool:
-    moved = float((now - start).abs().max())
-    return moved == 0 or _apart(now, gates) < APART * moved

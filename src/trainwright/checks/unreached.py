@@ -11,9 +11,10 @@ from torch import nn
 
 from trainwright.checks.subject import Subject
 from trainwright.checks.uses import Use
-from trainwright.checks.wiring import CUTS, forwards_above, listed, owner_of, short, single, written
+from trainwright.checks.wiring import forwards_above, listed, owner_of, short, single, written
 from trainwright.doctor.kinds_wiring import LOSS_DETACHED, PARAMETERS_WITHOUT_GRADIENT
 from trainwright.records import Evidence, Finding, Location, Remedy
+from trainwright.vitals.frames import CUTS
 
 
 def detached(subject: Subject, value: Any, x: Any) -> Finding:

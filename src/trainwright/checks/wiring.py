@@ -18,8 +18,6 @@ from trainwright.randomness import isolated
 
 SAMPLES = 32
 """What is passed through the model: wiring shows at a few samples, and more only cost time."""
-CUTS = re.compile(r"\.detach\(|\.data\b|no_grad|inference_mode|\.item\(|\.numpy\(|\.tolist\(|torch\.tensor\(|argmax\(")
-"""What ends the graph of autograd, as it is written in Python."""
 _NUDGE = 0.01  # of a tensor's own size: seen in every later pass, and far from any harm
 
 

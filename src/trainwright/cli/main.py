@@ -48,7 +48,16 @@ Targets = Annotated[
 ImageSize = Annotated[
     int, typer.Option("--image-size", metavar="PIXELS", min=0, help="Bring the images of a folder to this side.")
 ]
+SarifFile = Annotated[
+    Path | None, typer.Option("--sarif", metavar="FILE", help="Write the findings as SARIF, for code scanning.")
+]
+Github = Annotated[
+    bool, typer.Option("--github", help="Print the findings as annotations of GitHub Actions, on standard error.")
+]
 RunFolder = Annotated[Path, typer.Argument(metavar="FOLDER", help="The folder of a run.")]
+
+_OWN_PROCESS = "the process is the command's own"
+"""What a command's context holds where the command line was not called as a function."""
 
 
 def one_or_all(targets: list[str] | None) -> str | list[str] | None:
@@ -130,44 +139,79 @@ def choose(
 
 @app.command(
     rich_help_panel="Start",
-    context_settings={"allow_extra_args": True, "ignore_unknown_options": True, "allow_interspersed_args": False},
+    context_settings={"allow_extra_args": True, "allow_interspersed_args": False},
 )
 def run(
     context: typer.Context,
     script: Annotated[
-        str | None, typer.Argument(metavar="SCRIPT [ARGUMENTS]...", help="A Python program, and its own arguments.")
+        str | None,
+        typer.Argument(
+            metavar="SCRIPT [ARGUMENTS]...", help="A Python program, and its own arguments.", show_default=False
+        ),
     ] = None,
-    module: Annotated[
-        str | None, typer.Option("--module", "-m", metavar="NAME", help="Run a module, as python -m does.")
-    ] = None,
+    as_module: Annotated[
+        bool, typer.Option("-m", "--module", help="SCRIPT is the name of a module, as for python -m.")
+    ] = False,
     level: Annotated[str, typer.Option("--level", metavar="light|full", help="How often to look.")] = "light",
     strict: Annotated[bool, typer.Option("--strict", help="Leave with status 3 where an error was found.")] = False,
     stop_on: Annotated[
         str | None,
-        typer.Option("--stop-on", metavar="error|warning", help="End the program at the first such finding."),
+        typer.Option(
+            "--stop-on", metavar="error|warning", help="End the program at the first such finding, with status 3."
+        ),
     ] = None,
     ignore: Annotated[
         list[str] | None, typer.Option("--ignore", metavar="CODE", help="Leave out a code or kind; may be repeated.")
     ] = None,
+    sarif: SarifFile = None,
+    github: Github = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="Print nothing of the doctor's.")] = False,
-    json: JsonFile = None,
+    json: Annotated[
+        Path | None,
+        typer.Option(
+            "--json",
+            metavar="FILE",
+            help="Write the report as JSON. - is standard output, where it is the last line; "
+            "a FILE keeps it apart from what the program prints.",
+        ),
+    ] = None,
 ) -> None:
-    """Run any PyTorch program, unedited, under the doctor. Its output and exit status stay its own.
+    """Run any PyTorch program, unedited, under the doctor.
 
-    The doctor's options stand before the program: trainwright run --strict train.py --epochs 3
+    The program runs as under python: same output, numbers, and exit status.
+    The doctor speaks on standard error: each finding once, and a summary.
+
+    Its options stand before the program. What follows is the program's own:
+
+      trainwright run train.py --epochs 3
+
+      trainwright run -m mypackage.train --epochs 3
+
+      trainwright run --strict --sarif doctor.sarif train.py
+
+      trainwright run --stop-on error --json report.json train.py
+
+      trainwright run --json - train.py | tail -n 1 | jq .findings
+
+    A comment at the end of a line does for that line what --ignore does for all:
+
+      loss.backward()  # trainwright: ignore[TW103]
     """
     from trainwright.cli import run as command
 
     status = command.run(
         script,
         context.args,
-        module=module,
+        as_module=as_module,
         level=level,
         strict=strict,
         stop_on=stop_on,
         ignore=ignore or [],
         json_file=json,
+        sarif_file=sarif,
+        github=github,
         quiet=quiet,
+        replace=context.find_root().obj is _OWN_PROCESS,
     )
     raise typer.Exit(status)
 
@@ -186,10 +230,13 @@ def train(
     profile: Annotated[
         bool, typer.Option("--profile", help="Time the phases of the step, and print where time and memory went.")
     ] = False,
+    sarif: SarifFile = None,
+    github: Github = False,
     json: JsonFile = None,
 ) -> None:
     """Train what a recipe describes, with the doctor watching."""
     from trainwright.cli import train as command
+    from trainwright.cli.findings_file import leave_findings
 
     with answering(json) as (console, document):
         command.run(
@@ -202,6 +249,7 @@ def train(
             explain_groups=explain_groups,
             profile=profile,
         )
+        leave_findings(document, sarif, github=github)
 
 
 @app.command(rich_help_panel="Work")
@@ -219,10 +267,13 @@ def verify(
         float | None, typer.Option("--budget", metavar="SECONDS", min=0, help="Begin no further check after so long.")
     ] = None,
     data_root: DataRoot = None,
+    sarif: SarifFile = None,
+    github: Github = False,
     json: JsonFile = None,
 ) -> None:
     """Check a training before it starts: gradients, wiring, loss, data, settings. Exit status 3: not ready."""
     from trainwright.cli import verify as command
+    from trainwright.cli.findings_file import leave_findings
 
     with answering(json) as (console, document):
         command.run(
@@ -236,6 +287,7 @@ def verify(
             budget_seconds=budget,
             data_root=data_root,
         )
+        leave_findings(document, sarif, github=github)
 
 
 @app.command(rich_help_panel="Work")
@@ -390,7 +442,8 @@ def main(arguments: Sequence[str] | None = None) -> Any:
             stream.reconfigure(errors="backslashreplace")
     try:
         given = list(arguments) if arguments is not None else None
-        status = app(args=given, prog_name="trainwright", standalone_mode=False)
+        owner = _OWN_PROCESS if arguments is None else None
+        status = app(args=given, prog_name="trainwright", standalone_mode=False, obj=owner)
         sys.exit(status if isinstance(status, int) else 0)
     except TrainwrightError as problem:
         from trainwright.report.safe import visible

@@ -64,6 +64,9 @@ class Progress:
             self._evaluation(record)
         elif isinstance(record, Event) and record.name in ("compiled", "verified"):
             say(self.console, str(record.detail["text"]))
+        elif isinstance(record, Event) and record.name == "repair":
+            if not record.detail.get("again"):
+                say(self.console, f"repair at step {record.step}: {record.detail['text']}")
         elif isinstance(record, Event) and record.name == "resolved":
             say(self.console, f"no longer so at the end: {record.detail['kind']}")
         elif isinstance(record, Event) and record.name == "finding":

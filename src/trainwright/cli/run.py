@@ -1,128 +1,67 @@
-"""The command `run`: any script, unedited, under the doctor."""
+"""The command `run`: any program, unedited, under the doctor. What happens beside it is in `beside.py`."""
 
 from __future__ import annotations
 
-import json
 import os
-import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
-from trainwright.errors import EXIT_UNHEALTHY, UsageError
-from trainwright.watching.launch import module_program, run_program, script_program
+from trainwright.doctor.kinds import find_kind
+from trainwright.errors import RunError, UsageError, did_you_mean
+from trainwright.watching.launch import start
 
-if TYPE_CHECKING:
-    from trainwright.records import Finding
-    from trainwright.watching.watch import Watch
-
-_WIDEST = 110
-
-
-class _Stopped(SystemExit):
-    """Ends the program at a finding, because `--stop-on` asked for that."""
+_STARTUP = os.path.join(os.path.dirname(os.path.abspath(__file__)), "startup")
+_LEVELS = ("light", "full")
+_STOPS = ("error", "warning")
 
 
 def run(
     script: str | None,
     arguments: Sequence[str],
     *,
-    module: str | None,
+    as_module: bool,
     level: str,
     strict: bool,
     stop_on: str | None,
     ignore: Sequence[str],
     json_file: Path | None,
+    sarif_file: Path | None,
+    github: bool,
     quiet: bool,
+    replace: bool,
 ) -> int:
-    """Run a program under the doctor; return its own exit status, or 3 where it is strict and an error was found."""
-    if module is not None:
-        arguments = [*([script] if script is not None else []), *arguments]
-        program = module_program(module)
-    elif script is not None:
-        program = script_program(script)
-    else:
+    """Run a program under the doctor and return its exit status; with `replace` it takes the place of this process."""
+    if script is None:
         raise UsageError("there is nothing to run", remedy="trainwright run train.py [its arguments]")
-    if stop_on not in (None, "error", "warning"):
-        raise UsageError(f"--stop-on knows 'error' and 'warning', not '{stop_on}'")
-    watched: list[Watch] = []
-    said: list[Finding] = []
-    process = os.getpid()
-
-    def say(finding: Finding) -> None:
-        if os.getpid() != process:
-            return
-        said.append(finding)
-        if not quiet:
-            from trainwright.watching.watch import say_on_stderr
-
-            say_on_stderr(finding)
-        if stop_on == finding.severity or (stop_on == "warning" and finding.severity == "error"):
-            raise _Stopped(EXIT_UNHEALTHY)
-
-    def attach() -> None:
-        try:
-            from trainwright.watching.watch import Watch
-
-            watch = Watch(level=level, say=say, ignore=tuple(ignore), name=Path(program.argument).stem)
-            watch.start()
-            watched.append(watch)
-        except UsageError:
-            raise
-        except Exception as problem:  # the program goes on without the doctor
-            sys.stderr.write(f"trainwright: could not watch ({type(problem).__name__}: {problem})\n")
-
-    def finish(how: str) -> None:
-        for watch in watched:
-            try:
-                watch.stop()
-            except _Stopped:
-                pass
-            _report(watch, how, json_file, quiet=quiet)
-        if not watched:
-            _nothing(json_file, quiet=quiet)
-
-    if ignore:
-        from trainwright.doctor.kinds import find_kind
-
-        for name in ignore:
-            find_kind(name)
-    status = run_program(program, arguments, attach=attach, finish=finish)
-    unhealthy = any(finding.severity == "error" for watch in watched for finding in watch.findings)
-    return EXIT_UNHEALTHY if strict and status == 0 and unhealthy else status
+    if level not in _LEVELS:
+        raise UsageError(f"--level knows no '{level}'", remedy=did_you_mean(level, _LEVELS))
+    if stop_on is not None and stop_on not in _STOPS:
+        raise UsageError(f"--stop-on knows no '{stop_on}'", remedy=did_you_mean(stop_on, _STOPS))
+    order = {
+        "program": script,
+        "level": level,
+        "strict": "yes" if strict else "",
+        "stop_on": stop_on or "",
+        "ignore": ",".join(find_kind(name).kind for part in ignore for name in part.split(",")),
+        "json": _settled(json_file, "--json"),  # the program may go to another folder
+        "sarif": _settled(sarif_file, "--sarif"),
+        "github": "yes" if github else "",
+        "quiet": "yes" if quiet else "",
+    }
+    command = [*(["-m"] if as_module else []), script, *arguments]
+    return start(command, order, startup=_STARTUP, replace=replace)
 
 
-def _report(watch: Watch, how: str, json_file: Path | None, *, quiet: bool) -> None:
-    report = watch.report()
-    if not quiet:
-        color = sys.stderr.isatty()
-        sys.stderr.write(f"\n{report.text(brief=True, color=color, width=_WIDEST)}\n")
-        if watch.problem is not None:
-            problem = watch.problem
-            sys.stderr.write(
-                f"trainwright: the watcher failed and stood down ({type(problem).__name__}: {problem}); the program was "
-                "not touched\n"
-            )
-        sys.stderr.flush()
-    _write(report.to_json() | {"ended": how}, json_file)
-
-
-def _nothing(json_file: Path | None, *, quiet: bool) -> None:
-    if not quiet:
-        sys.stderr.write("\ntrainwright: torch was never imported, so there was nothing to watch\n")
-    _write({"schema": 1, "findings": [], "healthy": [], "not_judged": {}, "steps": 0}, json_file)
-
-
-def _write(document: dict[str, Any], json_file: Path | None) -> None:
-    if json_file is None:
-        return
-    text = json.dumps(document, indent=1, allow_nan=False) + "\n"
-    if str(json_file) == "-":
-        sys.stdout.write(text)
-        sys.stdout.flush()
-        return
-    try:
-        json_file.parent.mkdir(parents=True, exist_ok=True)
-        json_file.write_text(text, encoding="utf-8")
-    except OSError as problem:
-        sys.stderr.write(f"trainwright: {json_file} cannot be written ({problem.strerror})\n")
+def _settled(file: Path | None, option: str) -> str:
+    """Return the place of a file whatever the current folder will be, "" where there is none."""
+    if file is None or str(file) == "-":
+        return "" if file is None else "-"
+    place = file.absolute()
+    folder = next(folder for folder in place.parents if folder.exists())
+    if place.is_dir() or not folder.is_dir() or not os.access(folder, os.W_OK):
+        raise RunError(  # now, rather than after hours
+            f"{option} {file} cannot be written",
+            evidence="it is a folder" if place.is_dir() else f"{folder} is no folder that can be written in",
+            remedy="choose another place",
+        )
+    return str(place)

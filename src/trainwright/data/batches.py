@@ -81,6 +81,14 @@ class Batches:
         for batch, place in zip(batches, indices.split(self._sizes), strict=True):
             yield augmented(self.augment, batch, epoch, place)
 
+    def rows(self, epoch: int) -> tuple[torch.Tensor, ...]:
+        """Return which rows of the split each batch of an epoch holds, int64 `(n,)` on the CPU, batch by batch."""
+        return epoch_order(self.seed, epoch, self.samples, self._weights).split(self._sizes)
+
+    def at(self, rows: torch.Tensor) -> Batch:
+        """Return the samples of `rows` as they are in the split, before any augmentation."""
+        return self._pick(rows.to(self._x.device))
+
     def _ordered(self, order: torch.Tensor) -> Iterator[Batch]:
         order = order.to(self._x.device)
         if self._gathers:

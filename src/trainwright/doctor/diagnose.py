@@ -7,12 +7,24 @@ from dataclasses import dataclass, replace
 
 from trainwright.doctor import (
     activations,
+    evaluation,
     generalisation,
+    gradients,
     inputs,
     labels,
     labels_shift,
     labels_values,
+    loop_data,
+    loop_decay,
+    loop_frequency,
+    loop_gradients,
+    loop_model,
+    loop_modes,
+    loop_optimizer,
+    loop_precision,
+    loop_schedule,
     loss,
+    loss_balance,
     loss_classes,
     loss_logs,
     loss_reach,
@@ -20,6 +32,8 @@ from trainwright.doctor import (
     loss_sign,
     numbers,
     rate,
+    sample_labels,
+    sample_validation,
     targets,
 )
 from trainwright.doctor.kinds import find_kind
@@ -28,23 +42,38 @@ from trainwright.records import Chart, CheckResult, Finding
 from trainwright.records.findings import SEVERITIES
 
 RULES: tuple[Rule, ...] = (
+    *loop_gradients.RULES,
+    *loop_frequency.RULES,
+    *loop_schedule.RULES,
+    *loop_optimizer.RULES,
+    *loop_model.RULES,
+    *loop_modes.RULES,
     *loss.RULES,
     *loss_logs.RULES,
     *loss_shape.RULES,
     *loss_reach.RULES,
     *loss_classes.RULES,
     *loss_sign.RULES,
+    *loss_balance.RULES,
     *labels.RULES,
     *labels_values.RULES,
     *labels_shift.RULES,
     *targets.RULES,
     *numbers.RULES,
+    *loop_precision.RULES,
+    *gradients.RULES,
     *inputs.RULES,
+    *loop_data.RULES,
+    *sample_validation.RULES,
+    *sample_labels.RULES,
     *activations.RULES,
+    *loop_decay.RULES,
     *rate.RULES,
     *generalisation.RULES,
+    *evaluation.RULES,
 )
-"""In the order in which one fault may explain another: loss, labels, numbers, inputs, activations, rate, the rest."""
+"""In the order in which one fault may explain another: the calls of a loop, who owns what, modes, loss, labels, numbers,
+inputs, activations, decay, rate, the rest."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,7 +88,7 @@ class Examination:
         """Return the same as one row for each rule, in the order of the rules."""
         found = {finding.kind: finding for finding in self.findings}
         rows = []
-        for kind in (rule.kind.kind for rule in RULES):
+        for kind in dict.fromkeys(rule.kind.kind for rule in RULES):
             if kind in found:
                 status = "failed" if found[kind].severity == "error" else "warned"
                 rows.append(CheckResult(check=kind, status=status, findings=(found[kind],)))
@@ -87,7 +116,12 @@ def examine(chart: Chart) -> Examination:
             healthy.append(rule.kind.kind)
         else:
             found.append(finding)
-    return Examination(findings=tuple(settled(found)), healthy=tuple(healthy), not_judged=not_judged)
+    kinds = {finding.kind for finding in found}  # more than one rule may know a kind
+    return Examination(
+        findings=tuple(settled(found)),
+        healthy=tuple(kind for kind in dict.fromkeys(healthy) if kind not in kinds),
+        not_judged={kind: why for kind, why in not_judged.items() if kind not in kinds and kind not in healthy},
+    )
 
 
 def diagnose(chart: Chart) -> list[Finding]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from trainwright.doctor.kinds_evaluation import BEST_CHECKPOINT_PASSED, METRIC_CONTRADICTS_LOSS
+from trainwright.doctor.kinds_curves import BEST_CHECKPOINT_PASSED, METRIC_CONTRADICTS_LOSS
 from trainwright.doctor.loop_seen import loop_of
 from trainwright.doctor.rule import Rule
 from trainwright.records import Chart, EvalRecord, Evidence, Finding, Remedy

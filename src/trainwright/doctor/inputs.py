@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from trainwright.doctor.kinds_data import CONSTANT_FEATURES, INPUTS_NOT_NORMALISED
 from trainwright.doctor.rule import Rule
 from trainwright.records import Chart, Evidence, Finding, Remedy
@@ -16,6 +18,8 @@ BYTES_MAXIMUM = 100.0
 """Whole numbers that reach beyond this are raw bytes or counts."""
 LARGEST_TOO_SMALL = 0.05
 """Where no input is larger, they were scaled twice: bytes that were divided by 255 twice reach 0.004."""
+LARGEST_HARMLESS = 1e3
+"""From larger inputs a first step of any usual rate can leave the range of numbers: a loss that does is their doing."""
 CONSTANT_SHARE = 0.9
 """Share of features without any variation that leaves next to nothing to learn from."""
 SPARSE_ZEROS = 0.8
@@ -47,10 +51,14 @@ def inputs_not_normalised(chart: Chart) -> Finding | None:
     if not evidence:
         return None
     evidence.append(Evidence(name="range of the inputs", value=f"{inputs.minimum:.4g} to {inputs.maximum:.4g}"))
+    harmed = largest > LARGEST_HARMLESS and any(not math.isfinite(record.loss) for record in chart.steps)
+    if harmed:
+        evidence.append(Evidence(name="steps with a loss that is not finite", value=True))
     in_recipe = info.setting("data.normalise") == "none"
     return INPUTS_NOT_NORMALISED.finding(
-        where=info.where("data.normalise", "data.source", "data"),
+        where=info.where("data.normalise", "data.inputs", "data.source", "data"),
         step=0,
+        severity="error" if harmed else "warning",
         evidence=tuple(evidence),
         remedies=(
             Remedy(
@@ -71,7 +79,7 @@ def constant_features(chart: Chart) -> Finding | None:
         return None
     return CONSTANT_FEATURES.finding(
         title="all samples are equal" if share == 1 else CONSTANT_FEATURES.title,
-        where=chart.info.where("data.source", "data"),
+        where=chart.info.where("data.inputs", "data.source", "data"),
         step=0,
         evidence=(
             Evidence(name="share of features that are constant", value=share, threshold=CONSTANT_SHARE),

@@ -6,19 +6,24 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from trainwright.doctor import (
+    kinds_calls,
     kinds_curves,
     kinds_data,
     kinds_datasets,
+    kinds_evaluation,
     kinds_generalisation,
     kinds_gradients,
     kinds_labels,
     kinds_loop,
     kinds_loss,
     kinds_model,
+    kinds_modes,
     kinds_numbers,
+    kinds_precision,
     kinds_rate,
     kinds_schedule,
     kinds_start,
+    kinds_stepping,
     kinds_targets,
     kinds_wiring,
 )
@@ -26,19 +31,24 @@ from trainwright.doctor.kind import Kind
 from trainwright.errors import UsageError, did_you_mean
 
 _FAMILIES = (
+    kinds_calls,
     kinds_curves,
     kinds_data,
     kinds_datasets,
+    kinds_evaluation,
     kinds_generalisation,
     kinds_gradients,
     kinds_labels,
     kinds_loop,
     kinds_loss,
     kinds_model,
+    kinds_modes,
     kinds_numbers,
+    kinds_precision,
     kinds_rate,
     kinds_schedule,
     kinds_start,
+    kinds_stepping,
     kinds_targets,
     kinds_wiring,
 )

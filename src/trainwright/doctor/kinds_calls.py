@@ -89,11 +89,12 @@ CLIPPING_WITHOUT_EFFECT = Kind(
     severity="error",
     title="the gradients are clipped where it has no effect",
     because="clipping changes the gradients that are there when it is called: between the backward pass and the step",
-    what="The gradients are clipped before the backward pass has made them, or after the step has used them.",
+    what="The gradients are clipped before the backward pass has made them, or after the step has used them; or the "
+    "parameters to clip come from a generator that was read to its end by an earlier call.",
     hurts="Training runs without the protection that it is believed to have.",
     fix="The order is zero_grad, backward, (unscale), clip, step.",
     wrong_when="A call that only measures the norm, with a limit of infinity; it is not counted.",
-    causes=("exploding-gradients",),
+    causes=("exploding-gradients", "learning-rate-too-high", "non-finite-loss"),
 )
 
 CLIP_BEFORE_UNSCALE = Kind(

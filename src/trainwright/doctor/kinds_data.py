@@ -36,6 +36,7 @@ INPUTS_NOT_NORMALISED = Kind(
     wrong_when="Counts or one-hot columns that are meant to be raw, and networks that normalise inside under a name "
     "that is not recognised.",
     causes=(
+        "exploding-gradients",
         "learning-rate-too-high",
         *RATE_SYMPTOMS,
         "initial-loss-too-high",

@@ -56,7 +56,7 @@ VALIDATION_PREPROCESSED_DIFFERENTLY = Kind(
     fix="Use one function for both, with the mean and standard deviation of the training split; leave out only the "
     "random augmentation for validation.",
     wrong_when="Validation data that come from elsewhere on purpose (another camera, another year).",
-    causes=("overfitting",),
+    causes=("overfitting", "labels-unrelated-to-inputs"),
 )
 
 DUPLICATE_WORKER_RANDOMNESS = Kind(
@@ -122,13 +122,14 @@ LABELS_UNRELATED_TO_INPUTS = Kind(
     title="equal inputs have different labels",
     because="no function can give two answers to one question: on such samples the loss has a floor that no network "
     "gets below",
-    what="Samples that are equal number for number, and by no chance, carry different labels.",
+    what="Samples that are equal number for number, and by no chance, carry different labels. Or, seen in a loop: the "
+    "network has learnt its training samples, and its answers on held-out ones are those of guessing.",
     hurts="The network learns the mixture at best and memorises noise at worst; where inputs and labels were shuffled "
     "apart, nothing is left to learn.",
     fix="Look at the samples that are named. Where x and y were sorted, filtered or shuffled one without the other, "
     "mend that; settle the rest by a majority of the labels, or leave them out.",
     wrong_when="Labels that are drawn from the answers of several people on purpose.",
-    causes=("plateau", "underfitting", "duplicate-samples"),
+    causes=("plateau", "underfitting", "duplicate-samples", "overfitting", "best-checkpoint-passed"),
 )
 
 DUPLICATE_SAMPLES = Kind(

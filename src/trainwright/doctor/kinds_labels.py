@@ -80,6 +80,7 @@ TARGETS_NOT_SCALED = Kind(
     fix="Standardise the targets by the training split's mean and standard deviation, and scale the predictions back; "
     "or start the last layer's bias at the mean.",
     wrong_when="A model that scales its output itself, in a way that its first outputs do not show.",
+    causes=("learning-rate-too-low", "underfitting", "plateau", "initial-loss-too-high"),
 )
 
 NO_VALID_TARGETS = Kind(

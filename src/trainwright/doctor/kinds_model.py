@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from trainwright.doctor.kind import Kind
+from trainwright.doctor.kind import RATE_SYMPTOMS, Kind
 
 DEAD_RELU = Kind(
     code="TW402",
@@ -17,4 +17,20 @@ DEAD_RELU = Kind(
     wrong_when="Very sparse networks that were pruned on purpose.",
     causes=("plateau", "underfitting", "outputs-ignore-input", "cannot-overfit-tiny-batch"),
     causes_as_error=("learning-rate-too-low",),
+)
+
+COLLAPSED_PREDICTIONS = Kind(
+    code="TW410",
+    kind="collapsed-predictions",
+    severity="warning",
+    title="the model answers the same class to everything",
+    because="a network that is free to learn gives each class, on average, the probability of its share; this one is "
+    "held at one class",
+    what="In four batches in a row every sample got the same class, with a mean probability that exceeds the share of "
+    "that class among the labels by a quarter or more.",
+    hurts="The model is right as often as that class occurs, and learns nothing that tells samples apart.",
+    fix="Look for class weights or a sampler that favour one class by far, labels that are shifted or swapped, and an "
+    "output layer that is stuck.",
+    wrong_when="A cost that is meant to make one answer the only sensible one.",
+    causes=(*RATE_SYMPTOMS, "metric-contradicts-loss"),
 )

@@ -35,6 +35,22 @@ EVALUATING_IN_TRAIN_MODE = Kind(
     causes=("metric-contradicts-loss", "validation-reads-differ", "overfitting"),
 )
 
+BATCH_NORM_STATISTICS_STALE = Kind(
+    code="TW705",
+    kind="batch-norm-statistics-stale",
+    severity="warning",
+    title="batch normalisation's running statistics are not those of the data",
+    because="evaluation normalises by the running statistics; where they differ from the batches', the network sees "
+    "inputs in evaluation that it never saw in training",
+    what="A hundred steps into the run and later, running mean or variance of a normalisation layer are still far from "
+    "those of the batches that go through it.",
+    hurts="Training looks well and evaluation badly, and no further training helps.",
+    fix="A momentum near 0.1, no passes over other data in training mode, no weights loaded without their buffers; or "
+    "one pass over training data in training mode before evaluation.",
+    wrong_when="Batches of very different data in turns, such as several domains.",
+    causes=("overfitting", "best-checkpoint-passed", "plateau"),
+)
+
 GRADIENTS_TRACKED_IN_EVALUATION = Kind(
     code="TW704",
     kind="gradients-tracked-in-evaluation",

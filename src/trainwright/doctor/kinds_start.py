@@ -59,7 +59,15 @@ SYMMETRIC_INITIALISATION = Kind(
     fix="Initialise weights at random (He for ReLU, Glorot for tanh); zero is for biases, for a last layer, and for "
     "the last layer of a residual branch.",
     wrong_when="A layer that is meant to be overwritten by weights that are loaded later.",
-    causes=(*RATE_SYMPTOMS, "activations-change-scale-with-depth", "cannot-overfit-tiny-batch", "no-nonlinearity"),
+    causes=(
+        "outputs-ignore-input",
+        "collapsed-predictions",
+        "vanishing-gradients",
+        *RATE_SYMPTOMS,
+        "activations-change-scale-with-depth",
+        "cannot-overfit-tiny-batch",
+        "no-nonlinearity",
+    ),
 )
 
 SATURATED_ACTIVATIONS = Kind(
@@ -73,7 +81,14 @@ SATURATED_ACTIVATIONS = Kind(
     hurts="The layers before them receive next to no gradient and learn slowly or not at all.",
     fix="Scale the inputs, initialise smaller (Glorot), or normalise before the activation.",
     wrong_when="Units that are meant to be binary, such as the gates of a recurrent network, which are not judged.",
-    causes=("activations-change-scale-with-depth", "initial-loss-too-high"),
+    causes=(
+        "plateau",
+        "underfitting",
+        "learning-rate-too-low",
+        "vanishing-gradients",
+        "activations-change-scale-with-depth",
+        "initial-loss-too-high",
+    ),
 )
 
 ACTIVATIONS_CHANGE_SCALE_WITH_DEPTH = Kind(
@@ -88,7 +103,13 @@ ACTIVATIONS_CHANGE_SCALE_WITH_DEPTH = Kind(
     fix="Initialise by the size of the layer (He for ReLU, Glorot for tanh), add normalisation or residual "
     "connections.",
     wrong_when="Networks whose layers have rates of their own that make up for it.",
-    causes=("initial-loss-too-high",),
+    causes=(
+        "plateau",
+        "underfitting",
+        "outputs-ignore-input",
+        "learning-rate-too-low",
+        "initial-loss-too-high",
+    ),
 )
 
 NO_NONLINEARITY = Kind(
@@ -115,7 +136,7 @@ DROPOUT_TOO_STRONG = Kind(
     hurts="The network underfits, and its training loss is mostly noise.",
     fix="p between 0.1 and 0.5. Where the keep probability was meant, take 1 - p.",
     wrong_when="Very wide layers with sparse features, where it was chosen by a search.",
-    causes=("underfitting", "plateau"),
+    causes=("learning-rate-too-low", "underfitting", "plateau"),
 )
 
 DROPOUT_BEFORE_BATCH_NORM = Kind(

@@ -35,6 +35,7 @@ LOSS_DETACHED = Kind(
     wrong_when="Models that are trained without gradients.",
     causes=(
         "parameters-without-gradient",
+        "missing-backward",
         "weights-never-updated",
         "cannot-overfit-tiny-batch",
         "outputs-ignore-input",
@@ -74,6 +75,8 @@ PARAMETERS_FROZEN = Kind(
     fix="Set `requires_grad_(True)` on what is to learn; leave out of the optimizer what is not.",
     wrong_when="Layers that are frozen on purpose and were handed to the optimizer with all the others.",
     causes=(
+        "missing-backward",
+        "parameters-not-in-optimizer",
         "loss-detached",
         "parameters-without-gradient",
         "weights-never-updated",
@@ -95,7 +98,7 @@ PARAMETERS_WITHOUT_GRADIENT = Kind(
     fix="Remove the `.detach()`, `.data`, `.item()`, `.numpy()` or `argmax` on the way; use a straight-through "
     "estimator for rounding; write `torch.no_grad()` around, or `requires_grad_(False)` on, what is not to learn.",
     wrong_when="A gradient that is stopped on purpose: leave such parameters out of the optimizer, or freeze them.",
-    causes=("weights-never-updated", "cannot-overfit-tiny-batch", "underfitting"),
+    causes=("plateau", "weights-never-updated", "cannot-overfit-tiny-batch", "underfitting"),
 )
 
 OUTPUTS_IGNORE_INPUT = Kind(
@@ -109,7 +112,14 @@ OUTPUTS_IGNORE_INPUT = Kind(
     fix="Check that `forward` uses its argument, that no layer multiplies by zero or saturates, and that the "
     "initialisation is not all zero.",
     wrong_when="A branch at zero that needs more than a few steps to open.",
-    causes=("underfitting", "cannot-overfit-tiny-batch"),
+    causes=(
+        "plateau",
+        "dead-relu",
+        "learning-rate-too-low",
+        "collapsed-predictions",
+        "underfitting",
+        "cannot-overfit-tiny-batch",
+    ),
 )
 
 BATCH_NORM_TINY_BATCH = Kind(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import statistics
 
 from trainwright.doctor.kinds_labels import CONSTANT_TARGETS, NO_VALID_TARGETS, PADDING_COUNTED, TARGETS_NOT_SCALED
 from trainwright.doctor.loss_entering import (
@@ -31,6 +32,8 @@ PADDING_SHARE = 0.05
 SCALE = 1e3
 """Standard deviation of the targets, or their |mean| in standard deviations, from which a network's first outputs,
 about 1 in size, are nowhere near."""
+STEPS, BEHIND = 100, 2.0
+"""Steps after which a loss still so many times that of a constant guess says that the way to the targets is too long."""
 CLOSE_TO_MEAN, SHARE_OF_SPREAD = 3.0, 0.02
 """A head has been set to the targets' mean where its first outputs are centred this near to it, in standard deviations,
 and to their scale where they are spread over at least this share of one; a plain head reaches 0.003 at most."""
@@ -122,7 +125,7 @@ def padding_counted(chart: Chart) -> Finding | None:
 
 
 def targets_not_scaled(chart: Chart) -> Finding | None:
-    """By magnitude a note, a warning where the loss became NaN or infinite. Silent where the head is scaled too."""
+    """By magnitude a note, a warning where it keeps the loss up or broke it. Silent where the head is scaled too."""
     stats = chart.info.targets
     if stats is None or stats.mean is None or stats.std is None:
         return None
@@ -148,9 +151,13 @@ def targets_not_scaled(chart: Chart) -> Finding | None:
         if call.input.minimum is not None and call.input.maximum is not None:
             first = f"{call.input.minimum:.4g} to {call.input.maximum:.4g}"
             evidence.append(Evidence(name="range of the untrained model's outputs", value=first))
-        harmed = any(not math.isfinite(record.loss) for record in chart.steps)
-        if harmed:
+        broken = any(not math.isfinite(record.loss) for record in chart.steps)
+        if broken:
             evidence.append(Evidence(name="steps with a loss that is not finite", value=True))
+        behind = _still_behind(chart)
+        if behind is not None:
+            evidence.append(behind)
+        harmed = broken or behind is not None
         return TARGETS_NOT_SCALED.finding(
             where=place_of_targets(chart),
             step=0,
@@ -162,6 +169,18 @@ def targets_not_scaled(chart: Chart) -> Finding | None:
             ),
         )
     return None
+
+
+def _still_behind(chart: Chart) -> Evidence | None:
+    """Return the loss of the last steps where many have not brought it down to that of a constant guess."""
+    constant, last = chart.info.constant_loss, chart.steps[-STEPS // 5 :]
+    if constant is None or constant <= 0 or not chart.steps or chart.steps[-1].step < STEPS:
+        return None
+    loss = statistics.median(record.loss for record in last)
+    if not math.isfinite(loss) or loss <= BEHIND * constant:
+        return None
+    name = f"loss after {chart.steps[-1].step + 1} steps, in losses of the best constant guess"
+    return Evidence(name=name, value=loss / constant, threshold=BEHIND)
 
 
 def _head(call: LossCall, mean: float, std: float) -> tuple[bool, bool]:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from trainwright.doctor.kinds_datasets import DATA_NOT_SHUFFLED, DUPLICATE_WORKER_RANDOMNESS
 from trainwright.doctor.kinds_evaluation import SLOW_DATA_LOADING
-from trainwright.doctor.loop_seen import at, counted, loop_of, number, often, place
+from trainwright.doctor.loop_seen import at, counted, flag, loop_of, number, often, place, word
 from trainwright.doctor.rule import Rule
 from trainwright.records import Chart, Evidence, Finding, Remedy
 
 SORTED = 0.5
 """Entropy of a batch's labels over that of all; batches of 16 from ten classes have nine tenths of it."""
-BATCHES = 20
-"""Batches of one pass that say so."""
+BATCHES = 8
+"""Batches in a row that say so: a class comes, stays over several of them, and gives way to the next."""
 EPOCHS = 3
 """Passes in the same order: two may be a check and a run."""
 FEWEST_BATCHES = 4
@@ -23,31 +23,44 @@ FEWEST_STEPS = 50
 
 
 def data_not_shuffled(chart: Chart) -> Finding | None:
-    """Few classes in each batch; or, of samples that are no series, the same order in every epoch."""
-    blocks = often(chart, "labels-in-blocks", fewest=BATCHES)
+    """One class after the other; or, where someone shuffles, the same order in every epoch."""
+    blocks = often(chart, "labels-in-blocks", fewest=BATCHES, share=0.0)
     entropy = number(blocks, "entropy") if blocks is not None else None
     if blocks is not None and entropy is not None and entropy < SORTED:
+        evidence = [Evidence(name="entropy of a batch's labels over that of all", value=entropy, threshold=SORTED)]
+        single, batches = number(blocks, "single"), number(blocks, "batches")
+        if single is not None and batches is not None:
+            evidence.append(Evidence(name="batches that hold one class alone", value=f"{single:g} of {batches:g}"))
         return DATA_NOT_SHUFFLED.finding(
             title="the training data come sorted by label",
             where=place(blocks.where, chart.info.where("data.source", "data")),
             step=blocks.step,
-            evidence=(
-                Evidence(name="entropy of a batch's labels over that of all", value=entropy, threshold=SORTED),
-                counted(blocks, "batches that hold few of the classes"),
+            evidence=tuple(evidence),
+            remedies=(
+                Remedy(text=f"shuffle: shuffle=True for a DataLoader, a new torch.randperm for each pass{at(blocks.where)}"),
             ),
-            remedies=(Remedy(text=f"pass shuffle=True to the DataLoader{at(blocks.where)}"),),
             confidence=0.9,
         )
-    same = often(chart, "batches-in-same-order", fewest=1)
+    return _same_order(chart)
+
+
+def _same_order(chart: Chart) -> Finding | None:
+    same = often(chart, "batches-in-same-order", fewest=1, share=0.0)
     epochs = (number(same, "epochs") or same.count) if same is not None else 0
     size = chart.info.steps_per_epoch
     if same is None or epochs < EPOCHS or (size is not None and size < FEWEST_BATCHES) or _is_series(chart):
         return None
+    deliberate, sampler = flag(same, "deliberate"), word(same, "sampler")
+    evidence = [Evidence(name="epochs in the same order", value=epochs, threshold=EPOCHS)]
+    if sampler:
+        evidence.append(Evidence(name="sampler", value=sampler))
     return DATA_NOT_SHUFFLED.finding(
+        severity="note" if deliberate else "warning",
         title="every epoch shows the batches in the same order",
+        because="the errors of neighbouring batches repeat from epoch to epoch instead of averaging out",
         where=place(same.where, chart.info.where("data.source", "data")),
         step=same.step,
-        evidence=(Evidence(name="epochs in the same order", value=epochs, threshold=EPOCHS),),
+        evidence=tuple(evidence),
         remedies=(
             Remedy(text=f"pass shuffle=True to the DataLoader{at(same.where)}; with a sampler, call set_epoch(epoch)"),
         ),
@@ -63,14 +76,14 @@ def _is_series(chart: Chart) -> bool:
 
 
 def duplicate_worker_randomness(chart: Chart) -> Finding | None:
-    """Exact: items of different workers, drawn with the same random numbers."""
-    sighting = often(chart, "worker-randomness-repeated", share=0.0)
+    """Exact: workers that began with the same generator in the same state, drew from it, and ended alike."""
+    sighting = often(chart, "worker-randomness-repeated", fewest=1, share=0.0)
     if sighting is None:
         return None
-    evidence = [counted(sighting, "items whose random numbers were those of another worker's item")]
-    workers = number(sighting, "workers")
-    if workers is not None:
-        evidence.append(Evidence(name="workers", value=workers))
+    evidence = [counted(sighting, "workers whose random numbers were those of another worker")]
+    source = word(sighting, "generator")
+    if source:
+        evidence.append(Evidence(name="the generator that they share", value=source))
     return DUPLICATE_WORKER_RANDOMNESS.finding(
         where=place(sighting.where, chart.info.where("data.source", "data")),
         step=sighting.step,

@@ -14,8 +14,8 @@ from trainwright.doctor.series import level, tail
 from trainwright.records import Chart, Evidence, Finding, GroupFacts, Location, OptimizerFacts, Remedy
 
 SHRINKS, STRONG = 0.3, 0.1
-"""Share of a gain that a decoupled decay takes over the run, and the decay where the length is not known, from which it
-is more than a note: as in the check before a run."""
+"""Share of a gain that a decoupled decay takes over the run, or the decay itself, from which it is more than a note:
+language models decay by a tenth, with groups."""
 L2_STRONG = 1e-2
 """Weight decay of AdamW's size: inside Adam it is a hundred times what recipes with L2 use (graph networks: 5e-4)."""
 SMALLEST_HALF = 2.0**-25
@@ -45,7 +45,7 @@ def weight_decay_on_bias_or_norm(chart: Chart) -> Finding | None:
     steps = max(chart.info.planned_steps or 0, optimizer.steps)
     lost = 1 - (1 - min(1.0, max(0.0, group.rate * group.decay))) ** steps
     known = chart.info.planned_steps is not None or loop_of(chart).finished
-    harms = optimizer.adaptive and group.decoupled and (lost >= SHRINKS if known else group.decay >= STRONG)
+    harms = optimizer.adaptive and group.decoupled and (group.decay >= STRONG or (known and lost >= SHRINKS))
     evidence = [
         Evidence(name="biases and normalisation parameters that decay", value=sum(g.undecayable for _, g in hit)),
         Evidence(name="weight decay", value=group.decay),

@@ -36,7 +36,7 @@ def scheduler_wrong_frequency(chart: Chart) -> Finding | None:
 def _two_places(scheduler: SchedulerFacts) -> Finding | None:
     """More calls than steps, from two lines: after each batch, and after each epoch on top."""
     extra = scheduler.calls - scheduler.optimizer_steps
-    if len(set(scheduler.call_places)) < 2 or scheduler.epochs < 2 or extra < scheduler.epochs - 1:
+    if len(set(scheduler.call_places)) < 2 or extra < max(2, scheduler.epochs - 1):
         return None
     places = " and ".join(f"line {where.line}" for where in scheduler.call_places if where.line is not None)
     return SCHEDULER_WRONG_FREQUENCY.finding(

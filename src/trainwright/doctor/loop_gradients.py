@@ -19,7 +19,7 @@ from trainwright.doctor.kinds_calls import (
     ZERO_GRAD_INSIDE_ACCUMULATION,
 )
 from trainwright.doctor.kinds_loop import CLIPPING_DOMINATES
-from trainwright.doctor.loop_seen import at, counted, loop_of, number, often, place
+from trainwright.doctor.loop_seen import at, counted, flag, loop_of, number, often, place
 from trainwright.doctor.rule import Rule
 from trainwright.records import Chart, Evidence, Finding, Location, OptimizerFacts, Remedy, Sighting
 
@@ -123,6 +123,16 @@ def clipping_without_effect(chart: Chart) -> Finding | None:
     sighting = early or late
     if sighting is None or _only_measures(sighting):
         return None
+    if flag(sighting, "empty"):
+        return CLIPPING_WITHOUT_EFFECT.finding(
+            title="the gradients of no parameter are clipped",
+            where=sighting.where,
+            step=sighting.step,
+            evidence=(counted(sighting, "clippings of no parameter at all"),),
+            because="a generator such as model.parameters() can be read once; kept in a variable, it is empty from the "
+            "second call on",
+            remedies=(Remedy(text=f"pass model.parameters() anew, or a list of it, to each clipping{at(sighting.where)}"),),
+        )
     when = "before the backward pass" if early else "after the step"
     return CLIPPING_WITHOUT_EFFECT.finding(
         title=f"the gradients are clipped {when}",

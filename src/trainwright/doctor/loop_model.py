@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from trainwright.doctor import model_start
 from trainwright.doctor.kinds_evaluation import WEIGHTS_NOT_LOADED
 from trainwright.doctor.kinds_wiring import (
     BATCH_NORM_TINY_BATCH,
@@ -166,6 +167,8 @@ def weights_not_loaded(chart: Chart) -> Finding | None:
 
 
 RULES = (
+    *model_start.RULES,
+    Rule(kind=LOSS_DETACHED, needs=("loop",), judge=loss_without_graph),
     Rule(kind=UNREGISTERED_SUBMODULE, needs=("loop",), judge=unregistered_submodule),
     Rule(kind=PARAMETERS_FROZEN, needs=("loop",), judge=parameters_frozen),
     Rule(kind=PARAMETERS_WITHOUT_GRADIENT, needs=("loop",), judge=parameters_without_gradient),

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from trainwright.doctor.kinds_modes import (
+    BATCH_NORM_STATISTICS_STALE,
     EVALUATING_IN_TRAIN_MODE,
     GRADIENTS_TRACKED_IN_EVALUATION,
     TRAINING_IN_EVAL_MODE,
 )
 from trainwright.doctor.kinds_wiring import DROPOUT_ALWAYS_ON
-from trainwright.doctor.loop_seen import at, counted, flag, loop_of, often, place, word
+from trainwright.doctor.loop_seen import at, counted, flag, loop_of, number, often, place, word
 from trainwright.doctor.rule import Rule
 from trainwright.records import Chart, Evidence, Finding, LoopFacts, Remedy, Sighting
 
@@ -113,7 +114,36 @@ def gradients_tracked_in_evaluation(chart: Chart) -> Finding | None:
     )
 
 
+def batch_norm_statistics_stale(chart: Chart) -> Finding | None:
+    """Running statistics far from those of the training batches, in the newest samples taken late enough."""
+    loop = loop_of(chart)
+    sighting = often(chart, "batch-norm-statistics-stale", fewest=2, share=0.0)
+    if sighting is None:
+        return None
+    shift, ratio = number(sighting, "shift") or 0.0, number(sighting, "variance_ratio") or 1.0
+    momentum = number(sighting, "momentum")
+    evidence = [
+        Evidence(name="distance of the means, in standard deviations of the batch", value=shift, threshold=0.3),
+        Evidence(name="ratio of the variances", value=ratio, threshold=1.5),
+    ]
+    if momentum is not None:
+        evidence.append(Evidence(name="momentum of the statistics", value=momentum))
+    return BATCH_NORM_STATISTICS_STALE.finding(
+        where=place(sighting.where, chart.info.where("model"), loop.loss_where),
+        step=sighting.step,
+        evidence=tuple(evidence),
+        remedies=(
+            Remedy(
+                text="set the layer's momentum to 0.1, and keep passes over other data out of training mode; to mend a "
+                "trained model, pass training data through it once in training mode without gradients"
+            ),
+        ),
+        confidence=0.9,
+    )
+
+
 RULES = (
+    Rule(kind=BATCH_NORM_STATISTICS_STALE, needs=("loop",), judge=batch_norm_statistics_stale),
     Rule(kind=TRAINING_IN_EVAL_MODE, needs=("loop",), judge=training_in_eval_mode),
     Rule(kind=EVALUATING_IN_TRAIN_MODE, needs=("loop",), judge=evaluating_in_train_mode),
     Rule(kind=DROPOUT_ALWAYS_ON, needs=("loop",), judge=dropout_always_on),

@@ -40,7 +40,7 @@ def non_finite_input(chart: Chart) -> Finding | None:
 
 def _bad_input(chart: Chart, step: int | None, evidence: Evidence) -> Finding:
     return NON_FINITE_INPUT.finding(
-        where=chart.info.where("data.source", "data"),
+        where=chart.info.where("data.inputs", "data.source", "data"),
         step=step,
         evidence=(evidence,),
         remedies=(Remedy(text="fill or leave out missing entries, and mend divisions by zero, before training"),),

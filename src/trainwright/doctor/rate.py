@@ -16,7 +16,7 @@ from trainwright.doctor.kinds_rate import LEARNING_RATE_TOO_HIGH, LEARNING_RATE_
 from trainwright.doctor.remedies import change_rate
 from trainwright.doctor.rule import Rule
 from trainwright.doctor.series import finite, level, mean, tail
-from trainwright.records import Chart, Evidence, Finding, StepProbe, StepRecord
+from trainwright.records import Chart, Event, Evidence, Finding, StepProbe, StepRecord
 
 DIVERGED_FACTOR = 3.0
 """A loss this many times that of the start and of a constant guess has diverged, though it may still be finite."""
@@ -52,6 +52,11 @@ def learning_rate_too_high(chart: Chart) -> Finding | None:
     worst = _overshoot(steps)
     bad = next((record for record in steps if not _is_finite(record)), None)
     reference = max(steps[0].loss, chart.info.constant_loss or steps[0].loss)
+    repaired = next((event for event in chart.events if _went_back(event)), None)
+    if repaired is not None and repaired.detail.get("grown"):
+        cause = Evidence(name=str(repaired.detail.get("cause")), value=True, step=repaired.step)
+        title = "the learning rate is too high: training diverged"
+        return _too_high(chart, title, repaired.step, [cause, *_grew(chart, _loss_before(steps, repaired.step))], worst)
     if bad is not None:
         before = [record for record in steps if record.step < bad.step]
         grown = max((abs(record.loss) for record in before[-20:]), default=0.0)
@@ -193,6 +198,15 @@ def _too_high(
         remedies=(change_rate(info, "lower the learning rate", factor=0.1 if diverged else 1 / 3),),
         confidence=0.95 if diverged else 0.8,
     )
+
+
+def _went_back(event: Event) -> bool:
+    """Say whether the run went back to earlier weights: what had grown does not show at its end any more."""
+    return event.name == "repair" and event.detail.get("action") == "go back" and bool(event.detail.get("applied"))
+
+
+def _loss_before(steps: Sequence[StepRecord], step: int) -> float:
+    return level([record for record in steps if record.step <= step][-20:])
 
 
 def _grew(chart: Chart, loss: float) -> list[Evidence]:

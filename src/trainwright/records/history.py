@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from trainwright.records.findings import Location
 from trainwright.records.run import RunInfo
 
 
@@ -71,8 +72,10 @@ class LayerStats:
     """One layer at one step, measured on the same reference samples each time, in evaluation mode.
 
     The `fraction`s count units (channels for a convolution): `dead_fraction` those at zero for every reference sample,
-    `zero_fraction` the share of zero activations. `weight_norm` and `gradient_norm` are None for layers without
-    parameters.
+    `on_fraction` those above zero for every one, `flat_fraction` those of a sigmoid or tanh that have no slope for
+    nearly every one; `zero_fraction` is the share of zero activations. `weight_norm` and `gradient_norm` are None for
+    layers without parameters. In a foreign loop the samples are those of some training steps, and `where` is the line
+    that calls the layer.
     """
 
     step: int
@@ -86,6 +89,9 @@ class LayerStats:
     dead_fraction: float
     weight_norm: float | None = None
     gradient_norm: float | None = None
+    on_fraction: float = 0.0
+    flat_fraction: float = 0.0
+    where: Location = Location()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -42,11 +42,21 @@ SightingName = Literal[
     "gradients-underflowed",  # facts: share, dtype
     "autocast-without-effect",  # facts: dtype
     "loss-without-graph",  # the backward pass was refused: nothing leads to a weight; facts: operation
+    "batch-norm-statistics-stale",  # far from the batches'; facts: shift, variance_ratio, momentum, features
     "batch-of-one-normalised",  # batch norm in training mode, on very few samples; facts: samples, values (a channel)
+    "units-alike",  # rows of a weight, equal at the start and after steps; facts: parameter, count, names, zero
+    "linear-in-a-row",  # facts: first, second (names of weights), sizes, pairs
+    "dropout-strong",  # facts: module, p, layers
+    "dropout-before-norm",  # facts: dropout, norm (modules), places
+    "outputs-alike",  # for all samples, though they differ; facts: variation, looks, module, layer (where it began)
+    "predictions-collapsed",  # one class, and sure of it; facts: class, samples, share (of it in labels), probability
     "keys-not-loaded",  # load_state_dict(strict=False); facts: missing, unexpected, total, names
     "worker-randomness-repeated",  # facts: share, workers
-    "batches-in-same-order",  # facts: epochs
-    "labels-in-blocks",  # batches of one pass hold few of its classes; facts: entropy (of a batch, over that of all)
+    "batches-in-same-order",  # facts: epochs, sampler, deliberate (nobody asked for another order)
+    "validation-overlaps-training",  # samples of two loaders; facts: found, asked, expected (a share), by_index
+    "held-out-answers",  # of a classifier, by evaluation; facts: right, asked (of the last evaluations)
+    "validation-prepared-differently",  # inputs; facts: those of watching.preparation
+    "labels-in-blocks",  # one class after the other; facts: entropy (of a batch, over that of all), batches, single
 ]
 
 

@@ -57,7 +57,11 @@ class TargetStats:
     variance for the squared error; None where it is not known. `mean` and `std` are over all values that
     count, and `rarest` and `commonest` the shares of the least and the most frequent value; None where nobody measured
     them, or there are too many values. `non_finite` counts the values that are NaN or infinite among all, and
-    `non_finite_sample` is the place of the first, None where there is none.
+    `non_finite_sample` is the place of the first, None where there is none. `farthest_share` is the share of the squared
+    distances from the median that the farthest 2 % of them carry, and `weight_order` the rank correlation of the loss's
+    class weights with how often each class comes; None where nobody measured them, or there are none. `weighted` says
+    that the loss has weights at all. `relation` says by how many standard deviations simple predictors guess the
+    labels of samples left out better than chance.
     """
 
     samples: int
@@ -72,6 +76,10 @@ class TargetStats:
     commonest: float | None = None
     non_finite: int = 0
     non_finite_sample: int | None = None
+    farthest_share: float | None = None
+    weight_order: float | None = None
+    weighted: bool = False
+    relation: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -143,9 +151,12 @@ class Ledger:
     """What became of every step. The books balance where `problems` is empty.
 
     `planned` is what the whole run was to make, `attempted` what was begun; each attempt was `performed`, `skipped`
-    (float16 overflowed under its scale) or `refused` (not finite: the run ends). `samples` counts what went through the
-    model in training, `planned_samples` what whole epochs hold (None where a run of a given number of steps stops
-    within one). `rate_deviation` is the largest relative difference between a rate that was used and the schedule's.
+    (float16 overflowed under its scale) or `refused` (not finite). A refused step ends the run, unless it was left out
+    for a sample that is no number (`bad_batches`) or the run went back to earlier weights (`repairs`, which a loss that
+    has grown may ask for too); `undone` counts the updates that were performed and then taken back. `samples` counts
+    what went through the model in training, `planned_samples` what whole epochs hold (None where a run of a given
+    number of steps stops within one). `rate_deviation` is the largest relative difference between a rate that was used
+    and the schedule's, times the factors of the repairs.
     """
 
     planned: int
@@ -158,6 +169,9 @@ class Ledger:
     planned_samples: int | None = None
     rate_deviation: float | None = None
     complete: bool = True  # the run went to its planned end
+    bad_batches: int = 0
+    repairs: int = 0
+    undone: int = 0
 
     @property
     def problems(self) -> tuple[str, ...]:
@@ -168,6 +182,14 @@ class Ledger:
                 f"{self.attempted} steps attempted, but {self.performed} performed + {self.skipped} skipped "
                 f"+ {self.refused} refused = {self.performed + self.skipped + self.refused}"
             )
+        ended = 0 if self.complete else 1
+        if self.refused > self.bad_batches + self.repairs + ended:
+            found.append(
+                f"{self.refused} steps refused, but {self.bad_batches} left out for their batch + {self.repairs} "
+                f"repaired + {ended} that ended the run"
+            )
+        if self.undone > self.performed:
+            found.append(f"{self.undone} updates undone, {self.performed} performed")
         if self.complete and self.attempted != self.planned:
             found.append(f"{self.planned} steps planned, {self.attempted} attempted, and yet the run went to its end")
         if self.attempted > self.planned:

@@ -22,7 +22,7 @@ from trainwright.report.summary import (
     verdict,
     worst_first,
 )
-from trainwright.report.tables import checks_table, facts_table, layers_table, settings_table
+from trainwright.report.tables import checks_table, facts_table, layers_table, repairs_table, settings_table
 
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
 
@@ -44,6 +44,7 @@ def render_html(
     judged = plural(len(chart.steps), "step") + (f" and {plural(judging, 'check')}" if judging else "")
     sections = [
         ("findings", "Findings", severity_counts(ordered), cards_html(ordered, sign=sign, judged=judged)),
+        ("repairs", "Repairs", "", repairs_table(chart)),
         ("curves", "Curves", "by optimizer step", figures_html(info, chart, ordered)),
         ("layers", "Layers", "", layers_table(chart) if chart.layers else ""),
         ("checks", "Checks", "", checks_table(checks) if checks else ""),

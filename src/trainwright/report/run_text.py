@@ -12,13 +12,22 @@ from trainwright.report.curves import Curve, decimate
 from trainwright.report.numbers import number
 from trainwright.report.safe import prose
 from trainwright.report.signs import DIM, SIGNS, paint
-from trainwright.report.summary import beside, best_values, head_facts, ledger_phrase, steps_phrase, time_phrase
-from trainwright.report.wrapping import clip, display_width
+from trainwright.report.summary import (
+    beside,
+    best_values,
+    head_facts,
+    ledger_phrase,
+    repairs_told,
+    steps_phrase,
+    time_phrase,
+)
+from trainwright.report.wrapping import clip, display_width, wrap
 
 _ROWS = 7
 _MARGIN = 9
 _MAX_COLUMNS = 80
 _LANE = "  findings"
+_MOST_REPAIRS = 10
 
 
 def head_lines(info: RunInfo, outcome: Outcome | None, chart: Chart, *, color: bool, width: int) -> list[str]:
@@ -51,6 +60,16 @@ def best_table(info: RunInfo, outcome: Outcome | None, chart: Chart, *, color: b
         numbers = "".join(f"   {cell:>{size}}" for cell, size in zip(row[1:], widths[1:], strict=True))
         lines.append(f"  {row[0]:<{max(widths[0], 10)}}{numbers}")
     return [paint(lines[0], DIM, color=color), *lines[1:]]
+
+
+def repair_lines(chart: Chart, *, color: bool, width: int) -> list[str]:
+    """Return what was done to put the run right, or would have been, a paragraph for each step where it was."""
+    told = repairs_told(chart)
+    lines = [f"  {paint('repairs', DIM, color=color)}"] if told else []
+    for step, text in told[:_MOST_REPAIRS]:
+        first, *rest = wrap(f"step {step:,}: {text}", max(width - 4, 20))
+        lines += [f"  {first}", *(f"    {line}" for line in rest)]
+    return [*lines, f"  and {len(told) - _MOST_REPAIRS} more"] if len(told) > _MOST_REPAIRS else lines
 
 
 def loss_curve(chart: Chart, findings: Sequence[Finding], *, color: bool, width: int) -> list[str]:

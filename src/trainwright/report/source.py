@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import linecache
 import os
 import stat
 import warnings
@@ -44,6 +45,8 @@ def read_source_line(where: Location) -> SourceLine | None:
 
 def _raw_line(file: str, line: int) -> str | None:
     try:
+        if not os.path.exists(file):
+            return _held_line(file, line)
         status = os.stat(file)
         if not stat.S_ISREG(status.st_mode) or status.st_size > MAX_BYTES:
             return None
@@ -53,6 +56,14 @@ def _raw_line(file: str, line: int) -> str | None:
         return None
     lines = content.removeprefix(b"\xef\xbb\xbf").split(b"\n")
     return lines[line - 1].decode("utf-8", errors="replace") if line <= len(lines) else None
+
+
+def _held_line(file: str, line: int) -> str | None:
+    """Return a line of what was never in a file, such as a notebook's cell: Python keeps its source for tracebacks."""
+    held = linecache.cache.get(file)
+    if held is None or len(held) != 4:
+        return None
+    return held[2][line - 1] if line <= len(held[2]) else None
 
 
 def _statement(raw: str) -> tuple[int, int]:

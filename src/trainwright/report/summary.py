@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 
-from trainwright.records import Chart, Finding, LayerStats, Outcome, RunInfo
+from trainwright.records import Chart, Event, Finding, LayerStats, Outcome, RunInfo
 from trainwright.records.findings import SEVERITIES
 from trainwright.report.numbers import duration, number, plural
 from trainwright.report.phrases import words
@@ -87,12 +87,26 @@ def ledger_phrase(outcome: Outcome | None, chart: Chart) -> str:
     said = [f"the books do not balance: {problem}" for problem in ledger.problems]
     if ledger.skipped:
         said.append(f"{number(ledger.performed)} performed, {number(ledger.skipped)} skipped by float16")
+    if ledger.bad_batches:
+        said.append(f"{plural(ledger.bad_batches, 'step')} left out for a sample that is not finite")
+    if ledger.repairs:
+        said.append(f"{plural(ledger.repairs, 'repair')}, {plural(ledger.undone, 'update')} undone")
     if ledger.clipped:
         said.append(f"{ledger.clipped / ledger.attempted:.0%} of the gradients clipped")
     last = chart.steps[-1] if chart.steps else None
     if last is not None and last.penalty is not None:
         said.append(f"penalty {number(chart.steps[0].penalty or 0.0)} at the start, {number(last.penalty)} at the end")
     return "; ".join(said)
+
+
+def repairs_told(chart: Chart) -> list[tuple[int, str]]:
+    """Return what was done to put the run right, or would have been, as (step, harmless text), in order."""
+    return [(event.step, prose(str(event.detail.get("text", "")))) for event in chart.events if _is_told(event)]
+
+
+def _is_told(event: Event) -> bool:
+    """Say whether an event is a repair; a sample that is left out again and again is told once."""
+    return event.name == "repair" and not event.detail.get("again")
 
 
 def time_phrase(outcome: Outcome | None, chart: Chart) -> str:
@@ -127,7 +141,9 @@ def _ended(outcome: Outcome | None, chart: Chart) -> str:
         return "not ended yet"
     if outcome.status == "finished":
         return "finished"
-    step = _divergence(chart) if outcome.status == "diverged" else None
+    step = None
+    if outcome.status == "diverged":  # our own loop ends there; others may have gone on for long
+        step = chart.last_step if outcome.ledger is not None else _divergence(chart)
     if step is None:
         step = outcome.steps or chart.last_step
     return outcome.status if step is None else f"{outcome.status} at step {number(step)}"

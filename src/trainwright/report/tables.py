@@ -11,7 +11,7 @@ from trainwright.report.checks_text import check_phrase, check_sign
 from trainwright.report.numbers import duration, number, percent
 from trainwright.report.phrases import place_phrase
 from trainwright.report.safe import markup, prose
-from trainwright.report.summary import newest_layers
+from trainwright.report.summary import newest_layers, repairs_told
 from trainwright.report.wrapping import clip
 
 _MAX_VALUE = 300
@@ -52,6 +52,13 @@ def layers_table(chart: Chart) -> str:
     steps = sorted({layer.step for layer in layers})
     when = f"step {number(steps[0])}" if len(steps) == 1 else f"steps {number(steps[0])} to {number(steps[-1])}"
     return html_table(head, rows, caption=f"Outputs of the layers at {when}", numeric=range(2, len(head)))
+
+
+def repairs_table(chart: Chart) -> str:
+    """Return what was done to put the run right, or would have been; "" where there was nothing to do."""
+    rows = [[number(step), text] for step, text in repairs_told(chart)]
+    caption = "What was done about numbers that were not finite, and a loss that grew"
+    return html_table(["step", "what"], rows, caption=caption) if rows else ""
 
 
 def settings_table(info: RunInfo) -> str:

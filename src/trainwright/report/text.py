@@ -8,7 +8,7 @@ from trainwright.records import Chart, CheckResult, Finding, Outcome, RunInfo
 from trainwright.report.checks_text import render_checks
 from trainwright.report.findings_text import finding_lines
 from trainwright.report.numbers import plural
-from trainwright.report.run_text import best_table, head_lines, loss_curve
+from trainwright.report.run_text import best_table, head_lines, loss_curve, repair_lines
 from trainwright.report.safe import prose
 from trainwright.report.signs import BOLD, HEALTHY, SIGNS, paint
 from trainwright.report.summary import severity_counts, verdict, worst_first
@@ -71,6 +71,7 @@ def render_run(
         head_lines(info, outcome, chart, color=color, width=width),
         best_table(info, outcome, chart, color=color),
         loss_curve(chart, findings, color=color, width=width),
+        repair_lines(chart, color=color, width=width),
         [_closing(findings, healthy=sign is HEALTHY, brief=brief, color=color, width=width)],
     ]
     if checks:

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from trainwright.records import Chart, Finding
 from trainwright.report.numbers import plural
+from trainwright.report.phrases import place_phrase, words
 from trainwright.report.safe import prose
 from trainwright.report.signs import BOLD, DIM, HEALTHY, SIGNS, paint
 from trainwright.report.summary import severity_counts, worst_first
-from trainwright.report.text import render_finding, render_headlines
+from trainwright.report.text import render_finding
 from trainwright.report.wrapping import wrap
+
+_LABEL = 13
+_NAMED = 3
+"""So many kinds are named where they share a reason not to be judged; of more, only the number is told."""
 
 
 def render_watch(
@@ -23,44 +28,82 @@ def render_watch(
     color: bool = False,
     width: int = 100,
 ) -> str:
-    """Return the report; with `brief` findings are named by their titles, for they have been shown in full."""
-    parts = [paint(seen_phrase(chart), BOLD, color=color)]
-    if findings and brief:
-        parts.append(render_headlines(findings, color=color, width=width))
-    elif findings:
-        parts += [render_finding(finding, color=color, width=width) for finding in worst_first(findings)]
-    loop = chart.info.loop
-    lines = []
-    if loop is not None and loop.steps:
-        lines += [f"looked for and not found: {plural(len(healthy), 'fault')}"] if healthy else []
-        lines += _reasons(not_judged, width)
-    lines += [f"not seen: {prose(text)}" for text in (loop.unseen if loop is not None else ())]
-    if lines:
-        wrapped = [piece for line in lines for piece in wrap(line, width)]
-        parts.append("\n".join(paint(line, DIM, color=color) for line in wrapped))
-    sign = SIGNS[worst_first(findings)[0].severity] if findings else HEALTHY
-    closing = severity_counts(findings) if findings else "no findings"
-    parts.append(f"{paint(sign.shape, sign.ansi, color=color)} {closing}")
-    return "\n\n".join(parts)
+    """Return the report. With `brief` findings are one line each, for they have been shown in full."""
+    ordered = worst_first(findings)
+    lines = [paint(seen_phrase(chart), BOLD, color=color)]
+    for finding in ordered if brief else ():
+        lines += _headline(finding, color=color, width=width)
+    if began(chart):
+        lines += _labelled("healthy", _healthy_phrase(healthy, brief=brief), color=color, width=width)
+        lines += _labelled("not judged", "; ".join(_reasons(not_judged)), color=color, width=width)
+    unseen = chart.info.loop.unseen if chart.info.loop is not None else ()
+    lines += _labelled("not seen", "; ".join(prose(text) for text in unseen), color=color, width=width)
+    lines.append(_closing(chart, ordered, color=color))
+    full = [] if brief else [render_finding(finding, color=color, width=width) for finding in ordered]
+    return "\n\n".join([*full, "\n".join(lines)])
 
 
 def seen_phrase(chart: Chart) -> str:
     """Return one line that says what was watched."""
     loop = chart.info.loop
-    if loop is None or (loop.steps == 0 and loop.backwards == 0):
-        return "trainwright: no training was seen"
-    seen = [f"{loop.steps:,} steps" if loop.steps != 1 else "1 step"]
+    if loop is None or not began(chart):
+        return "trainwright: torch was imported, and no training was seen: no backward pass, no step of an optimizer"
+    passes = "1 backward pass" if loop.backwards == 1 else f"{loop.backwards:,} backward passes"
+    seen = [plural(loop.steps, "step") if loop.steps else passes]
     if loop.epochs:
         seen.append(plural(loop.epochs, "epoch"))
     if chart.evals:
         seen.append(plural(len(chart.evals), "evaluation"))
     names = ", ".join(dict.fromkeys(optimizer.name for optimizer in loop.optimizers))
-    return f"trainwright: {', '.join(seen)} seen" + (f" ({names})" if names else "")
+    before = "" if loop.steps else ", before the first step of an optimizer"
+    return f"trainwright: {', '.join(seen)} seen" + (f" ({prose(names)})" if names and loop.steps else "") + before
 
 
-def _reasons(not_judged: Mapping[str, str], width: int) -> list[str]:
-    """Return one line for each reason, with how many kinds it kept from being judged."""
-    reasons: dict[str, int] = {}
-    for why in not_judged.values():
-        reasons[why] = reasons.get(why, 0) + 1
-    return [f"not judged: {count} {'fault' if count == 1 else 'faults'}, because {why}" for why, count in reasons.items()]
+def began(chart: Chart) -> bool:
+    """Say whether there was any training to judge."""
+    loop = chart.info.loop
+    return loop is not None and bool(loop.steps or loop.backwards)
+
+
+def _headline(finding: Finding, *, color: bool, width: int) -> Iterator[str]:
+    sign = SIGNS[finding.severity]
+    head = f"{sign.word}[{prose(finding.code)}]:"
+    place = place_phrase(finding.where, finding.step)
+    first, *rest = wrap(f"{head} {prose(finding.title)}" + (f" ({place})" if place else ""), width - 2)
+    yield f"  {paint(head, BOLD, sign.ansi, color=color)}{first[len(head) :]}"
+    yield from (f"    {line}" for line in rest)
+
+
+def _labelled(label: str, text: str, *, color: bool, width: int) -> Iterator[str]:
+    if not text:
+        return
+    first, *rest = wrap(text, max(width - _LABEL - 2, 20))
+    yield paint(f"  {f'{label}:':<{_LABEL}}{first}", DIM, color=color)
+    yield from (paint(f"{' ' * (_LABEL + 2)}{line}", DIM, color=color) for line in rest)
+
+
+def _healthy_phrase(healthy: Sequence[str], *, brief: bool) -> str:
+    if not healthy:
+        return ""
+    counted = f"{plural(len(healthy), 'fault')} looked for and not found"
+    return counted if brief else f"{counted}: {', '.join(words(kind) for kind in healthy)}"
+
+
+def _reasons(not_judged: Mapping[str, str]) -> Iterator[str]:
+    """Yield each reason with the kinds that it kept from being judged."""
+    reasons: dict[str, list[str]] = {}
+    for kind, why in not_judged.items():
+        reasons.setdefault(why, []).append(words(kind))
+    for why, kinds in reasons.items():
+        named = ", ".join(kinds) if len(kinds) <= _NAMED else plural(len(kinds), "fault")
+        yield f"{named}, because {prose(why)}"
+
+
+def _closing(chart: Chart, ordered: Sequence[Finding], *, color: bool) -> str:
+    if ordered:
+        sign, text = SIGNS[ordered[0].severity], severity_counts(ordered)
+    elif began(chart):
+        sign, text = HEALTHY, "no findings"
+    else:
+        sign, text = SIGNS["note"], "nothing to judge"
+    return f"{paint(sign.shape, sign.ansi, color=color)} {text}"

@@ -10,6 +10,7 @@ from trainwright.parts.penalties import Penalty
 from trainwright.records import Event, Finding
 from trainwright.stages.setup import Setup
 from trainwright.training.averaging import Average, ExponentialAverage, NoAverage, OptimizerAverage
+from trainwright.training.bad_samples import sound_rows
 from trainwright.training.clipping import Clip
 from trainwright.training.clock import Clock
 from trainwright.training.compiling import compile_model
@@ -19,8 +20,10 @@ from trainwright.training.history import History
 from trainwright.training.loop import Training
 from trainwright.training.precision import Precision
 from trainwright.training.rates import Rates
+from trainwright.training.repair import Repair
 from trainwright.training.step import TrainStep
 from trainwright.vitals.monitor import Monitor
+from trainwright.vitals.setup import constant_loss
 
 
 def assemble(
@@ -59,6 +62,7 @@ def assemble(
         monitor=Monitor(model, step.objective, level=setup.recipe.doctor.level, reference=setup.reference),
         history=history,
         average=_average(setup),
+        repair=_repair(setup),
     )
     return Course(
         training,
@@ -68,6 +72,7 @@ def assemble(
             task=info.task or "classification",
             target_std=setup.target_std,
             precision=precision,
+            finite_only=setup.recipe.doctor.repair == "apply",
         ),
         setup.splits,
         info=info,
@@ -90,6 +95,19 @@ def _average(setup: Setup) -> Average:
         return OptimizerAverage(setup.optimizer, setup.model, setup.splits["train"])
     decay = setup.recipe.train.ema
     return ExponentialAverage(setup.model, decay) if decay > 0 else NoAverage()
+
+
+def _repair(setup: Setup) -> Repair | None:
+    asked = setup.recipe.doctor.repair
+    if asked == "off":
+        return None
+    # Not what the doctor measured: the run must be the same whether it looks or not.
+    y = setup.splits["train"].take(_TARGETS)[1]
+    constant = constant_loss(y[sound_rows(y)], setup.info.loss) if bool(sound_rows(y).any()) else None
+    return Repair(apply=asked == "apply", constant_loss=constant)
+
+
+_TARGETS = 4_096  # enough to know the loss of a constant guess to a few percent
 
 
 def _compiled(setup: Setup, history: History) -> Callable[[torch.Tensor], torch.Tensor] | None:

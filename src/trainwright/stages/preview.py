@@ -107,6 +107,10 @@ def preview_model(recipe: Recipe, data_root: str | None = None, *, measure: bool
     foreseen = forecast(setup.model, plan, (x, y), train.batch_size, device)
     lines = [render_summary(seen, foreseen, available_bytes=free)]
     document: dict[str, Any] = {"model": seen, "memory": foreseen, "available_bytes": free}
+    if setup.recipe.doctor.repair == "apply":
+        kept = _kept_for_repair(setup, foreseen)
+        lines.append(f"with doctor.repair = 'apply': {bytes_text(kept)} beside it, two copies of the run's state")
+        document["repair_bytes"] = kept
     if not settings.checkpoint_activations:
         other = _with_recomputation(setup, (x, y), device)
         if other is not None:
@@ -121,6 +125,13 @@ def preview_model(recipe: Recipe, data_root: str | None = None, *, measure: bool
         lines.append(f"measured on real steps: {bytes_text(peak)}, {percent(foreseen.total / peak)} of it foreseen")
         document["measured_bytes"] = peak
     return ModelPreview(text="\n".join(lines), document=to_plain(document, strict=True))
+
+
+def _kept_for_repair(setup: Setup, foreseen: MemoryForecast) -> int:
+    """Return the bytes of the states that a run keeps to go back to."""
+    weights = foreseen.parameters + foreseen.buffers
+    averaged = weights if setup.recipe.train.ema > 0 else 0
+    return 2 * (weights + foreseen.optimizer_state + averaged)
 
 
 def _with_recomputation(

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from trainwright.doctor.diagnose import examine, settled
+from trainwright.doctor.repairs import marked
 from trainwright.errors import RunError
 from trainwright.records import CheckResult, from_plain, to_plain
 from trainwright.report.html import render_html
@@ -37,7 +38,8 @@ def report_run(folder: Path, page: Path | None = None, *, color: bool = False, w
     verified = _verified(stored)
     judged = {*examination.healthy, *(finding.kind for finding in examination.findings)}
     before = [finding for check in verified for finding in check.findings if finding.kind not in judged]
-    findings = stored.findings if stored.outcome else settled([*before, *examination.findings])
+    judged_now = settled([*before, *examination.findings])
+    findings = stored.findings if stored.outcome else marked(judged_now, stored.chart.events)
     checks = (*verified, *examination.checks())
     target = page if page is not None else folder / "report.html"
     html = render_html(

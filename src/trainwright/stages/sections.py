@@ -96,9 +96,13 @@ class TrainSection(Section):
 
 
 class DoctorSection(Section):
-    """How closely the run is watched."""
+    """How closely the run is watched, and what is done about what would end it.
+
+    "suggest" leaves the run as it is and costs nothing, so it is the default; "apply" makes the result depend on it.
+    """
 
     level: Literal["off", "light", "full"] = "light"
+    repair: Literal["off", "suggest", "apply"] = "suggest"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -14,6 +14,7 @@ from torch import nn
 
 from trainwright import __version__
 from trainwright.doctor.diagnose import diagnose
+from trainwright.doctor.repairs import skipping
 from trainwright.errors import UsageError
 from trainwright.parts import losses
 from trainwright.randomness import isolated
@@ -163,7 +164,7 @@ def carry_out(
 ) -> Run:
     """Refuse what cannot train, then train, keeping the run in `folder` where there is one. `clock` times the steps."""
     info, settings = setup.info, setup.recipe.train
-    blocking = [finding for finding in diagnose(Chart(info=info)) if finding.kind in _BLOCKING]
+    blocking = _blocking(diagnose(Chart(info=info)), setup.recipe.doctor.repair)
     if blocking:
         outcome = Outcome(status="stopped", reason=f"not started: {blocking[0].title}")
         return Run(
@@ -240,7 +241,19 @@ def _verified(setup: Setup, history: History) -> Sequence[Finding]:
 
 
 _BLOCKING = ("labels-out-of-range", "non-finite-input", "non-finite-targets")
-"""Findings with which no step can be made."""
+"""Findings with which no step can be made ..."""
+_REPAIRABLE = ("non-finite-input", "non-finite-targets")
+"""... unless batches with such samples are left out."""
+
+
+def _blocking(found: Sequence[Finding], repair: str) -> list[Finding]:
+    """Return what of `found` keeps a run from starting, with what would let it start."""
+    blocking = [finding for finding in found if finding.kind in _BLOCKING]
+    if repair == "apply":
+        return [finding for finding in blocking if finding.kind not in _REPAIRABLE]
+    if repair == "suggest":
+        return [skipping(finding) if finding.kind in _REPAIRABLE else finding for finding in blocking]
+    return blocking
 
 
 @contextmanager

@@ -18,6 +18,7 @@ from trainwright.data.feed import Feed
 from trainwright.parts.optimizers import averaged
 from trainwright.randomness import isolated
 from trainwright.tensors import buffers_restored, copy_state, evaluating
+from trainwright.training.bad_samples import sound_rows
 
 
 class Average(Protocol):
@@ -31,6 +32,14 @@ class Average(Protocol):
         """Return a context in which the model holds the weights to evaluate and to keep."""
         ...
 
+    def kept(self) -> Any:
+        """Return a copy of what the average itself holds, beside the model and the optimizer."""
+        ...
+
+    def put_back(self, kept: Any) -> None:
+        """Go back to what `kept` gave, which later updates leave alone."""
+        ...
+
 
 class NoAverage:
     """Evaluation sees the weights as they are."""
@@ -42,6 +51,12 @@ class NoAverage:
     def shown(self) -> Iterator[None]:
         """Leave the model as it is."""
         yield
+
+    def kept(self) -> None:
+        """Nothing to keep."""
+
+    def put_back(self, kept: None) -> None:
+        """Nothing to put back."""
 
 
 class ExponentialAverage:
@@ -78,6 +93,16 @@ class ExponentialAverage:
         finally:
             self.model.load_state_dict(trained)
 
+    def kept(self) -> tuple[int, dict[str, torch.Tensor]]:
+        """Return the count of updates and a copy of the average."""
+        return self.updates, {name: value.clone() for name, value in self.state.items()}
+
+    def put_back(self, kept: tuple[int, dict[str, torch.Tensor]]) -> None:
+        """Go back to a count of updates and an average."""
+        self.updates = kept[0]
+        for name, value in kept[1].items():
+            self.state[name].copy_(value)
+
 
 class OptimizerAverage:
     """The average that a schedule-free optimizer keeps itself, shown by its `eval()`.
@@ -102,6 +127,12 @@ class OptimizerAverage:
             refresh_statistics(self.model, self.batches)
             yield
 
+    def kept(self) -> None:
+        """Nothing to keep: the average is the optimizer's."""
+
+    def put_back(self, kept: None) -> None:
+        """Nothing to put back."""
+
 
 _REFRESH_BATCHES = 50
 
@@ -122,6 +153,7 @@ def refresh_statistics(model: nn.Module, batches: Feed) -> None:
             norm.train()
             norm.momentum = None
         for x, _ in islice(batches.epoch(0), _REFRESH_BATCHES):
-            model(x)
+            if bool(sound_rows(x).all()):  # one value that is no number would be in all statistics
+                model(x)
     for norm, momentum in zip(norms, momenta, strict=True):
         norm.momentum = momentum

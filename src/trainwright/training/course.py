@@ -11,6 +11,7 @@ import torch
 
 from trainwright.data.feed import Feed
 from trainwright.doctor.diagnose import diagnose, examine, settled
+from trainwright.doctor.repairs import marked
 from trainwright.records import EvalRecord, Event, Finding, Outcome, RunInfo, Status, to_plain
 from trainwright.tensors import copy_state, digest
 from trainwright.training.evaluate import MOST_TRAINING_TARGETS, Evaluator
@@ -64,6 +65,7 @@ class Course:
         self.best_state: State = {}
         self.best_values: Mapping[str, float] | None = None  # of `best_state` on the split that it was chosen by
         self._announced: set[str] = set()
+        self._left_out: set[str] = set()  # splits of which samples were left out of an evaluation
         self._next_visit = 0
 
     def run(self) -> Conclusion:
@@ -87,10 +89,13 @@ class Course:
                 self._visit(record.step)
         except KeyboardInterrupt:
             status, reason = "interrupted", "interrupted from the keyboard"
-        steps = len(history.steps)
+        repair, steps = self.training.repair, len(history.steps)
         if self.training.diverged is not None:
-            steps -= 1  # the last one was refused
-            status, reason = "diverged", f"the {self.training.diverged} was not finite at step {steps}"
+            steps -= steps - 1 in self.training.refused
+            status, reason = "diverged", _diverged(self.training.diverged, history.steps[-1].step)
+        elif repair is not None:
+            repair.end(self.training)
+            reason = "; ".join(filter(None, (reason, repair.summary())))
 
         last = copy_state(model)
         self._keep("last", last, steps)
@@ -116,7 +121,9 @@ class Course:
             seconds=time.perf_counter() - started,
         )
         return Conclusion(
-            outcome=outcome, findings=tuple(settled([*lasting, *examination.findings])), digest=digest(last)
+            outcome=outcome,
+            findings=tuple(marked(settled([*lasting, *examination.findings]), history.events)),
+            digest=digest(last),
         )
 
     def _evaluate(self, step: int, epoch: float) -> None:
@@ -125,6 +132,7 @@ class Course:
             record = self.evaluator(self.splits[self.judged_by], split=self.judged_by, step=step, epoch=epoch)
             better = copy_state(self.training.model) if self.best.improves(record.loss) else None
         self.training.history.append(record)
+        self._note_left_out(record)
         self.best = self.best.update(record.loss, step)
         if better is not None:
             self.best_state, self.best_values = better, _values(record)
@@ -139,7 +147,19 @@ class Course:
         epoch = step / self.training.steps_per_epoch
         most = MOST_TRAINING_TARGETS if split != self.judged_by and split == "train" else None
         record = self.evaluator(self.splits[split], split=split, step=step, epoch=epoch, most_targets=most)
+        if most is None:
+            self._note_left_out(record)
         return _values(record)
+
+    def _note_left_out(self, record: EvalRecord) -> None:
+        """Put on record, once for each split, that not all of its samples were measured."""
+        missing = self.splits[record.split].samples - record.samples
+        if not self.evaluator.finite_only or missing == 0 or record.split in self._left_out:
+            return
+        self._left_out.add(record.split)
+        said = f"left {missing:,} of the {record.split} split's samples, which are not finite, out of its evaluation"
+        detail = {"text": said, "applied": True, "action": "leave out", "split": record.split, "samples": missing}
+        self.training.history.append(Event(step=record.step, name="repair", detail=detail))
 
     def _keep(self, name: str, state: State, step: int, **facts: Any) -> None:
         if self.keep is not None:
@@ -148,7 +168,11 @@ class Course:
 
     def _visit(self, step: int) -> None:
         """Let the doctor look at the run so far: ever more rarely, so that all visits together cost O(steps)."""
-        if step < self._next_visit or self.training.monitor.level == "off":
+        newest = self.training.history.events[-1:]
+        repaired = any(
+            event.name == "repair" and event.step == step and not event.detail.get("again") for event in newest
+        )
+        if (step < self._next_visit and not repaired) or self.training.monitor.level == "off":
             return
         self._next_visit = max(step + 10, int(step * 1.15))
         self._announce(diagnose(self.training.history.chart(self.info)), step)
@@ -159,6 +183,12 @@ class Course:
             if finding.kind not in self._announced:
                 self._announced.add(finding.kind)
                 self.training.history.append(Event(step=step, name="finding", detail=to_plain(finding)))
+
+
+def _diverged(why: str, step: int) -> str:
+    """Return why a run diverged, with the step put where it belongs: behind what happened there."""
+    what, mark, rest = why.partition(";")
+    return f"{what} at step {step}{mark}{rest}"
 
 
 def _values(record: EvalRecord) -> dict[str, float]:

@@ -15,6 +15,7 @@ from trainwright.parts.losses import items
 from trainwright.randomness import isolated
 from trainwright.records import EvalRecord, Task
 from trainwright.tensors import buffers_restored, evaluating
+from trainwright.training.bad_samples import sound_rows
 from trainwright.training.metrics import Metrics, metric_name
 from trainwright.training.precision import Precision
 
@@ -27,7 +28,8 @@ class Evaluator:
     """Measures a model: its loss, and the task's metrics ("accuracy", or "rmse" in the user's units).
 
     `target_std` holds the standard deviation that each target column was divided by. The loss is the one of training
-    without what belongs to training alone (label smoothing).
+    without what belongs to training alone (label smoothing). With `finite_only`, samples with an input or a target that
+    is NaN or infinite are left out; a record's `samples` counts those that were measured.
     """
 
     def __init__(
@@ -38,12 +40,14 @@ class Evaluator:
         task: Task,
         target_std: Sequence[float] = (1.0,),
         precision: Precision | None = None,
+        finite_only: bool = False,
     ) -> None:
         self.model = model
         self.loss = loss
         self.task: Task = task
         self.target_std = target_std
         self.precision = Precision() if precision is None else precision
+        self.finite_only = finite_only
 
     @property
     def metric(self) -> str:
@@ -73,6 +77,12 @@ class Evaluator:
                     every = -(-batches.samples * y[:1].numel() // most_targets)
                 if place % every != 0:
                     continue
+                if self.finite_only:
+                    sound = sound_rows(x) & sound_rows(y)
+                    if not bool(sound.all()):  # syncs an accelerator
+                        x, y = x[sound], y[sound]
+                    if len(x) == 0:
+                        continue
                 with self.precision.autocast():
                     output = self.model(x)
                 output = self.precision.full(output)

@@ -15,6 +15,7 @@ from trainwright.data.feed import Feed
 from trainwright.records import StepRecord
 from trainwright.training.averaging import Average, NoAverage
 from trainwright.training.history import History
+from trainwright.training.repair import Repair
 from trainwright.training.result import Batch, StepResult
 from trainwright.training.step import TrainStep
 from trainwright.vitals.monitor import Monitor
@@ -25,7 +26,8 @@ class Training:
     """One model being trained: the batches, the step, what watches it, and what it has seen so far.
 
     Each update is made on `accumulate` batches together; the last update of an epoch takes what is left. `steps`, where
-    it is given, ends the run after so many updates, in the middle of an epoch if need be.
+    it is given, ends the run after so many updates, in the middle of an epoch if need be. `repair` says what is done
+    about numbers that are not finite, and a loss that grows; without it the first such number ends the run.
     """
 
     def __init__(
@@ -40,6 +42,7 @@ class Training:
         accumulate: int = 1,
         steps: int | None = None,
         average: Average | None = None,
+        repair: Repair | None = None,
     ) -> None:
         self.model = model
         self.batches = batches
@@ -50,7 +53,9 @@ class Training:
         self.accumulate = accumulate
         self.steps_limit = steps
         self.average = NoAverage() if average is None else average
-        self.diverged: str | None = None  # "loss" or "gradient", once it was not finite
+        self.repair = repair
+        self.refused: list[int] = []  # the steps whose loss or gradient was not finite
+        self.diverged: str | None = None  # why the run ended before its time, in words
 
     @property
     def steps_per_epoch(self) -> int:
@@ -63,7 +68,7 @@ class Training:
         return self.steps_limit or self.epochs * self.steps_per_epoch
 
     def steps(self) -> Iterator[StepRecord]:
-        """Make every step of the run, yielding its record. Ends early, with `diverged` set, on a non-finite number."""
+        """Make every step of the run, yielding its record. Ends early, with `diverged` set, where it cannot go on."""
         if not self.model.training:
             self.model.train()  # the root alone decides: a part that was put into eval mode on purpose stays in it
         number = 0
@@ -75,6 +80,8 @@ class Training:
                 self.step.clock.lap("data")
                 if not taken:
                     break
+                if self.repair is not None:
+                    self.repair.before(self, number)
                 yield self._one(taken, number, epoch)
                 if self.diverged is not None:
                     return
@@ -114,9 +121,12 @@ class Training:
         )
         self.history.append(record)
         if result.refused is not None:
-            self.diverged = result.refused
+            self.refused.append(number)
             x, y = batches[result.batch]
             self.history.append(locate(self.model, self.step.loss, x, y, step=number, seed=self.step.seed))
+            self.diverged = f"the {result.refused} was not finite"
+        if self.repair is not None:
+            self.diverged = self.repair.after(self, record, batches, result.refused)
         self.step.clock.lap("doctor")
         return record
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 
 from trainwright.parts.optimizers import set_momentum
@@ -13,7 +15,8 @@ class Rates:
 
     Each group keeps its own initial rate; the schedule gives a common multiple. `performed` counts updates really made:
     one that float16 skipped leaves a warmup where it was, while the decay follows the attempts, so that a run with
-    skipped steps still ends where its schedule ends.
+    skipped steps still ends where its schedule ends. `lowered` holds (first step, factor): from that step on every rate
+    is multiplied by the factor, whatever the schedule gives, and by those before it.
     """
 
     def __init__(self, optimizer: torch.optim.Optimizer, schedule: Schedule, *, planned_steps: int) -> None:
@@ -25,15 +28,20 @@ class Rates:
         self.base_rate = asked if asked in self.base_rates else self.base_rates[0]
         self.plateau = schedule.plateau
         self.performed = 0
+        self.lowered: list[tuple[int, float]] = []
 
     def multiple(self, step: int) -> float:
         """Return the multiple of each group's own rate at `step` (from 0)."""
-        multiple = self.planned_multiple(step, self.performed)
+        multiple = self.planned_multiple(step, self.performed) * self.factor(step)
         return multiple * self.plateau.multiple if self.plateau is not None else multiple
 
     def planned_multiple(self, step: int, performed: int) -> float:
         """Return what the schedule alone gives for `step`, after so many updates really made."""
         return self.schedule.multiple(*(fraction_of(count, self.planned_steps) for count in (step, performed)))
+
+    def factor(self, step: int) -> float:
+        """Return the product of the factors in force at `step`."""
+        return math.prod(factor for first, factor in self.lowered if first <= step)
 
     @property
     def used(self) -> float:

@@ -8,6 +8,8 @@ from typing import Literal
 import torch
 
 Batch = tuple[torch.Tensor, torch.Tensor]
+Refused = Literal["loss", "gradient"] | None
+"""What of a step was not finite, so that no update was made."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,7 +28,7 @@ class StepResult:
     clipped_norm: torch.Tensor | None = None
     clipped: bool = False
     skipped: bool = False
-    refused: Literal["loss", "gradient"] | None = None
+    refused: Refused = None
     batch: int = 0
 
 

@@ -15,6 +15,9 @@ import torch
 _ENGINES = tuple(f"{path}{os.sep}" for path in (Path(torch.__file__).parent, Path(__file__).parents[1]))
 _INSTALLED = tuple({f"{sysconfig.get_path(name)}{os.sep}" for name in ("purelib", "platlib", "stdlib")})
 
+CUTS = re.compile(r"\.detach\(|\.data\b|no_grad|inference_mode|\.item\(|\.numpy\(|\.tolist\(|torch\.tensor\(|argmax\(")
+"""What ends the graph of autograd, as it is written in Python."""
+
 
 def standing(file: str) -> int:
     """Return whose a file is: 0 the user's own, 1 an installed library's, 2 torch's or this library's, or no file."""

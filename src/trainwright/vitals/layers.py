@@ -53,12 +53,13 @@ def measure_layer(path: str, module: nn.Module, output: torch.Tensor, step: int,
     units = unit_dimension(output, channels_first)
     zero = output == 0
     others = [dimension for dimension in range(output.dim()) if dimension != units]
-    dead = zero.all(dim=tuple(others))
+    dead, on = zero.all(dim=tuple(others)), (output > 0).all(dim=tuple(others))
     parameters = list(module.parameters(recurse=False))
     gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
+    gradients = [gradient for gradient in gradients if not gradient.is_sparse]
     # One transfer for all numbers of the layer: on an accelerator each float() would wait on its own.
-    mean, std, zeros, dead_units = torch.stack(
-        [output.mean(), output.std(correction=0), zero.double().mean(), dead.double().mean()]
+    mean, std, zeros, dead_units, on_units = torch.stack(
+        [output.mean(), output.std(correction=0), zero.double().mean(), dead.double().mean(), on.double().mean()]
     ).tolist()
     return LayerStats(
         step=step,
@@ -70,6 +71,7 @@ def measure_layer(path: str, module: nn.Module, output: torch.Tensor, step: int,
         std=std,
         zero_fraction=zeros,
         dead_fraction=dead_units,
+        on_fraction=on_units,
         weight_norm=float(global_norm(parameter.detach() for parameter in parameters)) if parameters else None,
         gradient_norm=float(global_norm(gradients)) if gradients else None,
     )

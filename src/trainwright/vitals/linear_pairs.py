@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -44,11 +44,14 @@ def linear_pairs(model: nn.Module, output: Callable[[], Any]) -> tuple[LinearPai
     `output` passes samples through the model; dropout must be off, else it stands in between. A layer between two wider
     ends is a bottleneck: it is there to save parameters. Grouped convolutions factorise on purpose, too.
     """
-    weights = dict(model.named_parameters())
-    names = {id(parameter): name for name, parameter in weights.items()}
     with torch.enable_grad():
-        found = output()
-    nodes = _nodes(found)
+        return linear_pairs_behind(output(), dict(model.named_parameters()))
+
+
+def linear_pairs_behind(output: Any, weights: Mapping[str, torch.Tensor]) -> tuple[LinearPair, ...]:
+    """Return the same pairs among `weights` by name, read from the graph behind an output that is there already."""
+    names = {id(parameter): name for name, parameter in weights.items()}
+    nodes = _nodes(output)
     uses: dict[Any, int] = {}
     for node in nodes:
         for before, _ in node.next_functions:

@@ -21,7 +21,8 @@ WEIGHTED = (
 """Layers whose outputs are compared over depth."""
 FLAT = 0.01
 """Share of its largest slope below which a sigmoid or tanh is flat."""
-_MOSTLY = 0.95
+MOSTLY = 0.95
+"""Share of samples for which a unit is flat that counts as flat."""
 _ACTIVATIONS: dict[str, tuple[str, Callable[[torch.Tensor], torch.Tensor]]] = {
     "SoftmaxBackward": ("softmax", lambda z: z.softmax(1 if z.dim() > 1 else 0)),
     "SigmoidBackward": ("sigmoid", torch.sigmoid),
@@ -110,7 +111,7 @@ def _signal(entry: _Kept) -> LayerSignal:
         dead, on = (float(each.all(1).double().mean()) for each in (units == 0, units > 0))
     elif entry.kind in ("Sigmoid", "Tanh"):
         slope = 4 * units * (1 - units) if entry.kind == "Sigmoid" else 1 - units.square()
-        flat = float(((slope < FLAT).double().mean(1) >= _MOSTLY).double().mean())
+        flat = float(((slope < FLAT).double().mean(1) >= MOSTLY).double().mean())
     return LayerSignal(
         module=entry.module,
         kind=entry.kind,

@@ -6,6 +6,7 @@ code that is being compiled or scripted it is the original and nothing else.
 
 from __future__ import annotations
 
+import sys
 import threading
 from collections.abc import Callable
 from typing import Any
@@ -41,10 +42,13 @@ def attach(tape: Tape) -> Callable[[], None]:
     patches.replace(nn.Module, "zero_grad", tell.after("zeroed"))
     patches.replace(nn.Module, "train", tell.outermost("mode_changed"))
     patches.replace(nn.Module, "load_state_dict", tell.after("weights_loaded"))
+    patches.replace(nn.Module, "__init__", tell.after("module_made"))
+    for name in [name for name in vars(nn.init) if name.endswith("_") and not name.startswith("_")]:
+        patches.replace(nn.init, name, tell.after("initialised"))
     patches.replace(lr_scheduler.LRScheduler, "load_state_dict", tell.after("state_loaded"))
     patches.replace(clip_grad, "_clip_grads_with_norm_", tell.after("clipped"))
-    patches.replace(clip_grad, "clip_grad_value_", tell.after("clipped"))
-    patches.replace(nn.utils, "clip_grad_value_", tell.after("clipped"))
+    patches.replace(clip_grad, "clip_grad_value_", tell.clipped_values)
+    patches.replace(nn.utils, "clip_grad_value_", tell.clipped_values)
     for scheduler in _schedulers():
         if "__init__" in vars(scheduler):
             patches.replace(scheduler, "__init__", tell.outermost("scheduler_made"))
@@ -54,11 +58,19 @@ def attach(tape: Tape) -> Callable[[], None]:
         patches.replace(torch.amp.GradScaler, name, tell.around(f"scaler_{name.strip('_')}"))
     patches.replace(torch.no_grad, "__enter__", tell.gradients_off)
     patches.replace(torch.inference_mode, "__enter__", tell.gradients_off)
+    patches.replace(DataLoader, "__init__", tell.after("loader_made"))
     patches.replace(DataLoader, "__iter__", tell.after("epoch_begins"))
     patches.replace(dataloader._BaseDataLoaderIter, "__next__", tell.drawn)
     for name in sorted({name for function, name in LOSSES.items() if getattr(nn.functional, name, None) is function}):
         patches.replace(nn.functional, name, tell.loss(name))
+    for name in ("dropout", "dropout1d", "dropout2d", "dropout3d", "alpha_dropout", "feature_alpha_dropout"):
+        patches.replace(nn.functional, name, tell.dropped)
+    patches.replace(nn.functional, "scaled_dot_product_attention", tell.attended)
+    patches.replace(torch.autocast, "__enter__", tell.after("autocast_entered"))
     patches.replace(torch, "compile", tell.after("compiled"))
+    compiler = sys.modules.get("torch._dynamo.eval_frame")
+    if compiler is not None:  # something may have been compiled already
+        patches.replace(compiler.OptimizedModule, "__call__", tell.compiled_call)
     patches.replace(torch.jit, "script", tell.suspended(patches))
     hooks = [
         register_optimizer_step_pre_hook(tell.step_begins),
@@ -92,11 +104,13 @@ class _Teller:
         self._thread = threading.get_ident()
         self._inside = False  # of a call whose own calls are its own business
 
-    def _listening(self) -> bool:
-        tape = self._tape
-        if torch.compiler.is_compiling():  # first: what is compiled must not even look at the tape
+    def _listening(
+        self, compiling: Callable[[], bool] = torch.compiler.is_compiling, thread: Callable[[], int] = threading.get_ident
+    ) -> bool:
+        if compiling():  # first: what is compiled must not even look at the tape
             return False
-        return tape.on and not tape.busy and threading.get_ident() == self._thread
+        tape = self._tape
+        return tape.on and not tape.busy and thread() == self._thread
 
     def after(self, event: str) -> Callable[[Any], Any]:
         """Tell `event(result, *arguments, **named)` after each call."""
@@ -230,6 +244,43 @@ class _Teller:
 
         return __enter__
 
+    def dropped(self, original: Any) -> Any:
+        """`F.dropout`: of interest only inside of a model in evaluation mode."""
+        tape, listening = self._tape, self._listening
+
+        def dropout(input: Any, p: float = 0.5, training: bool = True, *rest: Any, **named: Any) -> Any:
+            if training and tape.models.evaluates and p > 0 and listening():
+                tape.tell("dropped")
+            return original(input, p, training, *rest, **named)
+
+        return dropout
+
+    def attended(self, original: Any) -> Any:
+        """`F.scaled_dot_product_attention`, whose dropout knows no mode."""
+        tape, listening = self._tape, self._listening
+
+        def scaled_dot_product_attention(*arguments: Any, **named: Any) -> Any:
+            if tape.models.evaluates and listening():
+                if (named.get("dropout_p") or (arguments[4] if len(arguments) > 4 else 0.0)) > 0:
+                    tape.tell("dropped")
+            return original(*arguments, **named)
+
+        return scaled_dot_product_attention
+
+    def clipped_values(self, original: Any) -> Any:
+        """`clip_grad_value_`: a generator can be read once, so it is read here, for both."""
+        tape, listening = self._tape, self._listening
+
+        def clip_grad_value_(parameters: Any, *arguments: Any, **named: Any) -> Any:
+            if not listening():
+                return original(parameters, *arguments, **named)
+            tensors = [parameters] if isinstance(parameters, torch.Tensor) else list(parameters)
+            result = original(tensors, *arguments, **named)
+            tape.tell("clipped", result, tensors)
+            return result
+
+        return clip_grad_value_
+
     def drawn(self, original: Any) -> Any:
         """The next batch of a loader, with the time that it took."""
         tape, listening = self._tape, self._listening
@@ -238,19 +289,40 @@ class _Teller:
             if not listening():
                 return original(self)
             started = tape.clock()
-            batch = original(self)  # StopIteration ends the epoch, and is told by the next one's beginning
+            try:
+                batch = original(self)
+            except StopIteration:
+                tape.tell("batches_over", self)
+                raise
             tape.tell("batch_drawn", self, batch, tape.clock() - started)
             return batch
 
         return __next__
 
+    def compiled_call(self, original: Any) -> Any:
+        """A call of a compiled module, which does not go together with hooks on all modules."""
+        tape, listening = self._tape, self._listening
+
+        def __call__(self: Any, *arguments: Any, **named: Any) -> Any:
+            if not tape.compiles and listening():
+                tape.tell("compiled", None)
+            return original(self, *arguments, **named)
+
+        return __call__
+
     def suspended(self, patches: Patches) -> Callable[[Any], Any]:
         """`torch.jit.script` reads the source of what it meets: it meets the originals."""
 
         def make(original: Any) -> Any:
-            def script(*arguments: Any, **named: Any) -> Any:
-                with patches.lifted():
-                    return original(*arguments, **named)
+            def script(
+                obj: Any,
+                optimize: None = None,
+                _frames_up: int = 0,
+                _rcb: Any = None,
+                example_inputs: Any = None,
+            ) -> Any:
+                with patches.lifted():  # one more frame lies between it and the names that the code uses
+                    return original(obj, optimize, _frames_up + 1, _rcb, example_inputs)
 
             return script
 

@@ -12,6 +12,8 @@ from typing import Any
 
 import torch
 
+Number = float | torch.Tensor
+"""A value that is known already, or one that lies on an accelerator."""
 Take = Callable[[list[float]], None]
 
 
@@ -21,17 +23,16 @@ class Delayed:
     def __init__(self) -> None:
         self._waiting: deque[tuple[Any, torch.Tensor, Take]] = deque()
 
-    def read(self, values: Sequence[torch.Tensor], take: Take) -> None:
-        """Give the numbers of 0-dimensional `values` to `take`: now, or when `poll` finds them arrived."""
-        if not values:
-            take([])
-            return
-        if all(value.device.type == "cpu" for value in values):
+    def read(self, values: Sequence[Number], take: Take) -> None:
+        """Give `values`, numbers or 0-dimensional tensors, to `take`: now, or when `poll` finds them arrived."""
+        away = [value for value in values if isinstance(value, torch.Tensor) and not value.is_cpu]
+        if not away:
             take([float(value) for value in values])
             return
-        device = next(value.device for value in values if value.device.type != "cpu")
+        device = away[0].device
         wide = torch.float64 if device.type == "cuda" else torch.float32  # Metal has no float64
-        together = torch.stack([value.detach().to(device, wide, non_blocking=True) for value in values])
+        tensors = [torch.as_tensor(value).detach() for value in values]
+        together = torch.stack([value.to(device, wide, non_blocking=True) for value in tensors])
         if device.type != "cuda":
             take(together.tolist())  # syncs: devices other than CUDA's have no events to ask
             return

@@ -9,16 +9,16 @@ class Frames:
     """Autograd's own record of frames, on between `begin` and `end`; a user who wants it keeps it."""
 
     def __init__(self) -> None:
-        self._on = False
+        self.on = False
 
     def begin(self) -> None:
         """Remember lines from now on, if nobody does already."""
         if not torch.is_anomaly_enabled():
             torch.autograd.set_detect_anomaly(True, check_nan=False)
-            self._on = True
+            self.on = True
 
     def end(self) -> None:
         """Stop, unless somebody has asked for more in the meantime."""
-        if self._on and torch.is_anomaly_enabled() and not torch.is_anomaly_check_nan_enabled():
+        if self.on and torch.is_anomaly_enabled() and not torch.is_anomaly_check_nan_enabled():
             torch.autograd.set_detect_anomaly(False)
-        self._on = False
+        self.on = False

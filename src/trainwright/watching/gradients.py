@@ -27,6 +27,9 @@ class GradientBooks:
     def __init__(self, sightings: Sightings) -> None:
         self._sightings = sightings
         self.owners: dict[int, Owner] = {}
+        self._living: list[Owner] = []
+        self._clipped: dict[tuple[int, int], list[Owner]] = {}  # by how many parameters, and which comes first
+        self._carrying: set[int] = set()  # the optimizers that used gradients again
         self.backwards = 0
         self.steps = 0
         self._retained = False
@@ -46,7 +49,8 @@ class GradientBooks:
             elif owner.backwards and not owner.zeroed_last and not owner.stands():
                 owner.touched = True
             owner.before = owner.state()
-        self._raw = loss is not None and not retained and not _divided(loss.grad_fn)
+        formative = self.backwards <= FORMATIVE
+        self._raw = formative and loss is not None and not retained and not _divided(loss.grad_fn)
 
     def backward_ends(self) -> None:
         """Gradients have been added."""
@@ -73,8 +77,15 @@ class GradientBooks:
 
     def clipped(self, parameters: Sequence[torch.Tensor]) -> list[Owner]:
         """Gradients were clipped, had there been any; return the optimizers that hold the parameters."""
-        given = {id(parameter) for parameter in parameters}
-        owners = [owner for owner in self._alive() if any(id(own) in given for own in _some(owner))]
+        if not parameters:
+            self._sightings.note("clipping-without-gradients", caller(), {"empty": True})
+            return []
+        key = (len(parameters), id(parameters[0]))
+        owners = self._clipped.get(key, [])
+        if not owners or self.backwards < FORMATIVE:
+            given = {id(parameter) for parameter in parameters}
+            owners = [owner for owner in self._alive() if any(id(own) in given for own in _some(owner))]
+            self._clipped[key] = owners
         for owner in owners:
             if owner.backwards and not owner.zeroed_last:
                 owner.clips += 1
@@ -97,16 +108,18 @@ class GradientBooks:
                 sightings.note("step-without-backward", place, facts | {"backwards": self.backwards})
         elif not owner.backwards and owner.steps and owner.still_used() and not _zero(owner):
             sightings.note("step-without-backward", place, facts | {"backwards": self.backwards})
+        elif owner.backwards and not owner.stands() and self._erased_by_hand(owner):
+            sightings.note("gradients-erased", place, facts)
         elif owner.carried is not None and owner.backwards and owner.state()[0] is owner.used:
             sightings.note("gradients-carried-over", owner.carried, facts)
+            self._carrying.add(id(owner))
+            sightings.chances["gradients-carried-over"] = self._steps_of_carrying
         elif len(owner.backwards) > 1 and len(set(owner.backwards)) == 1 and self.backwards < FORMATIVE:
             batches = len(owner.backwards)
             if owner.erased:
                 sightings.note("gradients-erased-while-accumulating", owner.zero_place, facts | {"batches": batches})
             elif owner.raw == batches and not owner.touched and owner.stands():
                 sightings.note("accumulation-not-averaged", owner.backwards[0], {"batches": batches})
-        for name in ("gradients-carried-over", "gradients-erased", "step-without-backward"):
-            sightings.chance(name)
 
     def step_ends(self, owner: Owner) -> None:
         """An optimizer has used its gradients."""
@@ -120,10 +133,28 @@ class GradientBooks:
         owner.carried = None
         owner.zeroed_last = owner.touched = False
 
+    def _steps_of_carrying(self) -> int:
+        """How many steps they have made that could have: of several networks one alone may not be zeroed."""
+        return sum(max(owner.steps - 1, 0) for owner in self.owners.values() if id(owner) in self._carrying)
+
+    def _erased_by_hand(self, owner: Owner) -> bool:
+        """Somebody has changed the gradients since the backward pass: see whether nothing is left of them.
+
+        Reads values, so a device would be waited for: asked of one in the first steps alone.
+        """
+        gradients = [parameter.grad for parameter in owner.parameters() if parameter.grad is not None]
+        if self.backwards > FORMATIVE and not all(gradient.is_cpu for gradient in gradients):
+            return False
+        return all(is_zero(gradient) for gradient in gradients)
+
     def _alive(self) -> list[Owner]:
-        if any(owner.optimizer() is None for owner in self.owners.values()):
-            self.owners = {key: owner for key, owner in self.owners.items() if owner.optimizer() is not None}
-        return list(self.owners.values())
+        newest = next(reversed(self.owners.values()), None)
+        known = self._living[-1] if self._living else None
+        if newest is not known or self.backwards % FORMATIVE == 0:
+            for key in [key for key, owner in self.owners.items() if owner.optimizer() is None]:
+                del self.owners[key]
+            self._living = list(self.owners.values())
+        return self._living
 
     def _nothing_moves(self) -> None:
         """Without any step so far: see whether the weights move by other means."""

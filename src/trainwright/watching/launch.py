@@ -1,88 +1,109 @@
-"""Runs a script as `python script.py` would, with the doctor beside it. Nothing here imports torch: the script does.
+"""Runs a program in an interpreter of its own, in which something of ours waits for it to import torch.
 
-A script may set its environment before it imports torch, so torch is not touched until then; the watcher attaches
-itself the moment that the script's own import is done.
+The program is started by `python` itself, so that `__main__`, `sys.argv`, `sys.path`, tracebacks, signals, warnings and
+the order of what runs at exit are python's own doing. Nothing here imports torch: a program may set its environment
+first.
 """
 
 from __future__ import annotations
 
-import builtins
-import importlib.machinery
+import atexit
 import importlib.util
 import os
-import signal
+import subprocess
 import sys
-import types
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
 from importlib.abc import MetaPathFinder
-from types import TracebackType
+from types import ModuleType
 from typing import Any
 
 from trainwright.errors import UsageError
 
-_HERE = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
-_FROZEN = "<frozen "
+ORDER = "TRAINWRIGHT_RUN"
+"""The variable that brings an order to the new interpreter, which takes it out before the program begins."""
+_PATH = "PYTHONPATH"
+_BETWEEN = "\x1f"
 
 
-@dataclass(frozen=True, kw_only=True)
-class Program:
-    """What is to be run: its code, the module that it becomes, and what `sys.argv[0]` and `sys.path[0]` are to it."""
+def start(command: Sequence[str], order: Mapping[str, str], *, startup: str, replace: bool) -> int:
+    """Run `python COMMAND` with the `sitecustomize.py` of the folder `startup`, and return its exit status.
 
-    module: types.ModuleType
-    make_code: Callable[[], Any]
-    argument: str
-    folder: str
-
-
-def script_program(script: str) -> Program:
-    """Return the program of a file, or of a folder with a `__main__.py`. Raises `UsageError` where there is none."""
-    file = os.path.join(script, "__main__.py") if os.path.isdir(script) else script
-    if not os.path.isfile(file):
+    With `replace` it takes the place of this process, as a shell's `exec` does: signals, terminal and process number
+    stay the program's, and nothing is returned. Raises `UsageError` where the interpreter was told to heed no
+    environment.
+    """
+    if sys.flags.ignore_environment or sys.flags.no_site or not sys.executable:
         raise UsageError(
-            f"there is no script '{script}'",
-            evidence=f"looked for {os.path.abspath(file)}",
-            remedy="give the path of a Python file, or -m and the name of a module",
+            "a program cannot be watched from an interpreter that heeds no environment",
+            evidence="python was started with -I, -E or -S",
+            remedy="leave these options out, or put `with tw.watch():` into the program",
         )
-    path = os.path.abspath(file)
-    loader = importlib.machinery.SourceFileLoader("__main__", path)
-    module = types.ModuleType("__main__")
-    module.__file__, module.__loader__, module.__spec__, module.__package__ = path, loader, None, None
-    folder = script if os.path.isdir(script) else os.path.dirname(os.path.realpath(path))
-    return Program(
-        module=module,
-        make_code=lambda: loader.source_to_code(loader.get_data(path), path),
-        argument=script,
-        folder=folder,
-    )
+    sent = dict(order)
+    if _PATH in os.environ:
+        sent[_PATH] = os.environ[_PATH]
+    path = os.pathsep.join([startup, *filter(None, [os.environ.get(_PATH)])])
+    written = _BETWEEN.join(f"{name}={value}" for name, value in sent.items())
+    environment = {**os.environ, _PATH: path, ORDER: written}
+    whole = [sys.executable, *_interpreter_options(own=replace), *command]
+    if replace and os.name == "posix":
+        for stream in (sys.stdout, sys.stderr):
+            if stream is not None:
+                stream.flush()
+        os.execve(sys.executable, whole, environment)
+    done = subprocess.run(whole, env=environment, check=False).returncode
+    return done if done >= 0 else 128 - done  # ended by a signal, as a shell counts it
 
 
-def module_program(name: str) -> Program:
-    """Return the program of `python -m name`. Raises `UsageError` where there is no such module."""
-    if os.getcwd() not in sys.path:
-        sys.path.insert(0, os.getcwd())
-    try:
-        spec = importlib.util.find_spec(name)
-        if spec is not None and spec.submodule_search_locations is not None:
-            spec = importlib.util.find_spec(f"{name}.__main__")
-    except (ImportError, ValueError) as problem:
-        raise UsageError(f"the module '{name}' cannot be found", evidence=str(problem)) from None
-    loader = None if spec is None else spec.loader
-    if spec is None or not hasattr(loader, "get_code"):
-        raise UsageError(
-            f"there is no module '{name}' that can be run",
-            evidence=f"looked in {os.getcwd()} and in the installed packages",
-            remedy="a package needs a __main__.py",
-        )
-    module = types.ModuleType("__main__")
-    module.__file__, module.__loader__, module.__spec__ = spec.origin, loader, spec
-    module.__package__ = spec.parent
-    return Program(
-        module=module,
-        make_code=lambda: loader.get_code(spec.name),  # type: ignore[union-attr]
-        argument=spec.origin or name,
-        folder=os.getcwd(),
-    )
+def take_order(startup: str) -> dict[str, str] | None:
+    """Return the order that this interpreter was started with, None where there is none; leave no trace of it."""
+    written = os.environ.pop(ORDER, None)
+    if written is None:
+        return None
+    order = dict(part.split("=", 1) for part in written.split(_BETWEEN))
+    before = order.pop(_PATH, None)
+    if before is None:
+        os.environ.pop(_PATH, None)
+    else:
+        os.environ[_PATH] = before
+    sys.path[:] = [folder for folder in sys.path if folder != startup]
+    sys.path_importer_cache.pop(startup, None)
+    return order
+
+
+def beside(attach: Callable[[], None], finish: Callable[[str], int | None]) -> None:
+    """Call `attach` when torch has been imported, and `finish` when the program is over, after all else of it.
+
+    `finish` is told how it ended ("finished", "failed", "interrupted", "exited" by `os._exit`, "not started") and may
+    return a status to leave with instead. Only in this process: what it forks is on its own.
+    """
+    sys.meta_path.insert(0, _WhenTorchIsThere(attach))
+    process, leave = os.getpid(), os._exit
+    over = False
+
+    def end(how: str) -> int | None:
+        nonlocal over
+        if over or os.getpid() != process:
+            return None
+        over = True
+        _flush()
+        return finish(how)
+
+    def leave_at_once(status: int) -> Any:
+        instead = None
+        try:
+            instead = end("exited")
+        finally:
+            leave(status if instead is None or status else instead)
+
+    def at_end() -> None:
+        how = _how_it_ended()
+        instead = end(how)
+        if instead is not None and how != "failed":  # a program that failed has its own status
+            _flush()
+            leave(instead)
+
+    os._exit = leave_at_once  # type: ignore[assignment]
+    atexit.register(at_end)  # the first to be registered is the last to be called
 
 
 class _WhenTorchIsThere(MetaPathFinder):
@@ -96,79 +117,45 @@ class _WhenTorchIsThere(MetaPathFinder):
             return None
         sys.meta_path.remove(self)
         spec = importlib.util.find_spec("torch")
-        if spec is None or spec.loader is None:
+        loader = None if spec is None else spec.loader
+        if loader is None:
             return spec
-        load = spec.loader.exec_module
+        load, then = loader.exec_module, self._then
 
-        def exec_module(module: types.ModuleType) -> None:
+        def exec_module(module: ModuleType) -> None:
+            vars(loader).pop("exec_module", None)
             load(module)
-            self._then()
+            then()
 
-        spec.loader.exec_module = exec_module  # type: ignore[method-assign]
+        # An import that fails shows no frames of the import system; this is to count as one of them.
+        exec_module.__code__ = exec_module.__code__.replace(co_filename="<frozen importlib._bootstrap_external>")
+        loader.exec_module = exec_module  # type: ignore[method-assign]
         return spec
 
 
-def run_program(
-    program: Program, arguments: Sequence[str], *, attach: Callable[[], None], finish: Callable[[str], None]
-) -> int:
-    """Run the program to its end and return its exit status, as the interpreter would have left with it.
+def _how_it_ended() -> str:
+    problem = getattr(sys, "last_value", None)  # set where a traceback was shown
+    if problem is not None:
+        return "interrupted" if isinstance(problem, KeyboardInterrupt) else "failed"
+    loader = getattr(sys.modules.get("__main__"), "__loader__", None)
+    begun = loader is None or getattr(loader, "__name__", "") != "BuiltinImporter"
+    return "finished" if begun else "not started"
 
-    `attach` is called when torch has been imported (or at once, where it is already); `finish` is called once, with how
-    the program ended ("finished", "exited", "failed", "interrupted"), before a traceback is shown and before `os._exit`.
+
+def _interpreter_options(*, own: bool) -> list[str]:
+    """Return the options that this interpreter was started with: `-X dev`, `-W error`.
+
+    `own` says that its command line is the one that asked for the program. Else Python's own guess is taken, which
+    counts what the environment asks for twice.
     """
-    sys.argv = [program.argument, *arguments]
-    sys.path[0] = program.folder
-    sys.modules["__main__"] = program.module
-    vars(program.module)["__builtins__"] = builtins
-    if "torch" in sys.modules:
-        attach()
-    else:
-        sys.meta_path.insert(0, _WhenTorchIsThere(attach))
-    leave = os._exit
-    process = os.getpid()
-    finished = False
-
-    def end(how: str) -> None:
-        nonlocal finished
-        if not finished and os.getpid() == process:
-            finished = True
-            _flush()
-            finish(how)
-
-    def leave_at_once(status: int) -> Any:
-        end("exited")
-        leave(status)
-
-    os._exit = leave_at_once  # type: ignore[assignment]
-    try:
-        exec(program.make_code(), vars(program.module))
-        end("finished")
-        return 0
-    except SystemExit as request:
-        end("exited")
-        return _status(request.code)
-    except KeyboardInterrupt as problem:
-        _show(problem)
-        end("interrupted")
-        signal.signal(signal.SIGINT, signal.SIG_DFL)  # leave as the interpreter does: by the signal itself
-        os.kill(os.getpid(), signal.SIGINT)
-        return 130
-    except BaseException as problem:
-        _show(problem)
-        end("failed")
-        return 1
-    finally:
-        os._exit = leave
-
-
-def _status(code: Any) -> int:
-    """Return the status that `sys.exit(code)` means; anything but a number or None is printed."""
-    if code is None:
-        return 0
-    if isinstance(code, int):
-        return code & 0xFF
-    sys.stderr.write(f"{code}\n")
-    return 1
+    words, rest = sys.orig_argv, len(sys.argv) - 1
+    if not own or words[len(words) - rest :] != sys.argv[1:]:
+        return subprocess._args_from_interpreter_flags()  # type: ignore[attr-defined]
+    head = words[1 : len(words) - rest]
+    name = head.pop() if head else ""
+    if not name.startswith("-m") and head and head[-1].startswith("-") and head[-1].endswith("m"):
+        head[-1:] = [] if head[-1] == "-m" else [head[-1][:-1]]  # -m trainwright, or -um trainwright
+    return head
 
 
 def _flush() -> None:
@@ -177,33 +164,3 @@ def _flush() -> None:
             stream.flush()
         except (AttributeError, OSError, ValueError):
             continue
-
-
-def _show(problem: BaseException) -> None:
-    """Print a traceback as the interpreter would have, by the program's own hook, without this library's frames."""
-    seen: set[int] = set()
-    queue: list[BaseException | None] = [problem]
-    while queue:
-        shown = queue.pop()
-        if shown is None or id(shown) in seen:
-            continue
-        seen.add(id(shown))
-        shown.__traceback__ = _own(shown.__traceback__)
-        queue += [shown.__cause__, shown.__context__]
-    _flush()
-    sys.excepthook(type(problem), problem, problem.__traceback__)
-
-
-def _own(trace: TracebackType | None) -> TracebackType | None:
-    """Return a traceback without the frames of this library, and of the import system above the program."""
-    frames = []
-    while trace is not None:
-        file = trace.tb_frame.f_code.co_filename
-        if not file.startswith(_HERE) and not (not frames and file.startswith(_FROZEN)):
-            frames.append(trace)
-        trace = trace.tb_next
-    following: TracebackType | None = None
-    for frame in reversed(frames):
-        frame.tb_next = following
-        following = frame
-    return following

@@ -11,17 +11,28 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
+from torch import nn
 
-from trainwright.records import OutputFacts, TargetStats
+from trainwright.randomness import isolated
+from trainwright.records import Location, OutputFacts, TargetStats
+from trainwright.records.findings import Scalar
 from trainwright.records.loss_call import LossCall
+from trainwright.tensors import buffers_restored
 from trainwright.vitals.output_graph import Makers
 from trainwright.vitals.output_loss import call_facts
+from trainwright.vitals.output_tokens import COPIED, with_sight
 from trainwright.vitals.setup import target_stats
 from trainwright.watching.constant import constant_value
-from trainwright.watching.places import Place
+from trainwright.watching.delayed import Number
+from trainwright.watching.marks import Marks
+from trainwright.watching.order import blocks
+from trainwright.watching.outlying import farthest_share, weight_order
+from trainwright.watching.places import Place, by_library, caller
 
 _CLOSELY = 5  # training batches of a loss that are looked at closely
 _TARGETS = 8192  # target values that are kept to know what a constant guess reaches
+_BATCHES = 24  # and whose order is known
+_MOST = 2**18
 NAMES: Mapping[str, str] = {
     "cross_entropy": "cross_entropy",
     "nll_loss": "nll",
@@ -37,6 +48,7 @@ NAMES: Mapping[str, str] = {
 _PARTS = ("log_softmax", "logsigmoid")  # of losses that are written by hand
 
 Key = tuple[str, Place | None]
+_FORMATIVE = 256  # calls whose own lines are looked for
 
 
 @dataclass(eq=False, slots=True)
@@ -44,7 +56,7 @@ class Value:
     """The value of one call: a mean over `samples`."""
 
     key: Key
-    value: torch.Tensor
+    value: Number
     samples: int
     trains: bool
     correct: torch.Tensor | None = None
@@ -57,9 +69,20 @@ class _Line:
     calls: list[LossCall] = field(default_factory=list)
     targets: list[torch.Tensor] = field(default_factory=list)
     kept: int = 0
+    called: int = 0
     trained: int = 0  # calls that a backward pass followed
     options: Mapping[str, Any] = field(default_factory=dict)
     stats: tuple[int, TargetStats | None] = (-1, None)
+
+    def wants(self, target: torch.Tensor) -> bool:
+        """Say whether more targets are of use: until there are many, and of large batches some in any case.
+
+        Where all are the same as yet, others may lie behind them, in data that come sorted.
+        """
+        if self.kept < _TARGETS or (len(self.targets) < _BATCHES and self.kept < _MOST):
+            return True
+        stats = self.stats[1]
+        return self.kept < _MOST and stats is not None and stats.distinct == 1 and target.is_cpu
 
 
 class LossBooks:
@@ -67,35 +90,40 @@ class LossBooks:
 
     def __init__(self) -> None:
         self.lines: dict[Key, _Line] = {}
+        self._usual: dict[tuple[str, bool], Key] = {}  # by function, and whether gradients were wanted
         self.pending: list[Value] = []  # in training, and no backward pass yet
         self.failed: LossCall | None = None
         self.failure = ""
         self.makers = Makers(0)
         self.padding: tuple[int, ...] = ()
         self.tokens: torch.Tensor | None = None  # the inputs of the pass, where they are whole numbers
+        self.reader: nn.Module | None = None  # the model of the pass
 
-    def called(self, function: str, result: Any, place: Place | None, arguments: Any, named: Any) -> Value | None:
+    def called(self, function: str, result: Any, arguments: Any, named: Any) -> Value | None:
         """A loss was computed; return its value, None where there is none to be had."""
         given, target = _parts(arguments, named)
         if given is None:
             return None
-        key = (function, place)
+        training = given.requires_grad and torch.is_grad_enabled()
+        key = self._usual.get((function, training))
+        if key is None or self.lines[key].called < _FORMATIVE:
+            key = self._usual[function, training] = (function, caller())
         line = self.lines.get(key)
         if line is None:
             line = self.lines[key] = _Line(options=_options(function, arguments, named))
-        training = given.requires_grad and torch.is_grad_enabled()
+        line.called += 1
         if training and len(line.calls) < _CLOSELY:
             line.calls.append(self._facts(function, given, target, line.options))
         if function in _PARTS or not isinstance(result, torch.Tensor):
             return None
-        if training and line.kept < _TARGETS and target is not None:
+        if training and target is not None and line.wants(target):
             line.targets.append(target.detach().clone())
             line.kept += target.numel()
         value = _value(function, result, given, target, line.options)
         if value is None:
             return None
         samples = given.shape[0] if given.dim() else 1
-        made = Value(key=key, value=value, samples=samples, trains=training)
+        made = Value(key, value, samples, training)
         if training:
             self.pending.append(made)
             del self.pending[:-64]
@@ -112,6 +140,10 @@ class LossBooks:
 
     def taken(self) -> list[Value]:
         """A backward pass begins: return the values that it is about, and count their lines as trained on."""
+        if len(self.pending) == 1:  # as in nearly every step of nearly every loop
+            values = [self.pending.pop()]
+            self.lines[values[0].key].trained += 1
+            return values
         last = self.pending[-1].key if self.pending else None
         values = [value for value in self.pending if value.key == last][-1:] if last else []
         others = {value.key: value for value in self.pending if value.key != last}
@@ -132,14 +164,39 @@ class LossBooks:
         line = self.lines[key] if key is not None else None
         if key is None or line is None or not line.targets:
             return None
-        if line.stats[0] != line.kept:
-            shapes = {tuple(target.shape[1:]) for target in line.targets}
-            alike = len(shapes) == 1 and line.targets[0].dim() > 0
-            values = torch.cat(line.targets if alike else [target.reshape(-1) for target in line.targets])
-            stats = target_stats(values.cpu(), NAMES.get(key[0], "")) if values.numel() else None  # syncs a device
+        stats = self._stats(key[0], line, [line])
+        if stats is None or stats.distinct != 1:
+            return stats
+        # One value on one line is half of a game between networks, whose other half another line may have.
+        others = [other for (name, _), other in self.lines.items() if name == key[0] and other.trained]
+        return None if line.trained < 2 else stats if len(others) == 1 else self._stats(key[0], line, others)
+
+    def order(self) -> Mapping[str, Scalar] | None:
+        """Return what says that the classes of the main line come in blocks, None where they do not."""
+        key = self.main()
+        line = self.lines[key] if key is not None else None
+        if line is None or line.trained < len(line.targets) - 1:
+            return None  # several calls for each step: whose order that is nobody knows
+        return blocks(line.targets, _ignored(line.options))
+
+    def _stats(self, function: str, line: _Line, lines: list[_Line]) -> TargetStats | None:
+        targets = [target for other in lines for target in other.targets]
+        kept = sum(other.kept for other in lines)
+        if line.stats[0] != kept:
+            shapes = {tuple(target.shape[1:]) for target in targets}
+            alike = len(shapes) == 1 and targets[0].dim() > 0
+            values = torch.cat(targets if alike else [target.reshape(-1) for target in targets])
+            stats = target_stats(values.cpu(), NAMES.get(function, "")) if values.numel() else None  # syncs a device
             if stats is not None:
-                stats = replace(stats, constant_loss=constant_value(values.cpu(), NAMES.get(key[0], ""), line.options))
-            line.stats = (line.kept, stats)
+                own = values.cpu()
+                stats = replace(
+                    stats,
+                    constant_loss=constant_value(own, NAMES.get(function, ""), line.options),
+                    farthest_share=farthest_share(own),
+                    weight_order=weight_order(own, line.options, _ignored(line.options)),
+                    weighted=any(line.options.get(name) is not None for name in ("weight", "pos_weight")),
+                )
+            line.stats = (kept, stats)
         return line.stats[1]
 
     def output(self) -> OutputFacts | None:
@@ -170,16 +227,34 @@ class LossBooks:
         nothing = given.new_zeros(0)
         tokens = self.tokens if self.tokens is not None else nothing
         y = nothing if target is None else target
-        return call_facts(function, given, target, options, tokens, y, y[:0], self.makers, 0, self.padding, direct=True)
+        call = call_facts(function, given, target, options, tokens, y, y[:0], self.makers, 0, self.padding, direct=True)
+        if by_library():  # then the user's line says less than the one that made what enters the loss
+            call = replace(call, where=Location())
+        if call.target is None or (call.target.copied or 0.0) <= COPIED or self.reader is None:
+            return call
+        marks = Marks(self.reader)
+        try:
+            with isolated(), buffers_restored(self.reader):  # rare: nobody's targets are the inputs but by mistake
+                return with_sight((call,), self.reader, tokens)[0]
+        except Exception:  # whatever the user's model raises where it is called a second time
+            return call
+        finally:
+            marks.undo()
 
 
 def _parts(arguments: Any, named: Any) -> tuple[torch.Tensor | None, torch.Tensor | None]:
     given = arguments[0] if arguments else named.get("input")
     target = arguments[1] if len(arguments) > 1 else named.get("target")
+    if isinstance(given, torch.Tensor) and given.is_meta:
+        return None, None  # shapes alone, as Keras lets run through a model before it trains
     return (
         given if isinstance(given, torch.Tensor) and given.is_floating_point() else None,
         target if isinstance(target, torch.Tensor) else None,
     )
+
+
+def _ignored(options: Mapping[str, Any]) -> int:
+    return int(options.get("ignore_index", -100))
 
 
 def _options(function: str, arguments: Any, named: Any) -> Mapping[str, Any]:
@@ -193,10 +268,12 @@ def _options(function: str, arguments: Any, named: Any) -> Mapping[str, Any]:
 
 def _value(
     function: str, result: torch.Tensor, given: torch.Tensor, target: torch.Tensor | None, options: Mapping[str, Any]
-) -> torch.Tensor | None:
+) -> Number | None:
     """Return the mean of a loss over what it counts, whatever its reduction."""
-    value = result.detach()
     reduction = options.get("reduction", "mean")
+    if result.dim() == 0 and result.is_cpu and reduction == "mean":
+        return result.item()
+    value = result.detach()
     if reduction == "mean" and value.dim() == 0:
         return value
     if value.dim() > 0:

@@ -2,31 +2,38 @@
 
 from __future__ import annotations
 
+import linecache
 from collections.abc import Iterable
 
 import torch
 from torch import nn
 
+from trainwright.vitals.frames import CUTS
 from trainwright.watching.graphs import leaves
-from trainwright.watching.models import Models, Pass
+from trainwright.watching.models import Call, Models, Pass
+from trainwright.watching.origins import Origins
 from trainwright.watching.owners import Owner
 from trainwright.watching.places import Place
 from trainwright.watching.sightings import Sightings
 
 _NAMED = 3  # names that are shown
+_SMALL = 4096  # elements of weights of which copies are kept, to see whether they move
+_BELOW = 12  # lines behind a call that are looked through for what cuts its graph
 
 
 class MembershipBooks:
     """Compares, over the first steps, what ran, what got a gradient, and what optimizers hold."""
 
-    def __init__(self, sightings: Sightings, models: Models) -> None:
+    def __init__(self, sightings: Sightings, models: Models, origins: Origins) -> None:
         self._sightings = sightings
         self._models = models
+        self._origins = origins
         self._passes: list[Pass] = []
         self._leaves: dict[int, torch.Tensor] = {}
         self._place: Place | None = None
         self._ran: dict[int, nn.Module] = {}  # modules with parameters that ran with gradients on
-        self._cut: set[int] = set()  # of them, those whose output went on as a tensor without a graph
+        self._cut: dict[int, Place | None] = {}  # of them, those whose output went on without a graph, and their lines
+        self._weights: dict[int, tuple[int, torch.Tensor | None]] = {}  # version, and a copy of small ones, at first
         self._strangers: dict[int, tuple[nn.Module, nn.Module]] = {}  # ran inside of a root that does not know them
         self._last: nn.Module | None = None  # the leaf with parameters that ran last: the output layer
 
@@ -36,7 +43,9 @@ class MembershipBooks:
             return
         known = {id(module) for module in seen.root.modules()}
         reaching = {tensor.data_ptr() for call in seen.calls for tensor in call.inputs if tensor.grad_fn is None}
-        for call in seen.calls:
+        for index, call in enumerate(seen.calls):
+            if call.module is not seen.root and isinstance(call.module, nn.modules.batchnorm._BatchNorm):
+                self._batch_norm(call, seen)
             own = [parameter for parameter in call.module.parameters(recurse=False) if parameter.requires_grad]
             if not own:
                 continue
@@ -44,12 +53,11 @@ class MembershipBooks:
             if call.leaf:
                 self._last = call.module
             made = [tensor for tensor in call.outputs if tensor.grad_fn is not None]
-            if made and any(tensor.data_ptr() in reaching for tensor in made):
-                self._cut.add(id(call.module))
+            detached = bool(made) and any(tensor.data_ptr() in reaching for tensor in made)
+            if detached or (not made and _goes_on(call, seen.calls[index + 1 :])):
+                self._cut[id(call.module)] = call.place
             if id(call.module) not in known and made:
                 self._strangers[id(call.module)] = (call.module, seen.root)
-            if call.module is not seen.root and isinstance(call.module, nn.modules.batchnorm._BatchNorm):
-                self._batch_norm(call.module, call.inputs, seen)
         self._passes = [*self._passes[-7:], seen]
 
     def backward_begins(self, loss: torch.Tensor, place: Place | None) -> None:
@@ -57,6 +65,9 @@ class MembershipBooks:
         self._place = place
         for leaf in leaves(loss):
             self._leaves[id(leaf)] = leaf
+            if id(leaf) not in self._weights:
+                small = leaf.detach().clone() if leaf.numel() <= _SMALL else None
+                self._weights[id(leaf)] = (leaf._version, small)
 
     def backward_ends(self) -> None:
         """What the passes held is no longer needed."""
@@ -89,7 +100,7 @@ class MembershipBooks:
                 if not parameter.requires_grad or id(parameter) not in self._leaves:
                     continue
                 reached += parameter.numel()
-                if id(parameter) not in held:
+                if id(parameter) not in held and not self._moved(parameter):
                     names.append(name)
                     missing += 1
                     elements += parameter.numel()
@@ -120,7 +131,8 @@ class MembershipBooks:
                 "attribute": _attribute(root, module),
                 "layer": type(module).__name__,
             }
-            self._sightings.note("parameters-unregistered", None, facts, count=len(lost))
+            place = self._origins.of_module(module)
+            self._sightings.note("parameters-unregistered", place, facts, count=len(lost))
 
     def _stale(self, owner: Owner) -> None:
         """Parameters of an optimizer that a twin of the same shape has replaced in the model."""
@@ -145,18 +157,26 @@ class MembershipBooks:
     def _without_gradient(self, owner: Owner) -> None:
         """Parameters of an optimizer whose module ran, and whose output went on without its graph."""
         held = {id(parameter) for parameter in owner.parameters()}
-        names = []
+        cut, idle, place = [], [], self._place
         for root in self._models.roots():
             for path, module in root.named_modules():
                 if id(module) not in self._ran:
                     continue
                 for name, parameter in module.named_parameters(recurse=False):
                     alone = parameter.requires_grad and id(parameter) in held and id(parameter) not in self._leaves
-                    if alone and parameter.grad is None:
-                        names.append((f"{path}.{name}".lstrip("."), id(module) in self._cut))
-        if any(cut for _, cut in names):
-            facts = {"count": len(names), "names": ", ".join(name for name, _ in names[:_NAMED])}
-            self._sightings.note("parameters-without-gradient", self._place, facts)
+                    if not alone or parameter.grad is not None:
+                        continue
+                    if id(module) in self._cut and not cut:
+                        place = cutting_line(self._cut[id(module)]) or place
+                    (cut if id(module) in self._cut else idle).append(f"{path}.{name}".lstrip("."))
+        if cut or idle:
+            facts = {"count": len(cut or idle), "names": ", ".join((cut or idle)[:_NAMED]), "feeds": bool(cut)}
+            self._sightings.note("parameters-without-gradient", place if cut else self._place, facts)
+
+    def _moved(self, parameter: torch.Tensor) -> bool:
+        """Say whether a parameter that no optimizer holds is kept up to date by other means."""
+        version, small = self._weights.get(id(parameter), (parameter._version, None))
+        return parameter._version != version or (small is not None and not torch.equal(small, parameter.detach()))
 
     def _frozen(self, owner: Owner) -> None:
         """Groups of an optimizer in which nothing can be trained."""
@@ -175,14 +195,45 @@ class MembershipBooks:
             facts = {"count": len(frozen), "names": ", ".join(names[:_NAMED]), "trainable": trainable}
             self._sightings.note("parameters-frozen", owner.made or owner.step_place, facts)
 
-    def _batch_norm(self, module: nn.Module, inputs: list[torch.Tensor], seen: Pass) -> None:
+    def _batch_norm(self, call: Call, seen: Pass) -> None:
         """Batch normalisation in training mode on very few values."""
-        if module.training and inputs and inputs[0].dim() >= 2:
-            samples = inputs[0].shape[0]
-            values = inputs[0].numel() // max(inputs[0].shape[1], 1)
+        if call.module.training and call.inputs and call.inputs[0].dim() >= 2:
+            self._sightings.chance("batch-of-one-normalised")
+            samples = call.inputs[0].shape[0]
+            values = call.inputs[0].numel() // max(call.inputs[0].shape[1], 1)
             if samples < 8:
                 facts = {"samples": samples, "values": values}
-                self._sightings.note("batch-of-one-normalised", seen.place, facts)
+                place = self._origins.of_module(call.module) or seen.place
+                self._sightings.note("batch-of-one-normalised", place, facts)
+
+
+def cutting_line(called: Place | None) -> Place | None:
+    """Return the first line, from a call on to the end of its function, that cuts a graph; else the call's own."""
+    if called is None:
+        return None
+    file, line = called
+    lines = linecache.getlines(file)
+    depth = _indent(lines[line - 1]) if line <= len(lines) else 0
+    for number, text in enumerate(lines[line - 1 : line - 1 + _BELOW], line):
+        if text.strip() and _indent(text) < depth:
+            break
+        if CUTS.search(text.split("#")[0]):
+            return file, number
+    return called
+
+
+def _indent(text: str) -> int:
+    return len(text) - len(text.lstrip())
+
+
+def _goes_on(call: Call, later: list[Call]) -> bool:
+    """Say whether what a module made without a graph went, as it is, into another one."""
+    made = {_storage(tensor) for tensor in call.outputs} - {0}
+    return any(_storage(tensor) in made for other in later for tensor in other.inputs)
+
+
+def _storage(tensor: torch.Tensor) -> int:
+    return tensor.untyped_storage().data_ptr() if tensor.layout is torch.strided else 0
 
 
 def _attribute(root: nn.Module, module: nn.Module) -> str:

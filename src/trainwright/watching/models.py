@@ -13,8 +13,14 @@ from typing import Any
 
 import torch
 from torch import nn
+from torch.autograd import _get_sequence_nr as sequence_number
+from torch.compiler import is_compiling
 from torch._C._functorch import peek_interpreter_stack  # pyright: ignore[reportMissingImports]
-from torch.nn.modules.module import register_module_forward_hook, register_module_forward_pre_hook
+from torch.nn.modules.module import (
+    _global_forward_hooks_with_kwargs,
+    register_module_forward_hook,
+    register_module_forward_pre_hook,
+)
 from torch.utils._pytree import tree_leaves
 
 from trainwright.watching.places import Place, caller
@@ -25,12 +31,19 @@ _ALWAYS_ACTING = (nn.modules.batchnorm._BatchNorm, nn.modules.dropout._DropoutNd
 
 @dataclass(eq=False, slots=True)
 class Call:
-    """One call of a module inside of a pass. Outputs and inputs are held until the pass is done with."""
+    """One call of a module inside of a pass. Outputs and inputs are held until the pass is done with.
+
+    What it added to the graph has the sequence numbers from `began` up to `ended`; `place` is the user's line that
+    called it, or called what did.
+    """
 
     module: nn.Module
     inputs: list[torch.Tensor]
     outputs: list[torch.Tensor]
     leaf: bool
+    place: Place | None = None
+    began: int = 0
+    ended: int = 0
 
 
 @dataclass(eq=False, slots=True)
@@ -55,10 +68,11 @@ class Models:
         self._seen = seen
         self._listening = listening
         self._handles: list[Any] = []
-        self._stack: list[nn.Module] = []
+        self._stack: list[tuple[nn.Module, Place | None, int]] = []
         self._pass: Pass | None = None
         self._roots: dict[int, weakref.ref[nn.Module]] = {}
         self.detailed = False  # calls inside are kept, too
+        self.evaluates = False  # a pass is under way in evaluation mode
 
     @property
     def armed(self) -> bool:
@@ -80,8 +94,14 @@ class Models:
         """See no more."""
         for handle in self._handles:
             handle.remove()
+            _global_forward_hooks_with_kwargs.pop(handle.id, None)  # which torch forgets to take away
         self._handles = []
         self._pass = None
+        self.evaluates = False
+
+    def innermost(self) -> nn.Module | None:
+        """Return the module whose call is under way."""
+        return self._stack[-1][0] if self._stack else None
 
     def roots(self) -> list[nn.Module]:
         """Return the modules that were called from outside with gradients on, as far as they live."""
@@ -96,27 +116,36 @@ class Models:
         if not self._listening() or peek_interpreter_stack() is not None:
             return  # inside of a function transform tensors have no values of their own
         if not self._stack:
+            self.evaluates = not module.training
             grad = torch.is_grad_enabled()
             self._pass = Pass(root=module, grad=grad, training=module.training, place=caller())
             if self.detailed and grad:
                 self._pass.random = torch.get_rng_state()
-        self._stack.append(module)
+        self._stack.append((module, caller(), sequence_number()) if self.detailed else (module, None, 0))
 
-    def _leave(self, module: nn.Module, inputs: Any, named: Any, output: Any) -> None:
-        if not self._stack or not any(entered is module for entered in reversed(self._stack)):
+    def _leave(self, module: nn.Module, inputs: Any, *rest: Any) -> None:
+        if is_compiling():
+            return
+        if not self._stack or not any(entered is module for entered, *_ in reversed(self._stack)):
             return  # entered before anyone looked
-        while self._stack.pop() is not module:  # above it only calls whose exception was caught
-            continue
+        entered, place, began = self._stack.pop()
+        while entered is not module:  # above it only calls whose exception was caught
+            entered, place, began = self._stack.pop()
         over = self._pass
+        if len(rest) == 1:  # the call raised an error: torch tells no arguments by name then
+            self._pass = over if self._stack else None
+            return
+        named, output = rest
         if over is None:
             return
         if self.detailed or isinstance(module, _ALWAYS_ACTING):
             leaf = next(module.children(), None) is None
             kept = [value for value in tree_leaves(output) if isinstance(value, torch.Tensor)]
             given = [value for value in tree_leaves((inputs, named)) if isinstance(value, torch.Tensor)]
-            over.calls.append(Call(module, given, kept, leaf))
+            over.calls.append(Call(module, given, kept, leaf, place, began, sequence_number()))
         if not self._stack:
             self._pass = None
+            self.evaluates = False
             over.arguments, over.named, over.output = inputs, named, output
             owns = next(over.root.parameters(), None) is not None
             if over.grad and owns:

@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from trainwright.vitals.frames import node_frame
 from trainwright.vitals.output_graph import name_of
 from trainwright.watching.places import Place
 
@@ -49,6 +50,9 @@ def bad_operation(loss: torch.Tensor, roots: Iterable[nn.Module], place: Place |
         except (AttributeError, RuntimeError, TypeError):
             outside = False
         if made or outside:
+            file, line = node_frame(node, 0)
+            if file is not None:
+                detail["file"], detail["line"] = file, line
             return {"phase": "forward", **detail, "operation": _NAMES.get(kind, kind.lower())}
     inputs = any(_bad(node, _SAVED_INPUTS) for node in order)
     return {"phase": "input" if inputs else "unknown", **detail}

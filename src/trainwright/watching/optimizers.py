@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -47,6 +47,7 @@ class OptimizerBooks:
         owner = self._owners.get(id(optimizer))
         if owner is None or owner.optimizer() is not optimizer:
             owner = Owner(optimizer=weakref.ref(optimizer), name=type(optimizer).__name__, made=made)
+            self._owners.pop(id(optimizer), None)  # of an optimizer that is gone: the newest is to stand last
             self._owners[id(optimizer)] = owner
         return owner
 
@@ -66,7 +67,7 @@ class OptimizerBooks:
     def loaded(self, optimizer: torch.optim.Optimizer, place: Place | None) -> None:
         """A saved state was loaded into an optimizer."""
         line = self._line(self.owner(optimizer))
-        if line is not None and not line.stepped:
+        if line is not None and not line.stepped and optimizer.state:  # an empty state is nothing to lose
             line.loaded, line.place = True, place
 
     def stepping(self, owner: Owner, resumed: bool) -> None:
@@ -83,7 +84,7 @@ class OptimizerBooks:
 
     def stepped(self, owner: Owner) -> None:
         """An optimizer has stepped."""
-        line = self._line(owner) if owner.steps <= 1 else None
+        line = self._line(owner)
         if line is not None:
             line.stepped = True
 
@@ -114,14 +115,14 @@ class OptimizerBooks:
             )
             self._facts[id(owner)] = (owner, facts)
 
-    def records(self) -> tuple[OptimizerFacts, ...]:
-        """Return the facts of all optimizers that have stepped."""
-        return tuple(
-            OptimizerFacts(
-                **{**{name: getattr(facts, name) for name in facts.__dataclass_fields__}, "steps": owner.steps}
-            )
-            for owner, facts in self._facts.values()
-        )
+    def records(self, decay_to_gradient: Mapping[int, float]) -> tuple[OptimizerFacts, ...]:
+        """Return the facts of all optimizers that have stepped; the argument is by the id of their owners."""
+        known = []
+        for owner, facts in self._facts.values():
+            ratio = decay_to_gradient.get(id(owner))
+            groups = tuple(replace(group, decay_to_gradient=ratio if group.decay else None) for group in facts.groups)
+            known.append(replace(facts, steps=owner.steps, groups=groups))
+        return tuple(known)
 
     def _line(self, owner: Owner) -> _Line | None:
         first = next(owner.parameters(), None)

@@ -33,6 +33,17 @@ def caller() -> Place | None:
     return library
 
 
+def by_library() -> bool:
+    """Say whether an installed library stands between torch and the user's own line on the stack."""
+    frame = sys._getframe(1)
+    while frame is not None:
+        whose = standing(frame.f_code.co_filename)
+        if whose < 2:
+            return whose == 1
+        frame = frame.f_back
+    return False
+
+
 def location(place: Place | None, *, module: str | None = None, parameter: str | None = None) -> Location:
     """Return a place as records have it."""
     file, line = place if place is not None else (None, None)

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import torch
+from torch import nn
 
+from trainwright.watching.models import Call
 from trainwright.watching.owners import Owner
 from trainwright.watching.places import Place, caller
 from trainwright.watching.sightings import Sightings
+
+
+_REDUCED = (nn.Linear, nn.modules.conv._ConvNd)
+_HALVES = (torch.float16, torch.bfloat16)
 
 
 class PrecisionBooks:
@@ -16,6 +23,7 @@ class PrecisionBooks:
 
     def __init__(self, sightings: Sightings) -> None:
         self._sightings = sightings
+        self._scaling = False  # a loss was scaled, ever
         self._scaled = False  # the last backward pass ran on a scaled loss
         self._divided: set[int] = set()  # optimizers whose gradients the scaler has divided since
         self._optimizer: int | None = None  # that the scaler is stepping
@@ -23,11 +31,37 @@ class PrecisionBooks:
         self._place: Place | None = None
         self.steps = 0
         self.skipped = 0
+        self._autocast: tuple[str, Place | None] | None = None  # dtype and line of the first that is switched on
+        self._computed = 0  # passes of layers that autocast would compute in fewer bits
+        self._reduced = 0  # of them, those that were
+
+    @property
+    def unscaled_half(self) -> bool:
+        """Whether autocast computes in float16 while no loss was ever scaled."""
+        return self._autocast is not None and self._autocast[0] == "float16" and not self._scaling
+
+    def entered(self, block: Any) -> None:
+        """A block under autocast began."""
+        if self._autocast is None and getattr(block, "_enabled", False):
+            self._autocast = (str(getattr(block, "fast_dtype", "")).replace("torch.", ""), caller())
+
+    def passed(self, calls: Iterable[Call]) -> None:
+        """A model was called with gradients on."""
+        for call in calls:
+            if isinstance(call.module, _REDUCED) and call.outputs:
+                self._computed += 1
+                self._reduced += call.outputs[0].dtype in _HALVES
+
+    def judged(self) -> None:
+        """A few steps are over: say whether autocast did anything."""
+        if self._autocast is not None and self._computed and not self._reduced:
+            dtype, place = self._autocast
+            self._sightings.note("autocast-without-effect", place, {"dtype": dtype}, count=self._computed)
 
     def scales(self, scaler: Any) -> None:
         """A loss is being scaled."""
         if scaler.is_enabled():
-            self._scaled = True
+            self._scaled = self._scaling = True
 
     def divides(self, optimizer: torch.optim.Optimizer) -> None:
         """The scaler has divided an optimizer's gradients."""

@@ -42,6 +42,7 @@ class _Again:
     random: torch.Tensor
     output: weakref.ref[torch.Tensor]
     function: Any = None
+    view: tuple[tuple[int, ...], tuple[int, ...], int] | None = None  # how the loss sees the output's numbers
     rest: tuple[Any, ...] = ()
     options: dict[str, Any] | None = None
     value: float = math.nan
@@ -60,7 +61,11 @@ class Probes:
 
     def passed(self, seen: Pass) -> None:
         """A model was called; the last call before the loss is the one to repeat."""
+        if next(seen.root.parameters(), None) is None:
+            return  # a loss or a metric that is a module, too
         self._passes += 1
+        if trained_together():  # a call that one process alone makes would wait for the others
+            self.refused = "several processes train together"
         output = seen.output
         if self.refused or seen.random is None or not isinstance(output, torch.Tensor):
             self._again = None
@@ -78,8 +83,13 @@ class Probes:
         """A loss was computed: if on the output just seen, it can be computed again."""
         again = self._again
         given = arguments[0] if arguments else named.get("input")
-        if again is None or given is None or again.function is not None or given is not again.output():
+        output = None if again is None else again.output()
+        if again is None or output is None or again.function is not None or not isinstance(given, torch.Tensor):
             return
+        if given is not output:  # squeezed, flattened or transposed on the way: the same numbers in another order
+            if given.data_ptr() != output.data_ptr() or given.numel() != output.numel() or given.dtype != output.dtype:
+                return
+            again.view = (tuple(given.shape), given.stride(), given.storage_offset())
         if not isinstance(result, torch.Tensor) or result.dim() or result.device.type != "cpu":
             return  # reading its value would wait for a device
         again.function, again.value = function, float(result.detach())
@@ -153,7 +163,15 @@ class Probes:
             # A model may work in place on what it is given.
             arguments, named = tree_map(_copied, (again.arguments, again.named))
             output = again.root(*arguments, **named)
+            if again.view is not None:
+                output = output.as_strided(*again.view)
             return float(again.function(output, *again.rest, **(again.options or {})))
+
+
+def trained_together() -> bool:
+    """Say whether other processes may have to make the same calls as this one."""
+    distributed = torch.distributed
+    return distributed.is_available() and distributed.is_initialized()
 
 
 def _copied(value: Any) -> Any:

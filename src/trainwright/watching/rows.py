@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import torch
 
 from trainwright.records import EvalRecord, StepProbe, StepRecord
-from trainwright.watching.delayed import Delayed
+from trainwright.watching.delayed import Delayed, Number
 
 _MOST = 20_000  # rows kept; of a longer run every second one is dropped, again and again
 
@@ -21,6 +21,7 @@ class Row:
     epoch: int
     rate: float
     samples: int
+    seconds: float = 0.0
     loss: float = math.nan
     complete: bool = False
     gradient_norm: float | None = None
@@ -29,7 +30,6 @@ class Row:
     skipped: bool = False
     update_ratio: float | None = None
     probe: StepProbe | None = None
-    seconds: float = 0.0
 
     def record(self) -> StepRecord:
         """Return the row as a record."""
@@ -53,7 +53,7 @@ class Row:
 class _Split:
     """An evaluation in progress over one split."""
 
-    sums: list[torch.Tensor] = field(default_factory=list)
+    sums: list[Number] = field(default_factory=list)
     weights: list[int] = field(default_factory=list)
     correct: list[torch.Tensor] = field(default_factory=list)
     metric: str = ""
@@ -69,9 +69,24 @@ class Rows:
         self.stride = 1
         self._splits: dict[str, _Split] = {}
 
-    def add(self, row: Row, losses: list[torch.Tensor], norm: torch.Tensor | None) -> None:
-        """Begin a row, whose loss is the mean of `losses`; its numbers may arrive later."""
+    @property
+    def evaluating(self) -> bool:
+        """Whether an evaluation is under way."""
+        return bool(self._splits)
 
+    def add(self, row: Row, losses: list[Number], norm: Number | None) -> None:
+        """Begin a row, whose loss is the mean of `losses`; its numbers may arrive later."""
+        if len(losses) == 1 and isinstance(losses[0], float) and (norm is None or isinstance(norm, float)):
+            row.loss, row.gradient_norm, row.complete = losses[0], norm, True
+        else:
+            self._await(row, losses, norm)
+        if row.step % self.stride == 0 or row.probe is not None:
+            self.rows.append(row)
+        if len(self.rows) > _MOST:
+            self.stride *= 2
+            self.rows = [kept for kept in self.rows if kept.step % self.stride == 0]
+
+    def _await(self, row: Row, losses: list[Number], norm: Number | None) -> None:
         def take(numbers: list[float]) -> None:
             values = numbers[: len(losses)]
             row.loss = sum(values) / len(values) if values else math.nan
@@ -79,14 +94,9 @@ class Rows:
             row.complete = True
 
         self._delayed.read([*losses, *([] if norm is None else [norm])], take)
-        if row.step % self.stride == 0 or row.probe is not None:
-            self.rows.append(row)
-        if len(self.rows) > _MOST:
-            self.stride *= 2
-            self.rows = [kept for kept in self.rows if kept.step % self.stride == 0]
 
     def evaluated(
-        self, split: str, value: torch.Tensor, samples: int, correct: torch.Tensor | None, *, squared: bool
+        self, split: str, value: Number, samples: int, correct: torch.Tensor | None, *, squared: bool
     ) -> None:
         """One batch of an evaluation."""
         part = self._splits.setdefault(split, _Split())
@@ -112,7 +122,7 @@ class Rows:
 
     def records(self) -> list[StepRecord]:
         """Return the rows whose numbers are there."""
-        return [row.record() for row in self.rows if (row.complete and not math.isnan(row.loss)) or row.skipped]
+        return [row.record() for row in self.rows if row.complete]
 
 
 def _evaluation(numbers: list[float], split: str, part: _Split, count: int, step: int, epoch: float) -> EvalRecord:

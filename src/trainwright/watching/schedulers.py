@@ -76,11 +76,13 @@ class SchedulerBooks:
                 self._sightings.note("scheduler-before-optimizer", place, {"scheduler": kept.name})
         if place is not None and (len(kept.places) < _PLACES or place in kept.places):
             kept.places[place] = kept.places.get(place, 0) + 1
-        rate = _rate(scheduler)
-        if rate is not None:
-            low, high = (kept.rates[2], kept.rates[3]) if kept.rates else (rate, rate)
-            first = kept.rates[0] if kept.rates else rate
-            kept.rates = [first, rate, min(low, rate), max(high, rate)]
+        rate, rates = _rate(scheduler), kept.rates
+        if rate is not None and rates:
+            rates[1] = rate
+            if rate < rates[2]:
+                rates[2] = rate
+            elif rate > rates[3]:
+                rates[3] = rate
 
     def loaded(self, scheduler: Any) -> None:
         """A saved state was loaded into a scheduler."""

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from trainwright.records import Sighting, SightingName
 from trainwright.records.findings import Scalar
 from trainwright.watching.places import Place, location
+
+_EACH_STEP: tuple[SightingName, ...] = ("gradients-carried-over", "gradients-erased", "step-without-backward")
+"""What can happen once in every step."""
 
 
 @dataclass
@@ -25,7 +28,8 @@ class Sightings:
         self.step = 0  # optimizer steps that are over
         self.fresh = False
         self._counts: dict[SightingName, _Count] = {}
-        self._chances: dict[SightingName, int] = {}
+        self._chances: dict[SightingName, int] = {}  # of what does not have one in every step
+        self.chances: dict[SightingName, Callable[[], int]] = {}  # of what is counted when it is asked for
 
     def note(
         self,
@@ -49,6 +53,11 @@ class Sightings:
         """Count one more occasion on which `name` could have happened."""
         self._chances[name] = self._chances.get(name, 0) + 1
 
+    def _chances_of(self, name: SightingName) -> int | None:
+        if name in self.chances:
+            return self.chances[name]()
+        return self.step if name in _EACH_STEP else self._chances.get(name)
+
     def forget(self, name: SightingName) -> None:
         """Take back what turned out to be meant."""
         if self._counts.pop(name, None) is not None:
@@ -61,7 +70,7 @@ class Sightings:
                 count=known.count,
                 step=known.step,
                 where=location(known.place),
-                chances=self._chances.get(name),
+                chances=self._chances_of(name),
                 facts=dict(known.facts),
             )
             for name, known in self._counts.items()

@@ -10,15 +10,16 @@ import torch
 
 from trainwright.tensors import global_norm
 from trainwright.vitals.output_target import paddings
-from trainwright.watching.delayed import Delayed
+from trainwright.watching.delayed import Delayed, Number
 from trainwright.watching.layers import LayerBooks
 from trainwright.watching.losses import Value
 from trainwright.watching.models import Pass
 from trainwright.watching.nonfinite import bad_operation
 from trainwright.watching.owners import Owner
 from trainwright.watching.places import Place
-from trainwright.watching.probes import Probes
+from trainwright.watching.probes import Probes, trained_together
 from trainwright.watching.rows import Row, Rows
+from trainwright.watching.statistics import Statistics
 from trainwright.watching.updates import Updates
 
 if TYPE_CHECKING:
@@ -40,12 +41,13 @@ class StepBooks:
         self.probes = Probes(tape)
         self.layers = LayerBooks(tape.sightings)
         self.updates = Updates(tape.sightings, self.delayed)
+        self.statistics = Statistics(tape.sightings, self.delayed)
         self.closures = False
         self.sampled = True  # this step is looked at closely
         self.events: list[dict[str, object]] = []
         self._values: list[Value] = []
-        self._backward: list[torch.Tensor] = []
-        self._norm: torch.Tensor | None = None
+        self._backward: list[Number] = []
+        self._norm: Number | None = None
         self._limit: float | None = None
         self._last = time.perf_counter()
         self._next_look = 0
@@ -55,7 +57,7 @@ class StepBooks:
         """A model was called with gradients on, in a step that is looked at."""
         losses = self._tape.losses
         if self._tape.samples.wanted:
-            self._tape.samples.given((*seen.arguments, *seen.named.values()))
+            self._tape.samples.given(seen)
         if seen.calls:
             paths = self._paths.setdefault(id(seen.root), {id(part): path for path, part in seen.root.named_modules()})
             for call in seen.calls:
@@ -64,8 +66,11 @@ class StepBooks:
             losses.padding = tuple(paddings(seen.root))
             first = next((value for value in seen.arguments if isinstance(value, torch.Tensor)), None)
             losses.tokens = first if first is not None and not first.is_floating_point() else None
+            alone = losses.tokens is not None and not trained_together()
+            losses.reader = seen.root if alone else None
             self.layers.passed(seen, self._tape.sightings.step)
             self.probes.passed(seen)
+            self.statistics.passed(seen.calls, self._tape.sightings.step)
 
     def evaluated(self, value: Value, split: str) -> None:
         """A loss was computed that nothing will be learnt from."""
@@ -76,21 +81,21 @@ class StepBooks:
         """A loss is about to be learnt from."""
         tape = self._tape
         step = tape.sightings.step
-        if self.rows.evaluation_over(step, self._epoch()):
+        if self.rows.evaluating and self.rows.evaluation_over(step, self._epoch()):
             self._next_look = min(self._next_look, step)
         self._values += tape.losses.taken()
         if loss is None:
             return
-        value = loss.detach()
-        self._backward.append(value if value.dim() == 0 else value.sum())
-        if value.device.type == "cpu" and not self.events and not math.isfinite(float(self._backward[-1])):
+        value = loss.item() if loss.is_cpu and loss.dim() == 0 else loss.detach().sum()
+        self._backward.append(value)
+        if isinstance(value, float) and not self.events and not math.isfinite(value):
             found = bad_operation(loss, tape.models.roots(), place)
             self.events.append({"step": step, **found})
             self._next_look = step
 
     def clipped(self, norm: torch.Tensor, limit: float, owners: list[Owner]) -> None:
         """The gradients' norm is known, and cost nothing."""
-        self._norm, self._limit = norm, limit
+        self._norm, self._limit = norm.item() if norm.is_cpu else norm, limit
 
     def skipped(self, owner: Owner) -> None:
         """A scaler made no step of it."""
@@ -108,6 +113,7 @@ class StepBooks:
         if self._norm is None and gradients:
             self._norm = global_norm(gradients)
         self.layers.before_step(self._tape.models.roots(), self._tape.sightings.step)
+        self.updates.half = self._tape.precision.unscaled_half
         self.updates.before_step(owner)
         self.probes.before_step(owner)
 
@@ -117,16 +123,23 @@ class StepBooks:
             return  # another optimizer on the same gradients, or nothing to step on
         row = self._row(owner)
         if self.sampled:
-            self.updates.after_step(owner, row)
             row.probe = self.probes.after_step(owner)
         self.rows.add(row, self._losses(), self._norm)
+        if self.sampled:
+            self.updates.after_step(owner, row)
         self._clear()
+
+    def by_hand(self) -> None:
+        """A step was made without an optimizer: nothing is known of its rate, so there is no row of it."""
+        self._clear()
+        self.next()
 
     def next(self) -> None:
         """A step is over: decide about the next one."""
         tape = self._tape
-        tape.losses.makers.forget()
-        self.probes.forget()
+        if self.sampled:
+            tape.losses.makers.forget()
+            self.probes.forget()
         step = tape.sightings.step
         self.delayed.poll()
         self.sampled = not tape.compiles and self._due_sample(step)
@@ -161,24 +174,19 @@ class StepBooks:
         optimizer = owner.optimizer()
         now = time.perf_counter()
         seconds, self._last = now - self._last, now
-        row = Row(
-            step=self._tape.sightings.step,
-            epoch=self._tape.loaders.epochs,
-            rate=0.0 if optimizer is None else float(optimizer.param_groups[0].get("lr", 0.0)),
-            samples=sum(value.samples for value in self._values),
-            seconds=seconds,
-        )
-        if self._norm is not None and self._limit is not None and self._norm.device.type == "cpu":
-            row.clipped = float(self._norm) > self._limit
-            row.clipped_norm = min(float(self._norm), self._limit)
+        rate = 0.0 if optimizer is None else float(optimizer.param_groups[0].get("lr", 0.0))
+        samples = sum([value.samples for value in self._values])
+        row = Row(self._tape.sightings.step, self._tape.loaders.epochs, rate, samples, seconds)
+        if self._limit is not None and isinstance(self._norm, float):
+            row.clipped = self._norm > self._limit
+            row.clipped_norm = min(self._norm, self._limit)
         return row
 
-    def _losses(self) -> list[torch.Tensor]:
+    def _losses(self) -> list[Number]:
         """Return what the step minimised: the library's loss where that is one line's, else what was propagated."""
-        lines = {value.key for value in self._values}
-        if len(lines) == 1:
+        if self._values and all(value.key == self._values[0].key for value in self._values):
             return [value.value for value in self._values]
-        return [torch.stack(self._backward).sum()] if len(self._backward) > 1 else list(self._backward)
+        return [sum(self._backward)] if self._backward else []
 
     def _clear(self) -> None:
         self._values.clear()

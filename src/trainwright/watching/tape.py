@@ -5,28 +5,33 @@ Nothing here may stop the program that is watched: whatever goes wrong is kept i
 
 from __future__ import annotations
 
+import math
 import time
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import torch
 from torch import nn
 
+from trainwright.watching.byhand import StepsByHand
 from trainwright.watching.framing import Frames
 from trainwright.watching.gradients import FORMATIVE, GradientBooks
-from trainwright.watching.graphs import GraphBooks
+from trainwright.watching.graphs import GraphBooks, frames_compiled
 from trainwright.watching.loaders import LoaderBooks
 from trainwright.watching.losses import LossBooks
 from trainwright.watching.membership import MembershipBooks
 from trainwright.watching.models import Models, Pass
 from trainwright.watching.modes import ModeBooks
 from trainwright.watching.optimizers import OptimizerBooks
+from trainwright.watching.origins import Origins
 from trainwright.watching.owners import Owner, closure_of
 from trainwright.watching.places import caller
 from trainwright.watching.precision import PrecisionBooks
 from trainwright.watching.samples import SampleBooks
 from trainwright.watching.schedulers import SchedulerBooks
 from trainwright.watching.sightings import Sightings
+from trainwright.watching.start import StartBooks
 from trainwright.watching.steps import StepBooks
 
 DENSE_STEPS = 3
@@ -54,13 +59,18 @@ class Tape:
         self.models = Models(self.passed, lambda: self.on and not self.busy)
         self.modes = ModeBooks(self.sightings, self.models)
         self.graphs = GraphBooks(self.sightings)
-        self.members = MembershipBooks(self.sightings, self.models)
-        self.samples = SampleBooks(self.sightings, level)
+        self.origins = Origins()
+        self.members = MembershipBooks(self.sightings, self.models, self.origins)
+        self.samples = SampleBooks(self.sightings, self.loaders)
         self.steps = StepBooks(self)
+        self.start = StartBooks(self)
         self.frames = Frames()
+        self.by_hand = StepsByHand()
+        self.steps_by_hand = 0
         self.compiles = False
+        self._compiled_before = frames_compiled()
         self._judge = judge
-        self._turns: list[int] = []  # the optimizers that made the last steps
+        self._turns: deque[int] = deque(maxlen=8)  # the optimizers that made the last steps
         self._backward_since_step = False
 
     def tell(self, event: str, *arguments: Any, **named: Any) -> None:
@@ -89,6 +99,7 @@ class Tape:
         self.models.disarm()
         if self.problem is None:
             try:
+                self._hand_step()
                 self.steps.finish()
             except Exception as problem:
                 self.stand_down(problem)
@@ -99,6 +110,17 @@ class Tape:
         self.problem, self.on = self.problem or problem, False
         self.frames.end()
         self.models.disarm()
+
+    def study(self) -> None:
+        """Look at what takes many samples together to be seen. Called before the chart is judged."""
+        busy, self.busy = self.busy, True
+        try:
+            if self.problem is None:
+                self.samples.study(self.losses.order())
+        except Exception as problem:
+            self.stand_down(problem)
+        finally:
+            self.busy = busy
 
     # What is built.
 
@@ -118,12 +140,28 @@ class Tape:
         else:
             self.schedulers.loaded(loaded)
 
+    def module_made(self, result: Any, module: Any, *rest: Any, **named: Any) -> None:
+        """`nn.Linear(...)`, or any other module."""
+        if self.sightings.step < DENSE_STEPS:
+            self.origins.made(module, caller())
+
+    def initialised(self, result: Any, *rest: Any, **named: Any) -> None:
+        """`nn.init.X(weight)`, by the user or by a module that is being made."""
+        if self.sightings.step < DENSE_STEPS and isinstance(result, torch.Tensor):
+            self.origins.initialised(result, caller())
+
     def weights_loaded(self, result: Any, module: Any, state: Any, *rest: Any, **named: Any) -> None:
         """`model.load_state_dict(...)`: what `strict=False` leaves out."""
         missing = list(getattr(result, "missing_keys", ()) or ())
+        unexpected = len(getattr(result, "unexpected_keys", ()) or ())
         if missing:
             total = len(module.state_dict(keep_vars=True))
-            facts = {"missing": len(missing), "total": total, "names": ", ".join(missing[:3])}
+            facts = {
+                "missing": len(missing),
+                "total": total,
+                "unexpected": unexpected,
+                "names": ", ".join(missing[:3]),
+            }
             self.sightings.note("keys-not-loaded", caller(), facts)
 
     def compiled(self, result: Any, *rest: Any, **named: Any) -> None:
@@ -133,14 +171,22 @@ class Tape:
 
     # What feeds.
 
+    def loader_made(self, result: Any, loader: Any, *rest: Any, **named: Any) -> None:
+        """`DataLoader(...)`."""
+        self.loaders.made(loader, caller())
+
     def epoch_begins(self, iterator: Any, loader: Any) -> None:
         """`for batch in loader`."""
-        if self.loaders.begins(iterator, loader):
+        if self.loaders.begins(iterator, loader, caller()):
             self.schedulers.epoch_over(self.loaders.epoch_steps or 0)
 
     def batch_drawn(self, iterator: Any, batch: Any, seconds: float) -> None:
         """A batch came."""
-        self.loaders.drawn(iterator, seconds)
+        self.loaders.drawn(iterator, batch, seconds)
+
+    def batches_over(self, iterator: Any) -> None:
+        """A loader has nothing more to give in this pass."""
+        self.loaders.is_over(iterator)
 
     # What is computed.
 
@@ -153,14 +199,29 @@ class Tape:
         """`with torch.no_grad()`."""
         self.modes.await_evaluation()
 
+    def dropped(self) -> None:
+        """`F.dropout(..., training=True)` inside of a model in evaluation mode."""
+        inner = self.models.innermost()
+        if not isinstance(inner, nn.modules.dropout._DropoutNd):  # a layer that was left on is left on by intent
+            facts = {"modules": type(inner).__name__} if inner is not None else {}
+            self.sightings.note("dropout-in-evaluation", caller(), facts)
+
+    def autocast_entered(self, result: Any, block: Any) -> None:
+        """`with torch.autocast(...)`."""
+        self.precision.entered(block)
+
     def passed(self, seen: Pass) -> None:
         """A module was called from outside of all modules: told by the hooks, under their own guard."""
         started = self.clock()
         self.busy = True
         try:
             self.modes.passed(seen)
+            if not (seen.grad and seen.training):
+                self.samples.asked(seen)
             if seen.grad:
+                self.precision.passed(seen.calls)
                 self.members.passed(seen)
+                self.start.passed(seen)
                 self.steps.passed(seen)
         except Exception as problem:
             self.stand_down(problem)
@@ -170,12 +231,14 @@ class Tape:
 
     def loss_called(self, function: str, original: Any, result: Any, arguments: Any, named: Any) -> None:
         """A loss of the library was computed."""
-        value = self.losses.called(function, result, caller(), arguments, named)
+        value = self.losses.called(function, result, arguments, named)
         if value is None:
             return
         if value.trains:
             if self.steps.sampled:
+                self.samples.labelled(arguments[1] if len(arguments) > 1 else named.get("target"))
                 self.steps.probes.loss(original, result, arguments, named)
+                self.start.predicted(function, arguments, named)
         else:
             self.steps.evaluated(value, self.loaders.split())
 
@@ -203,22 +266,35 @@ class Tape:
     ) -> None:
         """`loss.backward()`."""
         tensor = loss if isinstance(loss, torch.Tensor) else None
+        self._hand_step()
         self._backward_since_step = True
-        self.frames.end()
+        if self.frames.on:
+            self.frames.end()
         self.loaders.trained()
+        self.samples.begins()
         place = caller() if self.gradients.backwards < FORMATIVE else self.gradients.place
         self.gradients.backward_begins(tensor, place, retained=bool(retain_graph or create_graph))
         self.steps.backward_begins(tensor, place)
         if tensor is not None:
             self.graphs.backward_begins(tensor, place, self.sightings.step)
+            if retain_graph:
+                self.graphs.retained(tensor, place)
+            if self.gradients.backwards <= DENSE_STEPS:
+                self.graphs.reach(tensor, self._weights(), place)
             if self.sightings.step < DENSE_STEPS:
                 self.members.backward_begins(tensor, place)
+            if self.steps.sampled:
+                self.start.backward_begins(tensor, place)
         if self.models.armed and not self.steps.sampled:
             self.models.disarm()
 
     def backward_ends(self) -> None:
         """The gradients are there."""
         self.gradients.backward_ends()
+        if not self.gradients.owners:
+            self.by_hand.remember(self.models.roots())
+        if self.steps.sampled:
+            self.start.backward_ends()
         if self.sightings.step < DENSE_STEPS:
             self.members.backward_ends()
         if self.gradients.backwards <= DENSE_STEPS or self.gradients.steps == 0:
@@ -240,7 +316,9 @@ class Tape:
     ) -> None:
         """`clip_grad_norm_` or `clip_grad_value_`."""
         tensors = [parameters] if isinstance(parameters, torch.Tensor) else list(parameters)
-        owners = self.gradients.clipped([part for part in tensors if isinstance(part, torch.Tensor)])
+        if isinstance(limit, float) and limit == math.inf:
+            return  # that only measures the norm
+        owners = self.gradients.clipped(tensors)
         self.precision.clipped(owners)
         if isinstance(norm, torch.Tensor) and isinstance(limit, int | float):
             self.steps.clipped(norm.detach(), float(limit), owners)
@@ -282,10 +360,11 @@ class Tape:
         """`optimizer.step()`, before it."""
         owner = self.optimizers.owner(optimizer)
         self.precision.stepped(optimizer)
-        if closure_of(arguments, named):
+        if (len(arguments) > 1 or named) and closure_of(arguments, named):
             self.steps.closures = True
             return
-        self.optimizers.stepping(owner, self.schedulers.resumed(optimizer))
+        if owner.steps == 0:
+            self.optimizers.stepping(owner, self.schedulers.resumed(optimizer))
         self.gradients.step_begins(owner)
         self.modes.stepping()
         self.steps.begins(owner)
@@ -295,12 +374,22 @@ class Tape:
         """`optimizer.step()`, after it."""
         owner = self.optimizers.owner(optimizer)
         self.steps.ends(owner)
-        self.optimizers.stepped(owner)
+        if owner.steps <= 1:
+            self.optimizers.stepped(owner)
         self._step_over(owner)
 
     def scheduler_stepped(self, result: Any, scheduler: Any, *rest: Any, **named: Any) -> None:
         """`scheduler.step()`."""
         self.schedulers.stepped(scheduler)
+
+    def _hand_step(self) -> None:
+        """If the weights have moved, and there is no optimizer of torch that has moved them: count a step."""
+        if not self.gradients.owners and self._backward_since_step and self.by_hand.moved():
+            self.steps_by_hand += 1
+            self.sightings.step += 1
+            self.loaders.stepped()
+            self.steps.by_hand()
+            self._news(always=self.steps.due())
 
     def _step_over(self, owner: Owner) -> None:
         fresh = self._backward_since_step or not self._turns or self._turns[-1] == id(owner)
@@ -308,14 +397,26 @@ class Tape:
         if fresh:  # several optimizers may step on one backward pass: that is one step
             self.sightings.step += 1
             self.loaders.stepped()
-            self._turns = [*self._turns[-7:], id(owner)]
+            self._turns.append(id(owner))
         self._backward_since_step = False
         if owner.steps <= DENSE_STEPS:
             self.optimizers.note_facts(owner, self.models.roots())
         if self.sightings.step <= DENSE_STEPS:
             self.members.step_over(owner, self.gradients.owners.values())
+            self.start.step_over()
+        if self.steps.sampled and not self.compiles and frames_compiled() > self._compiled_before:
+            self.compiled(None)  # what was made before anyone watched was compiled when it was called
+        if self.sightings.step == DENSE_STEPS:
+            self.precision.judged()
         self.steps.next()
         self._news(always=self.steps.due())
+
+    def _weights(self) -> Iterator[torch.Tensor]:
+        """Yield what is there to be trained, as far as it is known."""
+        for root in self.models.roots():
+            yield from root.parameters()
+        for owner in self.gradients.owners.values():
+            yield from owner.parameters()
 
     @property
     def awaits_evaluation(self) -> bool:

@@ -14,6 +14,8 @@ from trainwright.watching.sightings import Sightings
 
 _TENSORS = 32
 _ELEMENTS = 2048  # of each tensor, evenly spread
+_VANISHED = 0.05
+"""Share of half-precision gradients that are left where nearly all are exactly zero: healthy ones leave a third."""
 _LOST = 0.9
 """Share of weights with a gradient that did not move at all: their updates are below the format's resolution."""
 
@@ -24,6 +26,8 @@ class Updates:
     def __init__(self, sightings: Sightings, delayed: Delayed) -> None:
         self._sightings = sightings
         self._delayed = delayed
+        self.half = False  # the model computes in float16, and no scaler is at work
+        self.decay_to_gradient: dict[int, float] = {}  # by optimizer: the newest median over its weight matrices
         self._before: dict[int, list[tuple[torch.Tensor, torch.Tensor, torch.Tensor]]] = {}
 
     def before_step(self, owner: Owner) -> None:
@@ -39,6 +43,7 @@ class Updates:
         kept = self._before.pop(id(owner), [])
         if not kept:
             return
+        self._decay(owner, kept)
         numbers: list[torch.Tensor] = []
         matrices: list[bool] = []
         for part, old, gradient in kept:
@@ -57,6 +62,7 @@ class Updates:
         optimizer = owner.optimizer()
         rate = 0.0 if optimizer is None else max(float(group.get("lr", 0.0)) for group in optimizer.param_groups)
         name, place = owner.name, owner.step_place
+        elements, loss = sum(old.numel() for _, old, _ in kept), row.loss
 
         def take(values: list[float]) -> None:
             rows = [values[start : start + 5] for start in range(0, len(values), 5)]
@@ -68,6 +74,9 @@ class Updates:
             row.update_ratio = statistics.median(ratios) if ratios else None
             moved, known, still = (sum(row[column] for row in rows) for column in (2, 3, 4))
             self._sightings.chance("weights-unchanged")
+            if (self.half or dtype == "float16") and loss > 0 and known < _VANISHED * elements:
+                facts = {"share": 1 - known / max(elements, 1), "dtype": "float16"}
+                self._sightings.note("gradients-underflowed", place, facts)
             if known == 0:
                 return
             facts: dict[str, Any] = {"optimizer": name, "rate": rate, "dtype": dtype, "share": still / known}
@@ -77,6 +86,22 @@ class Updates:
                 self._sightings.note("weights-mostly-unchanged", place, facts)
 
         self._delayed.read(numbers, take)
+
+    def _decay(self, owner: Owner, kept: list[tuple[torch.Tensor, torch.Tensor, torch.Tensor]]) -> None:
+        """Measure how the pull of the weight decay compares with that of the loss."""
+        optimizer = owner.optimizer()
+        decay = 0.0 if optimizer is None else float(optimizer.param_groups[0].get("weight_decay") or 0.0)
+        pairs = [(old, gradient) for part, old, gradient in kept if part.dim() >= 2]
+        if decay == 0.0 or not pairs:
+            return
+        norms = [norm for pair in pairs for norm in (pair[0].float().norm(), pair[1].float().norm())]
+
+        def take(values: list[float]) -> None:
+            known = [decay * weight / pull for weight, pull in zip(values[::2], values[1::2], strict=True) if pull > 0]
+            if known:
+                self.decay_to_gradient[id(owner)] = statistics.median(known)
+
+        self._delayed.read(norms, take)
 
 
 def _some(tensor: torch.Tensor) -> torch.Tensor:

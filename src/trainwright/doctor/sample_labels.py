@@ -1,0 +1,161 @@
+"""Labels that nothing in the inputs leads to, and classes that are rare: judged by what the loop itself shows."""
+
+from __future__ import annotations
+
+import math
+import statistics
+
+from trainwright.doctor.kinds_datasets import CLASS_IMBALANCE, LABELS_UNRELATED_TO_INPUTS
+from trainwright.doctor.loss_entering import place_of_targets
+from trainwright.doctor.loop_seen import loop_of, number
+from trainwright.doctor.rule import Rule
+from trainwright.records import Chart, Evidence, Finding, Remedy
+
+LEARNT = 0.75
+"""Training loss, in losses of the best constant guess, below which the network has learnt its training samples."""
+RELATED = 0.9
+"""And where it fell below this within the first pass, on samples that it had never seen, they were not learnt by heart."""
+EVALUATIONS = 3
+"""Evaluations in a row without a sign of any relation."""
+FEWEST_SAMPLES = 100
+"""Held-out samples of each, so that chance is known to some hundredths."""
+STANDARD_ERRORS = 2.0
+"""By which an accuracy may be above that of the most frequent answer, and still be chance."""
+CHANCE, CLEAR = 2.0, 4.0
+"""Standard deviations by which simple predictors must stay below to find no relation, and above to have found one."""
+NOTHING, TRIED = 0.95, 200
+"""Training loss, in losses of a constant guess, above which so many steps have taught nothing."""
+RECENT = 20
+"""Steps whose median is the training loss."""
+RATIO = 10.0
+"""Most frequent class over rarest from which accuracy is misleading."""
+SEEN = 1000
+"""Labels from which the shares of the classes are known."""
+
+
+def labels_unrelated_to_inputs(chart: Chart) -> Finding | None:
+    """What was learnt by heart helps nothing on held-out samples: their accuracy is that of guessing."""
+    stats, constant = chart.info.targets, chart.info.constant_loss
+    if chart.info.task != "classification" or stats is None or stats.commonest is None or not constant:
+        return None
+    recent = [record.loss for record in chart.steps[-RECENT:] if math.isfinite(record.loss)]
+    if len(recent) < RECENT:
+        return None
+    now, relation = statistics.median(recent), stats.relation
+    if (relation is not None and relation > CLEAR) or _learnt_at_first_sight(chart, constant):
+        return None
+    independent = relation is not None and relation < CHANCE
+    held = _held_out(chart)
+    if held is None:
+        return _alone(chart, now / constant) if independent else None
+    if now >= LEARNT * constant and not independent:
+        return None
+    accuracy, samples = held
+    chance = stats.commonest
+    most = chance + STANDARD_ERRORS * math.sqrt(chance * (1 - chance) / samples)
+    if accuracy > most:
+        return None
+    return _unrelated(
+        chart,
+        Evidence(name=f"held-out accuracy, in {EVALUATIONS} evaluations in a row", value=accuracy, threshold=most),
+        Evidence(name="share of the most frequent class", value=chance),
+        Evidence(name="training loss, in losses of the best constant guess", value=now / constant),
+    )
+
+
+def _alone(chart: Chart, reached: float) -> Finding | None:
+    """Judge without evaluations: the network does not get below a constant guess either."""
+    if reached < NOTHING or chart.steps[-1].step < TRIED:
+        return None
+    return _unrelated(
+        chart, Evidence(name="training loss, in losses of the best constant guess", value=reached, threshold=NOTHING)
+    )
+
+
+def _unrelated(chart: Chart, *evidence: Evidence) -> Finding:
+    relation = chart.info.targets.relation if chart.info.targets is not None else None
+    if relation is not None:
+        name = "standard deviations by which the nearest samples, or a linear model, guess labels better than chance"
+        evidence = (*evidence, Evidence(name=name, value=relation, threshold=CHANCE))
+    return LABELS_UNRELATED_TO_INPUTS.finding(
+        title="the labels do not follow from the inputs",
+        because="nothing that is learnt about some samples helps with others, so the network guesses, or learns by heart",
+        where=place_of_targets(chart),
+        step=chart.steps[-1].step,
+        evidence=evidence,
+        remedies=(
+            Remedy(text="look at some samples with their labels; sort, filter and shuffle inputs and labels as one"),
+        ),
+        confidence=0.8 if relation is not None else 0.7,
+    )
+
+
+def _held_out(chart: Chart) -> tuple[float, int] | None:
+    """Return the accuracy on held-out samples where all evaluations are at chance by their loss, and how many there are.
+
+    None where too few evaluations were seen, or one of them did better than a constant guess.
+    """
+    constant = chart.info.constant_loss or 0.0
+    known = [
+        record
+        for record in chart.evaluations("validation")
+        if record.samples >= FEWEST_SAMPLES and "accuracy" in record.metrics
+    ]
+    if known:
+        last = known[-EVALUATIONS:]
+        if len(last) < EVALUATIONS or any(record.loss < constant for record in last):
+            return None
+        return statistics.fmean(record.metrics["accuracy"] for record in last), last[-1].samples
+    answers = loop_of(chart).seen("held-out-answers")
+    if answers is None or answers.count < EVALUATIONS:
+        return None
+    right, asked = number(answers, "right"), number(answers, "asked")
+    return None if right is None or not asked or asked < FEWEST_SAMPLES else (right / asked, int(asked))
+
+
+def _learnt_at_first_sight(chart: Chart, constant: float) -> bool:
+    """Say whether the loss fell while every batch was still new, where the length of a pass is known."""
+    size = chart.info.steps_per_epoch
+    if size is None or size < 8:
+        return False
+    late = [record.loss for record in chart.steps if size - max(4, size // 4) <= record.step < size]
+    return bool(late) and statistics.median(late) < RELATED * constant
+
+
+def class_imbalance(chart: Chart) -> Finding | None:
+    """A note: one class is ten times as frequent as another, and nothing in the loss makes up for it."""
+    stats = chart.info.targets
+    if chart.info.loss not in ("cross_entropy", "nll", "bce_with_logits") or stats is None or stats.distinct < 2:
+        return None
+    if stats.rarest is None or stats.commonest is None or stats.weight_order is not None or stats.weighted:
+        return None
+    if not stats.integral or stats.samples < SEEN or stats.commonest <= RATIO * stats.rarest or _fine(chart):
+        return None
+    return CLASS_IMBALANCE.finding(
+        where=place_of_targets(chart),
+        step=0,
+        evidence=(
+            Evidence(name="most frequent class over rarest", value=stats.commonest / stats.rarest, threshold=RATIO),
+            Evidence(name="share of the rarest class", value=stats.rarest),
+            Evidence(name="labels counted", value=stats.samples),
+        ),
+        remedies=(
+            Remedy(text="look at the recall of each class; weigh the loss, or draw rare classes more often"),
+        ),
+    )
+
+
+def _fine(chart: Chart) -> bool:
+    """Say whether targets are tokens, words or pixels, which are never equally frequent, or several answers each."""
+    calls = chart.info.output.calls if chart.info.output is not None else ()
+    return any(call.target is not None and (call.target.copied is not None or _several(call.target.shape)) for call in calls)
+
+
+def _several(shape: tuple[int, ...]) -> bool:
+    return math.prod(shape[1:]) > 1
+
+
+RULES = (
+    Rule(kind=LABELS_UNRELATED_TO_INPUTS, needs=("loop", "steps", "targets"), judge=labels_unrelated_to_inputs),
+    Rule(kind=CLASS_IMBALANCE, needs=("loop", "targets"), judge=class_imbalance),
+)

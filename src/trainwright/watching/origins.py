@@ -1,0 +1,55 @@
+"""Where a module was made, and where a weight was last initialised: the lines that most faults of a model lie on."""
+
+from __future__ import annotations
+
+import weakref
+from typing import Any
+
+from torch import nn
+
+from trainwright.watching.places import Place
+
+_MOST = 20_000  # modules, and weights, that are remembered
+
+
+class Origins:
+    """Remembers lines by identity; what is gone, or was copied from something else, has none."""
+
+    def __init__(self) -> None:
+        self._made: dict[int, tuple[weakref.ref[Any], Place]] = {}
+        self._initialised: dict[int, tuple[weakref.ref[Any], Place]] = {}
+
+    def made(self, module: nn.Module, place: Place | None) -> None:
+        """A module begins to be: `place` is the line that makes it, or what it is made by."""
+        _keep(self._made, module, place)
+
+    def initialised(self, weight: Any, place: Place | None) -> None:
+        """A function of `torch.nn.init` filled a weight."""
+        _keep(self._initialised, weight, place)
+
+    def of_module(self, module: nn.Module | None) -> Place | None:
+        """Return the line on which the user made a module."""
+        return _find(self._made, module)
+
+    def of_weight(self, weight: Any) -> Place | None:
+        """Return the line that last initialised a weight; where its layer did so itself, the one that made it."""
+        return _find(self._initialised, weight)
+
+    def by_hand(self, module: nn.Module) -> Place | None:
+        """Return the line on which the user initialised weights of a module that had been made already."""
+        made = self.of_module(module)
+        for weight in module.parameters(recurse=False):
+            place = self.of_weight(weight) if weight.dim() > 1 else None
+            if place is not None and place != made:
+                return place
+        return None
+
+
+def _keep(books: dict[int, tuple[weakref.ref[Any], Place]], thing: Any, place: Place | None) -> None:
+    if place is not None and len(books) < _MOST:
+        books[id(thing)] = (weakref.ref(thing), place)
+
+
+def _find(books: dict[int, tuple[weakref.ref[Any], Place]], thing: Any) -> Place | None:
+    kept = books.get(id(thing))
+    return None if kept is None or kept[0]() is not thing else kept[1]

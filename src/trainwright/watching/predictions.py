@@ -1,0 +1,79 @@
+"""Whether a classifier names one class whatever it is shown, and is sure of it: a sign that something drives it there.
+
+Cross-entropy brings the mean probability of a class to its share among the labels within some dozen steps, long before
+it tells samples apart. A network that stays sure of one class was made to, or cannot do otherwise.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from trainwright.watching.places import caller
+
+if TYPE_CHECKING:
+    from trainwright.watching.tape import Tape
+
+FROM_STEP = 20
+"""Steps that a network gets to find the classes' shares."""
+LOOKS, SAMPLES = 4, 96
+"""Looks in a row, at different steps, that all show one class, and over how many labels."""
+MOST_COMMON = 0.8
+"""Share of the labels above which naming one class is the sensible thing to do for a while."""
+SURER = 0.25
+"""By how much the mean probability of the class exceeds its share. Healthy controls stay below 0.12 from step 20 on."""
+
+
+class PredictionBooks:
+    """Looks at what enters cross-entropy in sampled steps."""
+
+    def __init__(self, tape: Tape) -> None:
+        self._tape = tape
+        self._looks: deque[tuple[int, float, float, float, int]] = deque(maxlen=LOOKS)
+        self._step = -1
+
+    def predicted(self, function: str, arguments: Any, named: Mapping[str, Any]) -> None:
+        """A loss was computed to learn from."""
+        step = self._tape.sightings.step
+        if function != "cross_entropy" or step < FROM_STEP or step == self._step:
+            return
+        given = arguments[0] if arguments else named.get("input")
+        target = arguments[1] if len(arguments) > 1 else named.get("target")
+        if not isinstance(given, torch.Tensor) or not isinstance(target, torch.Tensor):
+            return
+        if given.dim() < 2 or given.shape[1] < 2 or target.shape != given.shape[:1] + given.shape[2:]:
+            return
+        if target.is_floating_point() or target.numel() < 2:
+            return
+        self._step = step
+        place = caller()
+        values = given.detach()
+        chosen = values.argmax(1)
+        first = chosen.reshape(-1)[0]
+        probability = values.float().softmax(1).movedim(1, 0).flatten(1)[first].mean()
+        several = (target != target.reshape(-1)[0]).any()
+        measured = [first, (chosen == first).all(), (target == first).double().mean(), probability, several]
+
+        def take(numbers: list[float]) -> None:
+            index, all_same, share, sure, mixed = numbers
+            if not (all_same and mixed):
+                self._looks.clear()
+                return
+            if self._looks and self._looks[-1][0] != index:
+                self._looks.clear()
+            self._looks.append((int(index), share, sure, float(step), target.numel()))
+            self._judge(place)
+
+        self._tape.steps.delayed.read(measured, take)
+
+    def _judge(self, place: Any) -> None:
+        samples = sum(look[4] for look in self._looks)
+        if len(self._looks) < LOOKS or samples < SAMPLES:
+            return
+        share, sure = (sum(look[part] * look[4] for look in self._looks) / samples for part in (1, 2))
+        if share <= MOST_COMMON and sure >= share + SURER:
+            facts = {"class": self._looks[0][0], "samples": samples, "share": share, "probability": sure}
+            self._tape.sightings.note("predictions-collapsed", place, facts, count=1)
