@@ -146,7 +146,10 @@ def judge(program: Program, fault: Fault, root: Path, text: str) -> str:
         codes = ", ".join(dict.fromkeys(finding["code"] for finding in findings)) or "nothing"
         found = next((finding for finding in findings if finding["code"] == fault.code), None)
         if found is None:
-            return f"{fault.code} MISSED (found: {codes}; status {sick.status})"
+            failed = next(
+                (line for line in sick.errors.splitlines() if "stood down" in line or "could not" in line), ""
+            )
+            return f"{fault.code} MISSED (found: {codes}; status {sick.status}) {failed}".rstrip()
         where = found["where"]
         own = where["file"] is not None and Path(where["file"]).name in {name, program.script}
         right = "ok" if own and where["line"] in lines else "WRONG PLACE"

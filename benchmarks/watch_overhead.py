@@ -34,7 +34,8 @@ def mlp() -> tuple[nn.Module, torch.Tensor, torch.Tensor]:
         nn.ReLU(),
         nn.Linear(128, 10),
     )
-    return net, torch.randn(4096, 64), torch.randint(10, (4096,))
+    x = torch.randn(4096, 64)
+    return net, x, x[:, :10].argmax(1)
 
 
 def cnn() -> tuple[nn.Module, torch.Tensor, torch.Tensor]:
@@ -49,7 +50,8 @@ def cnn() -> tuple[nn.Module, torch.Tensor, torch.Tensor]:
         nn.Flatten(),
         nn.Linear(32 * 8 * 8, 10),
     )
-    return net, torch.randn(1024, 3, 16, 16), torch.randint(10, (1024,))
+    x = torch.randn(1024, 3, 16, 16)
+    return net, x, x[:, 0, 0, :10].argmax(1)
 
 
 class Transformer(nn.Module):
@@ -69,7 +71,8 @@ class Transformer(nn.Module):
 
 def transformer() -> tuple[nn.Module, torch.Tensor, torch.Tensor]:
     """Return a small transformer."""
-    return Transformer(), torch.randint(50, (1024, 32)), torch.randint(10, (1024,))
+    tokens = torch.randint(50, (1024, 32))
+    return Transformer(), tokens, tokens[:, 0] % 10
 
 
 NETWORKS = {"mlp": mlp, "cnn": cnn, "transformer": transformer}

@@ -134,11 +134,12 @@ def test_an_explanation_has_all_its_paragraphs(kind: Kind) -> None:
         paragraphs = explain(name).split("\n\n")
         assert paragraphs[0] == f"{kind.code}  {kind.kind}  ({kind.severity})\n{kind.title}"
         assert paragraphs[1] == kind.what
-        assert paragraphs[2:] == [
+        assert paragraphs[2:-1] == [
             f"Why it hurts\n{kind.hurts}",
             f"How to fix it\n{kind.fix}",
             f"When the doctor is wrong\n{kind.wrong_when}",
         ]
+        assert paragraphs[-1].startswith("How to silence it\n")
 
 
 def test_a_diagnosis_that_does_not_exist_brings_up_the_nearest() -> None:

@@ -5,7 +5,6 @@ Sources: G2, chapter 1; G3.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -24,17 +23,11 @@ from trainwright.doctor.kinds_start import (
     SATURATED_ACTIVATIONS,
     SYMMETRIC_INITIALISATION,
 )
+from trainwright.doctor.model_signal import DEPTH_RATIO, GRADIENT, SIGNAL, most_frequent, steady_change
 from trainwright.records import Evidence, Finding, Location, Remedy
 from trainwright.vitals.linear_pairs import LinearPair, linear_pairs
 from trainwright.vitals.signal import LayerSignal, layer_signals
 
-DEPTH_RATIO = 1e3
-"""Largest over smallest size of the signal among layers of one type."""
-GRADIENT_RATIO = 1e4
-"""The same for gradients: torch's own initialisation costs 2.4 a layer of ReLU, which ten layers survive."""
-LEAST_LAYERS = 4
-TREND = 0.8
-"""Correlation of the logarithm of the size with the depth: one layer of another size is no matter of depth."""
 SAMPLES = 96
 """Of the batch: enough to tell a dead unit from a rare one."""
 LEAST_SAMPLES = 32
@@ -81,51 +74,14 @@ def examine(subject: Subject) -> Answer:
 
 
 def _chain(signals: Sequence[LayerSignal]) -> list[LayerSignal]:
-    """Return the layers whose sizes are compared: those of the most frequent type, without the very last layer."""
-    weighted = [signal for signal in signals if signal.weighted][:-1]
-    kinds = [signal.kind for signal in weighted]
-    most = max(kinds, key=kinds.count, default="")
-    return [signal for signal in weighted if signal.kind == most]
+    """Return the layers whose sizes are compared."""
+    return most_frequent([(signal.kind, signal) for signal in signals if signal.weighted])
 
 
 def _depth(signals: Sequence[LayerSignal]) -> Finding | None:
     chain = _chain(signals)
-    forward = [(signal.module, signal.std) for signal in chain]
-    backward = [(signal.module, signal.gradient or 0.0) for signal in chain]
-    for what, sizes, limit in (
-        ("size of the activations", forward, DEPTH_RATIO),
-        ("size of the gradient", backward, GRADIENT_RATIO),
-    ):
-        # Exactly zero are branches that begin closed: a matter of choice, not of depth.
-        known = [(module, size) for module, size in sizes if size > 0 and math.isfinite(size)]
-        if len(known) < LEAST_LAYERS:
-            continue
-        logs = torch.tensor([size for _, size in known], dtype=torch.float64).log()
-        ratio = float((logs.max() - logs.min()).exp())
-        if ratio <= limit or abs(_correlation(logs)) < TREND:
-            continue
-        (first, at_first), (last, at_last) = known[0], known[-1]
-        a_layer = math.exp(float(logs[-1] - logs[0]) / (len(known) - 1))
-        return ACTIVATIONS_CHANGE_SCALE_WITH_DEPTH.finding(
-            title=f"the {'gradient' if 'gradient' in what else 'signal'} changes its size from layer to layer",
-            where=Location(module=last if "gradient" not in what else first),
-            evidence=(
-                Evidence(name=f"{what}, largest over smallest", value=ratio, threshold=limit),
-                Evidence(name=f"at {first}", value=at_first),
-                Evidence(name=f"at {last}", value=at_last),
-            ),
-            because=f"from one layer to the next it changes by a factor of about {a_layer:.2g}, always the same way",
-            remedies=(
-                Remedy(text="initialise by the size of the layer: He for ReLU, Glorot for tanh and sigmoid"),
-                Remedy(text="add normalisation or residual connections"),
-            ),
-        )
-    return None
-
-
-def _correlation(logs: torch.Tensor) -> float:
-    places = torch.arange(len(logs), dtype=torch.float64)
-    return float(torch.corrcoef(torch.stack((places, logs)))[0, 1])
+    forward = steady_change(SIGNAL, [(signal.module, signal.std) for signal in chain])
+    return forward or steady_change(GRADIENT, [(signal.module, signal.gradient or 0.0) for signal in chain])
 
 
 def _symmetric(names: Sequence[str]) -> Finding:

@@ -12,6 +12,7 @@ from rich.console import Console
 from trainwright.cli.answer import say
 from trainwright.doctor.curves import examine_curves
 from trainwright.doctor.diagnose import Examination, examine
+from trainwright.doctor.silence import silence_of
 from trainwright.errors import EXIT_FAILED, EXIT_UNHEALTHY, RunError
 from trainwright.records import Chart, Finding, to_plain
 from trainwright.report.log_text import render_log
@@ -91,7 +92,7 @@ def _foreign(log: Log, chosen: Mapping[str, str]) -> _Diagnosis:
 def _own(log: Log) -> _Diagnosis:
     """Judge a run folder: one that has ended keeps the findings it ended with."""
     stored = read_run(log.source)
-    examination = examine(stored.chart)
+    examination = silence_of(stored.info).heard_of(examine(stored.chart))
     findings = stored.findings if stored.outcome else examination.findings
     return _Diagnosis(
         source=log.source,

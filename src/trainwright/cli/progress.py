@@ -65,6 +65,8 @@ class Progress:
         elif isinstance(record, Event) and record.name in ("compiled", "verified"):
             say(self.console, str(record.detail["text"]))
         elif isinstance(record, Event) and record.name == "repair":
+            if record.detail.get("action") == "go back":
+                self._loss = math.nan  # what is shown from now on is the loss of other weights
             if not record.detail.get("again"):
                 say(self.console, f"repair at step {record.step}: {record.detail['text']}")
         elif isinstance(record, Event) and record.name == "resolved":

@@ -1,4 +1,4 @@
-"""The layers on their reference samples: units that cannot move. Source: G3 ("zero gradients indicate dead neurons")."""
+"""The layers on their reference samples: units that cannot move. Source: G3 ("zero gradients are dead neurons")."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from trainwright.doctor import model_output
+from trainwright.doctor import model_output, model_signal
 from trainwright.doctor.kinds_model import DEAD_RELU
 from trainwright.doctor.kinds_start import SATURATED_ACTIVATIONS
 from trainwright.doctor.remedies import change_rate
@@ -134,5 +134,6 @@ def _measured(chart: Chart, kinds: Sequence[str]) -> Mapping[str, list[LayerStat
 RULES = (
     Rule(kind=DEAD_RELU, needs=("layers",), judge=dead_relu),
     Rule(kind=SATURATED_ACTIVATIONS, needs=("loop", "layers"), judge=saturated_activations),
+    *model_signal.RULES,
     *model_output.RULES,
 )

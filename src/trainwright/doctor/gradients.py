@@ -13,7 +13,7 @@ from dataclasses import replace
 from itertools import pairwise
 
 from trainwright.doctor.kinds_precision import EXPLODING_GRADIENTS, VANISHING_GRADIENTS
-from trainwright.doctor.loop_seen import at, loop_of
+from trainwright.doctor.loop_seen import at, loop_of, place
 from trainwright.doctor.rule import Rule
 from trainwright.doctor.series import finite, level, tail
 from trainwright.records import Chart, Evidence, Finding, LayerStats, Location, Remedy, StepRecord
@@ -34,6 +34,10 @@ AT_ONCE = 30.0
 """Norm over the loss, where a run ended before anything was usual; a network that is in order has about one."""
 WITHIN, AGAIN = 20, 3
 """Steps in which it has to happen again, and how often."""
+ALONE, FEWEST_NORMS = 20.0, 4
+"""Norm over the usual one, and the loss over its usual one at the same batch, that tell of a recurrent network which has
+not begun to learn that single batches explode in it. Recurrent controls stay below five times."""
+RISEN = 1.2
 BEFORE = 100
 """Steps whose median is the usual norm."""
 IN_ORDER, WORSE = 3.0, 1.2
@@ -67,7 +71,9 @@ def vanishing_gradients(chart: Chart) -> Finding | None:
         Evidence(name="recent training loss", value=now, threshold=NOT_BEGUN * reference),
     ]
     return VANISHING_GRADIENTS.finding(
-        where=replace(chart.info.where("model.name", "model"), module=first.module),
+        where=replace(
+            place(chart.info.where("model.name", "model"), loop_of(chart).backward_where), module=first.module
+        ),
         step=recent[0][0].step,
         evidence=tuple(evidence),
         remedies=(
@@ -108,6 +114,9 @@ def exploding_gradients(chart: Chart) -> Finding | None:
         return None
     steps = [record for record in chart.steps if record.gradient_norm is not None and not record.skipped]
     norms = [record.gradient_norm or 0.0 for record in steps]
+    alone = _exploded_in_time(chart, steps)
+    if alone is not None:
+        return alone
     if len(steps) <= WITHIN:
         return _exploded_at_once(chart, steps)
     early = statistics.median(finite(norms[:WITHIN]) or [0.0])
@@ -132,6 +141,21 @@ def exploding_gradients(chart: Chart) -> Finding | None:
             continue
         return _exploded(chart, steps[index], usual, highest, None if ended is None else steps[ended], (then, after))
     return None
+
+
+def _exploded_in_time(chart: Chart, steps: Sequence[StepRecord]) -> Finding | None:
+    """Judge recurrent networks that do not get anywhere: one batch in hundreds is enough to throw them back."""
+    recurrent = any(layer.kind.startswith(("RNN", "LSTM", "GRU")) for layer in chart.layers)
+    reference, now = chart.info.constant_loss, level(tail(chart.steps, 0.1, 20)) if chart.steps else math.nan
+    if not recurrent or len(steps) < FEWEST_NORMS or reference is None or not now >= NOT_BEGUN * reference:
+        return None
+    usual = statistics.median(record.gradient_norm or 0.0 for record in steps)
+    jumps = [record for record in steps[FEWEST_NORMS // 2 :] if (record.gradient_norm or 0.0) >= ALONE * usual > 0]
+    jumps = [record for record in jumps if _finite(record) and record.loss >= RISEN * reference]
+    if not jumps:
+        return None
+    highest = max(record.gradient_norm or 0.0 for record in jumps)
+    return _exploded(chart, jumps[0], usual, highest, None, (reference, now))
 
 
 def _exploded_at_once(chart: Chart, steps: Sequence[StepRecord]) -> Finding | None:

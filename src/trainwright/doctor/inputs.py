@@ -6,7 +6,7 @@ import math
 
 from trainwright.doctor.kinds_data import CONSTANT_FEATURES, INPUTS_NOT_NORMALISED
 from trainwright.doctor.rule import Rule
-from trainwright.records import Chart, Evidence, Finding, Remedy
+from trainwright.records import Chart, Evidence, Finding, Remedy, StepRecord
 
 STD_TOO_LARGE = 10.0
 """Inputs ten times wider than standardised ones already make the first layer's gradient ten times steeper."""
@@ -51,9 +51,9 @@ def inputs_not_normalised(chart: Chart) -> Finding | None:
     if not evidence:
         return None
     evidence.append(Evidence(name="range of the inputs", value=f"{inputs.minimum:.4g} to {inputs.maximum:.4g}"))
-    harmed = largest > LARGEST_HARMLESS and any(not math.isfinite(record.loss) for record in chart.steps)
+    harmed = largest > LARGEST_HARMLESS and any(_broken(record) for record in chart.steps)
     if harmed:
-        evidence.append(Evidence(name="steps with a loss that is not finite", value=True))
+        evidence.append(Evidence(name="steps with a loss or a gradient that is not finite", value=True))
     in_recipe = info.setting("data.normalise") == "none"
     return INPUTS_NOT_NORMALISED.finding(
         where=info.where("data.normalise", "data.inputs", "data.source", "data"),
@@ -67,6 +67,11 @@ def inputs_not_normalised(chart: Chart) -> Finding | None:
             ),
         ),
     )
+
+
+def _broken(record: StepRecord) -> bool:
+    norm = record.gradient_norm
+    return not math.isfinite(record.loss) or (norm is not None and not math.isfinite(norm))
 
 
 def constant_features(chart: Chart) -> Finding | None:

@@ -63,19 +63,36 @@ CATALOGUE: Mapping[str, Kind] = MappingProxyType(
     }
 )
 """Code -> kind, in order of code."""
+_NAMED: Mapping[str, Kind] = {name.lower(): kind for kind in CATALOGUE.values() for name in (kind.code, kind.kind)}
 
 
 def find_kind(name: str) -> Kind:
     """Return a kind by its code or its slug, in any case. Raises `UsageError` that suggests the nearest."""
-    for kind in CATALOGUE.values():
-        if name.lower() in (kind.code.lower(), kind.kind):
-            return kind
-    known = [*CATALOGUE, *(kind.kind for kind in CATALOGUE.values())]
-    raise UsageError(f"there is no diagnosis '{name}'", remedy=did_you_mean(name, known))
+    problem = name_problem(name)
+    if problem:
+        raise UsageError(f"there is no diagnosis '{name}'", remedy=problem)
+    return _NAMED[name.lower()]
+
+
+def name_problem(name: str) -> str:
+    """Return what could have been meant where no kind has this code or slug, "" where one has."""
+    if name.lower() in _NAMED:
+        return ""
+    return did_you_mean(name, [*CATALOGUE, *(kind.kind for kind in CATALOGUE.values())])
+
+
+def silencing(kind: Kind) -> tuple[tuple[str, str], ...]:
+    """Return the ways to silence a kind: what each does, and what to write."""
+    return (
+        ("on one line of your program or recipe", f"# trainwright: ignore[{kind.code}]"),
+        ("in one run of a program", f"trainwright run --ignore {kind.code} train.py"),
+        ("in a `with` block", f'tw.watch(ignore=("{kind.code}",))'),
+        ("in every run of a recipe", f'[doctor]\nignore = ["{kind.code}"]'),
+    )
 
 
 def explain(name: str) -> str:
-    """Return the whole page of a diagnosis as text: what it is, why it hurts, the fix, and when it is wrong."""
+    """Return the page of a diagnosis as text: what it is, why it hurts, the fix, its errors, and how to silence it."""
     kind = find_kind(name)
     return "\n\n".join(
         (
@@ -84,5 +101,11 @@ def explain(name: str) -> str:
             f"Why it hurts\n{kind.hurts}",
             f"How to fix it\n{kind.fix}",
             f"When the doctor is wrong\n{kind.wrong_when}",
+            f"How to silence it\n{_ways(kind)}",
         )
     )
+
+
+def _ways(kind: Kind) -> str:
+    ways = [(what, written.splitlines()) for what, written in silencing(kind)]
+    return "\n".join(line for what, lines in ways for line in (f"  {what}:", *(f"    {line}" for line in lines)))

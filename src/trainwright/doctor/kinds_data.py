@@ -62,6 +62,7 @@ CONSTANT_FEATURES = Kind(
     causes=(
         "labels-unrelated-to-inputs",
         "outputs-ignore-input",
+        "learning-rate-too-low",
         "plateau",
         "underfitting",
     ),

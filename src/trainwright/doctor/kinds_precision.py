@@ -36,7 +36,7 @@ EXPLODING_GRADIENTS = Kind(
     hurts="One such step throws away what hundreds have learnt; the next may end in NaN.",
     fix="Clip the gradient's norm (1.0 is usual), lower the rate, or normalise; in recurrent networks use gates.",
     wrong_when="Losses that are meant to jump, as those of adversarial pairs, which are not judged.",
-    causes=(*RATE_SYMPTOMS, "learning-rate-too-high"),
+    causes=(*RATE_SYMPTOMS, "learning-rate-too-high", "initial-loss-too-high"),
 )
 
 FP16_UNDERFLOW = Kind(

@@ -35,14 +35,14 @@ OUTLIERS_DOMINATE_LOSS = Kind(
     kind="outliers-dominate-loss",
     severity="warning",
     title="a few targets carry nearly all of the squared error",
-    because="the square of a distance a hundred times larger counts ten thousand times: the gradient of a batch is that of "
-    "its worst sample, and all others hardly move the weights",
-    what="Under a squared error, the 2 % of the targets that lie farthest from the middle carry more than nine tenths of "
-    "all squared distances.",
+    because="the square of a distance a hundred times larger counts ten thousand times: the gradient of a batch is "
+    "that of its worst sample, and all others hardly move the weights",
+    what="Under a squared error, the 2 % of the targets that lie farthest from the middle carry more than nine tenths "
+    "of all squared distances.",
     hurts="The network bends towards a handful of samples, often mistakes of measuring or writing, and fits the rest "
     "badly; the loss jumps whenever one of them is in the batch.",
-    fix="Use a loss that grows with the distance and not with its square, such as Huber's; or look at the largest targets "
-    "and mend them, or train on their logarithm.",
+    fix="Use a loss that grows with the distance and not with its square, such as Huber's; or look at the largest "
+    "targets and mend them, or train on their logarithm.",
     wrong_when="Quantities whose few large values are what matters, such as damages or floods.",
     causes=(
         *RATE_SYMPTOMS,
@@ -62,8 +62,8 @@ CLASS_WEIGHTS_INVERTED = Kind(
     title="frequent classes have the larger weights in the loss",
     because="weights are there to make rare classes count for more; in proportion to the counts they make the frequent "
     "ones count twice",
-    what="The class weights of a cross-entropy rise with the number of samples of each class, or `pos_weight` is the share "
-    "of yes over that of no.",
+    what="The class weights of a cross-entropy rise with the number of samples of each class, or `pos_weight` is the "
+    "share of yes over that of no.",
     hurts="A class of one in a hundred counts one in ten thousand, and the network never answers with it.",
     fix="Take the inverse: `weight = total / (classes * count)`, and for a yes or no `pos_weight = no / yes`.",
     wrong_when="Rare classes that are unreliable, and are to count for less on purpose.",

@@ -60,7 +60,14 @@ UNREGISTERED_SUBMODULE = Kind(
     "`__init__`.",
     wrong_when="A fixed network that is used with gradients and yet not meant to be trained: set "
     "`requires_grad_(False)` on it.",
-    causes=("loss-detached", "weights-never-updated", "cannot-overfit-tiny-batch", "underfitting", "plateau"),
+    causes=(
+        "loss-detached",
+        "weights-never-updated",
+        "cannot-overfit-tiny-batch",
+        "learning-rate-too-low",
+        "underfitting",
+        "plateau",
+    ),
 )
 
 PARAMETERS_FROZEN = Kind(
@@ -114,7 +121,6 @@ OUTPUTS_IGNORE_INPUT = Kind(
     wrong_when="A branch at zero that needs more than a few steps to open.",
     causes=(
         "plateau",
-        "dead-relu",
         "learning-rate-too-low",
         "collapsed-predictions",
         "underfitting",

@@ -185,7 +185,7 @@ def _scaled(chart: Chart, evidence: tuple[Evidence, ...], remedy: str) -> Findin
 
 def _finding(chart: Chart, evidence: tuple[Evidence, ...], remedy: str, **facts: str) -> Finding:
     return LABELS_OUT_OF_RANGE.finding(
-        where=place_of_targets(chart), evidence=evidence, remedies=(Remedy(text=remedy),), **facts
+        where=place_of_targets(chart), step=0, evidence=evidence, remedies=(Remedy(text=remedy),), **facts
     )
 
 

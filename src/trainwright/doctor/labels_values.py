@@ -33,7 +33,7 @@ SCALE = 1e3
 """Standard deviation of the targets, or their |mean| in standard deviations, from which a network's first outputs,
 about 1 in size, are nowhere near."""
 STEPS, BEHIND = 100, 2.0
-"""Steps after which a loss still so many times that of a constant guess says that the way to the targets is too long."""
+"""Steps after which a loss still so many times that of a constant guess says that the way to the targets is long."""
 CLOSE_TO_MEAN, SHARE_OF_SPREAD = 3.0, 0.02
 """A head has been set to the targets' mean where its first outputs are centred this near to it, in standard deviations,
 and to their scale where they are spread over at least this share of one; a plain head reaches 0.003 at most."""

@@ -37,7 +37,9 @@ def data_not_shuffled(chart: Chart) -> Finding | None:
             step=blocks.step,
             evidence=tuple(evidence),
             remedies=(
-                Remedy(text=f"shuffle: shuffle=True for a DataLoader, a new torch.randperm for each pass{at(blocks.where)}"),
+                Remedy(
+                    text=f"shuffle: shuffle=True for a DataLoader, a new torch.randperm for each pass{at(blocks.where)}"
+                ),
             ),
             confidence=0.9,
         )

@@ -16,6 +16,8 @@ from trainwright.records import Chart, Evidence, Finding, GroupFacts, Location, 
 SHRINKS, STRONG = 0.3, 0.1
 """Share of a gain that a decoupled decay takes over the run, or the decay itself, from which it is more than a note:
 language models decay by a tenth, with groups."""
+ADAMW_AS_IT_COMES, NOTICEABLE = ("AdamW", 0.01), 0.1
+"""Torch's default decay, and the share of the gains from which it is worth a note."""
 L2_STRONG = 1e-2
 """Weight decay of AdamW's size: inside Adam it is a hundred times what recipes with L2 use (graph networks: 5e-4)."""
 SMALLEST_HALF = 2.0**-25
@@ -46,6 +48,8 @@ def weight_decay_on_bias_or_norm(chart: Chart) -> Finding | None:
     lost = 1 - (1 - min(1.0, max(0.0, group.rate * group.decay))) ** steps
     known = chart.info.planned_steps is not None or loop_of(chart).finished
     harms = optimizer.adaptive and group.decoupled and (group.decay >= STRONG or (known and lost >= SHRINKS))
+    if not harms and (optimizer.name, group.decay) == ADAMW_AS_IT_COMES and lost < NOTICEABLE:
+        return None  # nobody chose it, and in a usual run it takes a thousandth of them
     evidence = [
         Evidence(name="biases and normalisation parameters that decay", value=sum(g.undecayable for _, g in hit)),
         Evidence(name="weight decay", value=group.decay),

@@ -33,7 +33,9 @@ def outliers_dominate_loss(chart: Chart) -> Finding | None:
                 Evidence(name="range of the targets", value=f"{stats.minimum:.4g} to {stats.maximum:.4g}"),
             ),
             remedies=(
-                Remedy(text="use a loss that grows less than the square: nn.HuberLoss(), nn.SmoothL1Loss(), nn.L1Loss()"),
+                Remedy(
+                    text="use a loss that grows less than the square: nn.HuberLoss(), nn.SmoothL1Loss(), nn.L1Loss()"
+                ),
                 Remedy(text="or mend the targets: look at the largest ones, train on the logarithm of quantities"),
             ),
             confidence=0.9,
@@ -58,9 +60,7 @@ def class_weights_inverted(chart: Chart) -> Finding | None:
                 ),
                 Evidence(name="targets counted", value=stats.samples),
             ),
-            remedies=(
-                Remedy(text="weight = total / (classes * count); pos_weight = count of no / count of yes"),
-            ),
+            remedies=(Remedy(text="weight = total / (classes * count); pos_weight = count of no / count of yes"),),
             confidence=0.9,
         )
     return None

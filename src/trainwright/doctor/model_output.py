@@ -13,8 +13,9 @@ from trainwright.doctor.rule import Rule
 from trainwright.records import Chart, Evidence, Finding, Remedy
 from trainwright.records.loss_call import LossCall
 
-TIMES_GUESS, ABOVE_GUESS = 1.5, 0.5
-"""Too high for classes: 1.5 times what favouring none gives, and half a nat more."""
+TIMES_GUESS, ABOVE_GUESS = 2.0, 0.5
+"""Too high for classes: twice what favouring none gives, and half a nat more. The check before training asks for half
+as much above it, on more samples, and without dropout."""
 SPREAD = 8.0
 """And only where the logits lie that far apart: those of torch's own initialisations stay within 6."""
 TIMES_TARGETS = 10.0
@@ -70,7 +71,7 @@ def collapsed_predictions(chart: Chart) -> Finding | None:
         ),
         remedies=(
             Remedy(
-                text=f"look at what rewards this class: weights of the loss, the sampler, the labels{at(sighting.where)}"
+                text=f"see what rewards this class: weights of the loss, the sampler, the labels{at(sighting.where)}"
             ),
         ),
     )
@@ -101,7 +102,7 @@ def initial_loss_too_high(chart: Chart) -> Finding | None:
 
 
 def _too_high(chart: Chart, call: LossCall, loss: float) -> tuple[float, float, float, float] | None:
-    """Return the loss of a guess, the limit, the size of the outputs and the least size that counts; None if in order."""
+    """Return a guess's loss, the limit, the size of the outputs and the least size that counts; None if in order."""
     entering, target, targets = call.input, call.target, chart.info.targets
     if entering.minimum is None or entering.maximum is None or target is None or not math.isfinite(loss):
         return None

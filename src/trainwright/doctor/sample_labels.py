@@ -6,15 +6,15 @@ import math
 import statistics
 
 from trainwright.doctor.kinds_datasets import CLASS_IMBALANCE, LABELS_UNRELATED_TO_INPUTS
-from trainwright.doctor.loss_entering import place_of_targets
 from trainwright.doctor.loop_seen import loop_of, number
+from trainwright.doctor.loss_entering import place_of_targets
 from trainwright.doctor.rule import Rule
 from trainwright.records import Chart, Evidence, Finding, Remedy
 
 LEARNT = 0.75
 """Training loss, in losses of the best constant guess, below which the network has learnt its training samples."""
 RELATED = 0.9
-"""And where it fell below this within the first pass, on samples that it had never seen, they were not learnt by heart."""
+"""And where it fell below this within the first pass, on samples never seen before, they were not learnt by heart."""
 EVALUATIONS = 3
 """Evaluations in a row without a sign of any relation."""
 FEWEST_SAMPLES = 100
@@ -29,6 +29,8 @@ RECENT = 20
 """Steps whose median is the training loss."""
 RATIO = 10.0
 """Most frequent class over rarest from which accuracy is misleading."""
+PRIOR = 1.2
+"""First loss, in losses of the best constant guess, below which the shares of the classes are known to the model."""
 SEEN = 1000
 """Labels from which the shares of the classes are known."""
 
@@ -50,13 +52,14 @@ def labels_unrelated_to_inputs(chart: Chart) -> Finding | None:
         return _alone(chart, now / constant) if independent else None
     if now >= LEARNT * constant and not independent:
         return None
-    accuracy, samples = held
+    accuracy, samples, step = held
     chance = stats.commonest
     most = chance + STANDARD_ERRORS * math.sqrt(chance * (1 - chance) / samples)
     if accuracy > most:
         return None
     return _unrelated(
         chart,
+        step,
         Evidence(name=f"held-out accuracy, in {EVALUATIONS} evaluations in a row", value=accuracy, threshold=most),
         Evidence(name="share of the most frequent class", value=chance),
         Evidence(name="training loss, in losses of the best constant guess", value=now / constant),
@@ -68,20 +71,22 @@ def _alone(chart: Chart, reached: float) -> Finding | None:
     if reached < NOTHING or chart.steps[-1].step < TRIED:
         return None
     return _unrelated(
-        chart, Evidence(name="training loss, in losses of the best constant guess", value=reached, threshold=NOTHING)
+        chart,
+        TRIED,
+        Evidence(name="training loss, in losses of the best constant guess", value=reached, threshold=NOTHING),
     )
 
 
-def _unrelated(chart: Chart, *evidence: Evidence) -> Finding:
+def _unrelated(chart: Chart, step: int, *evidence: Evidence) -> Finding:
     relation = chart.info.targets.relation if chart.info.targets is not None else None
     if relation is not None:
         name = "standard deviations by which the nearest samples, or a linear model, guess labels better than chance"
         evidence = (*evidence, Evidence(name=name, value=relation, threshold=CHANCE))
     return LABELS_UNRELATED_TO_INPUTS.finding(
         title="the labels do not follow from the inputs",
-        because="nothing that is learnt about some samples helps with others, so the network guesses, or learns by heart",
+        because="nothing that is learnt of some samples helps with others, so the network guesses, or learns by heart",
         where=place_of_targets(chart),
-        step=chart.steps[-1].step,
+        step=step,
         evidence=evidence,
         remedies=(
             Remedy(text="look at some samples with their labels; sort, filter and shuffle inputs and labels as one"),
@@ -90,8 +95,10 @@ def _unrelated(chart: Chart, *evidence: Evidence) -> Finding:
     )
 
 
-def _held_out(chart: Chart) -> tuple[float, int] | None:
-    """Return the accuracy on held-out samples where all evaluations are at chance by their loss, and how many there are.
+def _held_out(chart: Chart) -> tuple[float, int, int] | None:
+    """Return accuracy and number of held-out samples, where the last evaluations have the loss of a guess or a worse one.
+
+    And the step since which that has been certain.
 
     None where too few evaluations were seen, or one of them did better than a constant guess.
     """
@@ -105,12 +112,16 @@ def _held_out(chart: Chart) -> tuple[float, int] | None:
         last = known[-EVALUATIONS:]
         if len(last) < EVALUATIONS or any(record.loss < constant for record in last):
             return None
-        return statistics.fmean(record.metrics["accuracy"] for record in last), last[-1].samples
+        better = [place for place, record in enumerate(known) if record.loss < constant]
+        since = known[min((better[-1] if better else -1) + EVALUATIONS, len(known) - 1)].step
+        return statistics.fmean(record.metrics["accuracy"] for record in last), last[-1].samples, since
     answers = loop_of(chart).seen("held-out-answers")
     if answers is None or answers.count < EVALUATIONS:
         return None
     right, asked = number(answers, "right"), number(answers, "asked")
-    return None if right is None or not asked or asked < FEWEST_SAMPLES else (right / asked, int(asked))
+    if right is None or not asked or asked < FEWEST_SAMPLES:
+        return None
+    return right / asked, int(asked), chart.steps[-1].step
 
 
 def _learnt_at_first_sight(chart: Chart, constant: float) -> bool:
@@ -129,7 +140,12 @@ def class_imbalance(chart: Chart) -> Finding | None:
         return None
     if stats.rarest is None or stats.commonest is None or stats.weight_order is not None or stats.weighted:
         return None
-    if not stats.integral or stats.samples < SEEN or stats.commonest <= RATIO * stats.rarest or _fine(chart):
+    if not stats.integral or stats.samples < SEEN or stats.commonest <= RATIO * stats.rarest:
+        return None
+    most, fewest = stats.commonest * stats.samples, stats.rarest * stats.samples
+    if most - 3 * math.sqrt(most) <= RATIO / 2 * (fewest + 3 * math.sqrt(fewest)):
+        return None  # of many classes that are equally frequent, one is always counted most, another least
+    if _fine(chart) or _begins_at_the_shares(chart):
         return None
     return CLASS_IMBALANCE.finding(
         where=place_of_targets(chart),
@@ -139,16 +155,23 @@ def class_imbalance(chart: Chart) -> Finding | None:
             Evidence(name="share of the rarest class", value=stats.rarest),
             Evidence(name="labels counted", value=stats.samples),
         ),
-        remedies=(
-            Remedy(text="look at the recall of each class; weigh the loss, or draw rare classes more often"),
-        ),
+        remedies=(Remedy(text="look at the recall of each class; weigh the loss, or draw rare classes more often"),),
     )
+
+
+def _begins_at_the_shares(chart: Chart) -> bool:
+    """Say whether the first loss is already that of guessing by the classes' shares: somebody has set the last bias."""
+    constant, stats = chart.info.constant_loss, chart.info.targets
+    if constant is None or stats is None or PRIOR * constant > math.log(stats.distinct):
+        return False  # guessing by the shares is no better than guessing blindly
+    return bool(chart.steps) and chart.steps[0].loss < PRIOR * constant
 
 
 def _fine(chart: Chart) -> bool:
     """Say whether targets are tokens, words or pixels, which are never equally frequent, or several answers each."""
     calls = chart.info.output.calls if chart.info.output is not None else ()
-    return any(call.target is not None and (call.target.copied is not None or _several(call.target.shape)) for call in calls)
+    known = [call.target for call in calls if call.target is not None]
+    return any(target.copied is not None or _several(target.shape) for target in known)
 
 
 def _several(shape: tuple[int, ...]) -> bool:

@@ -89,7 +89,9 @@ def validation_preprocessed_differently(chart: Chart) -> Finding | None:
 def _differences(seen: Sighting) -> list[Evidence]:
     images = flag(seen, "pooled")
     whole = IMAGE_SHIFT, IMAGE_RATIO
-    most_shift, most_ratio = (whole if flag(seen, "complete") else (PART_SHIFT, PART_RATIO)) if images else (SHIFT, RATIO)
+    most_shift, most_ratio = (
+        (whole if flag(seen, "complete") else (PART_SHIFT, PART_RATIO)) if images else (SHIFT, RATIO)
+    )
     shift, ratio, error, drift_shift, drift_ratio = (
         number(seen, fact) or 0.0 for fact in ("shift", "log_ratio", "shift_error", "drift_shift", "drift_log_ratio")
     )

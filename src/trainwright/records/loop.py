@@ -51,7 +51,7 @@ SightingName = Literal[
     "outputs-alike",  # for all samples, though they differ; facts: variation, looks, module, layer (where it began)
     "predictions-collapsed",  # one class, and sure of it; facts: class, samples, share (of it in labels), probability
     "keys-not-loaded",  # load_state_dict(strict=False); facts: missing, unexpected, total, names
-    "worker-randomness-repeated",  # facts: share, workers
+    "worker-randomness-repeated",  # by how many workers; facts: workers (that were seen), generator
     "batches-in-same-order",  # facts: epochs, sampler, deliberate (nobody asked for another order)
     "validation-overlaps-training",  # samples of two loaders; facts: found, asked, expected (a share), by_index
     "held-out-answers",  # of a classifier, by evaluation; facts: right, asked (of the last evaluations)
@@ -162,6 +162,7 @@ class LoopFacts:
     optimizers: tuple[OptimizerFacts, ...] = ()
     schedulers: tuple[SchedulerFacts, ...] = ()
     unseen: tuple[str, ...] = ()
+    failure: str = ""  # why the watcher stood down: nothing that came later was seen
 
     def seen(self, name: SightingName) -> Sighting | None:
         """Return what was seen of `name`, None where it never happened."""

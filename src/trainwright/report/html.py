@@ -83,7 +83,9 @@ def render_html(
 
 
 def _header(info: RunInfo, outcome: Outcome | None, chart: Chart, sign: Sign, sentence: str) -> str:
-    asked = "".join(f"<span>{markup(value)}</span>" for name, value in head_facts(info) if name != "parameters")
+    facts = [(name, value) for name, value in head_facts(info) if name != "parameters"]
+    told = [f"ignored: {value}" if name == "ignored" else value for name, value in facts]
+    asked = "".join(f"<span>{markup(value)}</span>" for value in told)
     ledger = ledger_phrase(outcome, chart)
     asked += f"<span>{markup(ledger)}</span>" if ledger else ""
     numbers = _key_numbers(info, outcome, chart)

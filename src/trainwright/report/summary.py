@@ -132,6 +132,7 @@ def head_facts(info: RunInfo) -> list[tuple[str, str]]:
         ("loss", prose(info.loss)),
         ("optimizer", prose(info.optimizer) + schedule if info.optimizer else ""),
         ("parameters", number(info.parameters) if info.parameters else ""),
+        ("ignored", ", ".join(prose(str(name)) for name in info.setting("doctor.ignore") or ())),
     ]
     return [(name, value) for name, value in facts if value]
 

@@ -33,10 +33,12 @@ def render_watch(
     lines = [paint(seen_phrase(chart), BOLD, color=color)]
     for finding in ordered if brief else ():
         lines += _headline(finding, color=color, width=width)
-    if began(chart):
+    failure = chart.info.loop.failure if chart.info.loop is not None else ""
+    if began(chart) and not failure:
         lines += _labelled("healthy", _healthy_phrase(healthy, brief=brief), color=color, width=width)
         lines += _labelled("not judged", "; ".join(_reasons(not_judged)), color=color, width=width)
-    unseen = chart.info.loop.unseen if chart.info.loop is not None else ()
+    unseen = [] if chart.info.loop is None else [*chart.info.loop.unseen]
+    unseen += [f"what came after the watcher failed ({failure})"] if failure else []
     lines += _labelled("not seen", "; ".join(prose(text) for text in unseen), color=color, width=width)
     lines.append(_closing(chart, ordered, color=color))
     full = [] if brief else [render_finding(finding, color=color, width=width) for finding in ordered]
@@ -102,6 +104,8 @@ def _reasons(not_judged: Mapping[str, str]) -> Iterator[str]:
 def _closing(chart: Chart, ordered: Sequence[Finding], *, color: bool) -> str:
     if ordered:
         sign, text = SIGNS[ordered[0].severity], severity_counts(ordered)
+    elif chart.info.loop is not None and chart.info.loop.failure:
+        sign, text = SIGNS["warning"], "the watcher stood down: no finding is no sign of health"
     elif began(chart):
         sign, text = HEALTHY, "no findings"
     else:

@@ -50,5 +50,6 @@ COMMENTS: Mapping[str, str] = {
     "train.loggers": f"who else is told: {', '.join(loggers.CATALOGUE)}",
     "train.verify": "checks before the first step: 'quick' takes seconds, 'full' a minute, 'off' none",
     "doctor.level": "how closely the run is watched: off, light or full",
+    "doctor.ignore": "codes or kinds of findings that are not to be told, such as ['TW103', 'dead-relu']",
     "doctor.repair": "where a run diverges or a batch is not finite: 'apply' mends it, 'suggest' says how, or 'off'",
 }

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from trainwright.doctor.kinds import name_problem
 from trainwright.errors import did_you_mean
 from trainwright.parts import augment, models, schedules
 from trainwright.parts.catalogue import option_problem
@@ -51,7 +52,7 @@ def explain(item: Any) -> tuple[str, str]:
 
 
 def catalogue_problems(plain: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    """Yield what is wrong with names, options, strengths, counts and loggers: all that pydantic does not see."""
+    """Yield what is wrong with names, options, strengths, counts and what is listed: all that pydantic does not see."""
     for section in CATALOGUES:
         keys = plain.get(section, {})
         if isinstance(keys, Mapping) and isinstance(keys.get("name", AUTO), str):  # else pydantic has said so
@@ -71,6 +72,11 @@ def catalogue_problems(plain: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     for logger in named if isinstance(named, list) else []:
         if isinstance(logger, str) and logger not in loggers.CATALOGUE:
             yield "train.loggers", f"there is no logger '{logger}'; {did_you_mean(logger, loggers.CATALOGUE)}"
+    doctor = plain.get("doctor", {})
+    ignored = doctor.get("ignore", []) if isinstance(doctor, Mapping) else []
+    for kind in ignored if isinstance(ignored, list) else []:
+        if isinstance(kind, str) and (problem := name_problem(kind)):
+            yield "doctor.ignore", f"there is no diagnosis '{kind}'; {problem}"
 
 
 def _part_problems(section: str, name: str, keys: Mapping[str, Any]) -> Iterator[tuple[str, str]]:

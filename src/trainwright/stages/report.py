@@ -9,6 +9,7 @@ from typing import Any
 
 from trainwright.doctor.diagnose import examine, settled
 from trainwright.doctor.repairs import marked
+from trainwright.doctor.silence import silence_of
 from trainwright.errors import RunError
 from trainwright.records import CheckResult, from_plain, to_plain
 from trainwright.report.html import render_html
@@ -33,12 +34,14 @@ def report_run(folder: Path, page: Path | None = None, *, color: bool = False, w
     page not be written.
     """
     stored = read_run(folder)
-    examination = examine(stored.chart)
+    silence = silence_of(stored.info)
+    everything = examine(stored.chart)
+    examination = silence.heard_of(everything)
     # A run that has ended keeps the findings it ended with; one that goes on, or was killed, is judged now.
     verified = _verified(stored)
-    judged = {*examination.healthy, *(finding.kind for finding in examination.findings)}
+    judged = {*everything.healthy, *(finding.kind for finding in everything.findings)}
     before = [finding for check in verified for finding in check.findings if finding.kind not in judged]
-    judged_now = settled([*before, *examination.findings])
+    judged_now = silence.heard(settled([*before, *everything.findings]))
     findings = stored.findings if stored.outcome else marked(judged_now, stored.chart.events)
     checks = (*verified, *examination.checks())
     target = page if page is not None else folder / "report.html"

@@ -99,10 +99,12 @@ class DoctorSection(Section):
     """How closely the run is watched, and what is done about what would end it.
 
     "suggest" leaves the run as it is and costs nothing, so it is the default; "apply" makes the result depend on it.
+    `ignore` names codes or kinds of findings that are not to be told.
     """
 
     level: Literal["off", "light", "full"] = "light"
     repair: Literal["off", "suggest", "apply"] = "suggest"
+    ignore: list[str] = []
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -15,6 +15,7 @@ from torch import nn
 from trainwright import __version__
 from trainwright.doctor.diagnose import diagnose
 from trainwright.doctor.repairs import skipping
+from trainwright.doctor.silence import silence_of
 from trainwright.errors import UsageError
 from trainwright.parts import losses
 from trainwright.randomness import isolated
@@ -164,7 +165,7 @@ def carry_out(
 ) -> Run:
     """Refuse what cannot train, then train, keeping the run in `folder` where there is one. `clock` times the steps."""
     info, settings = setup.info, setup.recipe.train
-    blocking = _blocking(diagnose(Chart(info=info)), setup.recipe.doctor.repair)
+    blocking = _blocking(silence_of(info).heard(diagnose(Chart(info=info))), setup.recipe.doctor.repair)
     if blocking:
         outcome = Outcome(status="stopped", reason=f"not started: {blocking[0].title}")
         return Run(

@@ -15,6 +15,7 @@ from trainwright.checks.footprint import untouched
 from trainwright.checks.run import run_checks
 from trainwright.checks.subject import Loss, Subject
 from trainwright.doctor.diagnose import settled
+from trainwright.doctor.silence import silence_of
 from trainwright.errors import UsageError, did_you_mean
 from trainwright.parts import losses
 from trainwright.parts.catalogue import find
@@ -122,14 +123,17 @@ def verify_setup(
 def verify_subject(
     subject: Subject, checks: Sequence[Check], *, budget_seconds: float | None = None, watch: Watcher | None = None
 ) -> Report:
-    """Run `checks` on a subject; `watch` sees each result when it is there."""
-    results = []
+    """Run `checks` on a subject, without what its recipe ignores; `watch` sees each result when it is there."""
+    silence = silence_of(subject.info)
+    results: list[CheckResult] = []
+    found: list[Finding] = []
     for result in run_checks(subject, checks, budget_seconds=budget_seconds):
-        results.append(result)
+        found += result.findings
+        results.append(silence.heard_of_check(result))
         if watch is not None:
-            watch(result)
-    found = [finding for result in results for finding in result.findings]
-    if not any(finding.severity == "error" for finding in found):
+            watch(results[-1])
+    heard = silence.heard(settled(found))  # what is ignored may yet explain what is not
+    if not any(finding.severity == "error" for finding in heard):
         with untouched(
             subject.model,
             subject.optimizer,
@@ -138,7 +142,7 @@ def verify_subject(
             seed=subject.seed,
         ):
             computed_loss(subject.value, subject.model)  # without a loss, what was skipped cannot be judged
-    return Report(results=tuple(results), findings=settled(found))
+    return Report(results=tuple(results), findings=heard)
 
 
 def choose_checks(

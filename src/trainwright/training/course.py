@@ -12,6 +12,7 @@ import torch
 from trainwright.data.feed import Feed
 from trainwright.doctor.diagnose import diagnose, examine, settled
 from trainwright.doctor.repairs import marked
+from trainwright.doctor.silence import silence_of
 from trainwright.records import EvalRecord, Event, Finding, Outcome, RunInfo, Status, to_plain
 from trainwright.tensors import copy_state, digest
 from trainwright.training.evaluate import MOST_TRAINING_TARGETS, Evaluator
@@ -60,6 +61,7 @@ class Course:
         self.patience = patience
         self.keep = keep
         self.checked = checked  # what was found before training
+        self.silence = silence_of(info)
         self.judged_by = "validation" if "validation" in splits else "train"
         self.best = Best(direction="min")
         self.best_state: State = {}
@@ -110,6 +112,7 @@ class Course:
         # A rule that saw the run itself knows better than the check before it, whether it found something or nothing.
         judged = {*examination.healthy, *(finding.kind for finding in examination.findings)}
         lasting = [finding for finding in self.checked if finding.kind not in judged]
+        found = settled([*lasting, *examination.findings])
         ledger = ledger_of(self.training, complete=status == "finished")
         outcome = Outcome(
             status=status,
@@ -122,7 +125,7 @@ class Course:
         )
         return Conclusion(
             outcome=outcome,
-            findings=tuple(marked(settled([*lasting, *examination.findings]), history.events)),
+            findings=tuple(marked(self.silence.heard(found), history.events)),
             digest=digest(last),
         )
 
@@ -178,8 +181,8 @@ class Course:
         self._announce(diagnose(self.training.history.chart(self.info)), step)
 
     def _announce(self, findings: Sequence[Finding], step: int) -> None:
-        """Put each finding on record when it is first certain."""
-        for finding in findings:
+        """Put each finding that is to be heard on record when it is first certain."""
+        for finding in self.silence.heard(findings):
             if finding.kind not in self._announced:
                 self._announced.add(finding.kind)
                 self.training.history.append(Event(step=step, name="finding", detail=to_plain(finding)))

@@ -13,6 +13,7 @@ from typing import Any
 
 import torch
 from torch import nn
+from torch._C._functorch import peek_interpreter_stack  # pyright: ignore[reportMissingImports]
 from torch.nn.utils import clip_grad
 from torch.optim import lr_scheduler
 from torch.optim.optimizer import (
@@ -21,6 +22,7 @@ from torch.optim.optimizer import (
     register_optimizer_step_pre_hook,
 )
 from torch.utils.data import DataLoader, dataloader
+from torch.utils.data._utils import fetch
 
 from trainwright.vitals.output_loss import LOSSES
 from trainwright.watching.patches import Patches
@@ -37,9 +39,9 @@ def attach(tape: Tape) -> Callable[[], None]:
     patches.replace(torch.autograd, "grad", tell.taken)
     patches.replace(torch.Tensor, "backward", tell.tensor_backward)
     patches.replace(Optimizer, "__init__", tell.after("optimizer_made"))
-    patches.replace(Optimizer, "zero_grad", tell.after("zeroed"))
+    patches.replace(Optimizer, "zero_grad", tell.heard("zeroed"))
     patches.replace(Optimizer, "load_state_dict", tell.after("state_loaded"))
-    patches.replace(nn.Module, "zero_grad", tell.after("zeroed"))
+    patches.replace(nn.Module, "zero_grad", tell.heard("zeroed"))
     patches.replace(nn.Module, "train", tell.outermost("mode_changed"))
     patches.replace(nn.Module, "load_state_dict", tell.after("weights_loaded"))
     patches.replace(nn.Module, "__init__", tell.after("module_made"))
@@ -61,6 +63,8 @@ def attach(tape: Tape) -> Callable[[], None]:
     patches.replace(DataLoader, "__init__", tell.after("loader_made"))
     patches.replace(DataLoader, "__iter__", tell.after("epoch_begins"))
     patches.replace(dataloader._BaseDataLoaderIter, "__next__", tell.drawn)
+    patches.replace(dataloader._MultiProcessingDataLoaderIter, "__init__", tell.around("workers_start"))
+    patches.replace(fetch._MapDatasetFetcher, "fetch", tell.fetched)
     for name in sorted({name for function, name in LOSSES.items() if getattr(nn.functional, name, None) is function}):
         patches.replace(nn.functional, name, tell.loss(name))
     for name in ("dropout", "dropout1d", "dropout2d", "dropout3d", "alpha_dropout", "feature_alpha_dropout"):
@@ -110,7 +114,14 @@ class _Teller:
         if compiling():  # first: what is compiled must not even look at the tape
             return False
         tape = self._tape
-        return tape.on and not tape.busy and thread() == self._thread
+        # Inside of a function transform (vmap, grad) tensors have no values of their own.
+        return tape.on and not tape.busy and thread() == self._thread and peek_interpreter_stack() is None
+
+    def _training(self) -> bool:
+        """Say whether a backward pass or a step is heard: the first that learns settles which thread it is."""
+        if self._tape.sightings.step == 0 and self._tape.gradients.backwards == 0:
+            self._thread = threading.get_ident()
+        return self._listening()
 
     def after(self, event: str) -> Callable[[Any], Any]:
         """Tell `event(result, *arguments, **named)` after each call."""
@@ -120,6 +131,21 @@ class _Teller:
             def told(*arguments: Any, **named: Any) -> Any:
                 result = original(*arguments, **named)
                 if listening():
+                    tape.tell(event, result, *arguments, **named)
+                return result
+
+            return told
+
+        return make
+
+    def heard(self, event: str) -> Callable[[Any], Any]:
+        """Tell `event(result, *arguments, **named)` after each call while the order of calls is followed."""
+        tape, listening = self._tape, self._listening
+
+        def make(original: Any) -> Any:
+            def told(*arguments: Any, **named: Any) -> Any:
+                result = original(*arguments, **named)
+                if tape.attentive and listening():
                     tape.tell(event, result, *arguments, **named)
                 return result
 
@@ -167,10 +193,10 @@ class _Teller:
 
     def tensor_backward(self, original: Any) -> Any:
         """`loss.backward()`, which calls `autograd.backward` itself."""
-        tape, listening = self._tape, self._listening
+        tape, training = self._tape, self._training
 
         def backward(self: torch.Tensor, *arguments: Any, **named: Any) -> Any:
-            if not listening():
+            if not training():
                 return original(self, *arguments, **named)
             tape.tell("backward_begins", self, *arguments, **named)
             tape.inside_backward = True
@@ -181,17 +207,18 @@ class _Teller:
                 raise
             finally:
                 tape.inside_backward = False
-            tape.tell("backward_ends")
+            if tape.attentive:
+                tape.tell("backward_ends")
             return result
 
         return backward
 
     def backward(self, original: Any) -> Any:
         """`torch.autograd.backward(losses)`, called by itself."""
-        tape, listening = self._tape, self._listening
+        tape, training = self._tape, self._training
 
         def backward(tensors: Any, *arguments: Any, **named: Any) -> Any:
-            if tape.inside_backward or not listening():
+            if tape.inside_backward or not training():
                 return original(tensors, *arguments, **named)
             first = tensors if isinstance(tensors, torch.Tensor) else next(iter(tensors), None)
             tape.tell("backward_begins", first, *arguments, **named)
@@ -310,6 +337,18 @@ class _Teller:
 
         return __call__
 
+    def fetched(self, original: Any) -> Any:
+        """What a worker process reads: there, where nobody listens, only the states of generators are looked at."""
+        tape = self._tape
+
+        def fetch(self: Any, *arguments: Any, **named: Any) -> Any:
+            draws = tape.loaders.draws
+            if draws is None or draws.done:
+                return original(self, *arguments, **named)
+            return draws.fetch(original, self, arguments, named)
+
+        return fetch
+
     def suspended(self, patches: Patches) -> Callable[[Any], Any]:
         """`torch.jit.script` reads the source of what it meets: it meets the originals."""
 
@@ -330,7 +369,7 @@ class _Teller:
 
     def step_begins(self, optimizer: Optimizer, arguments: Any, named: Any) -> None:
         """An optimizer's step, before it."""
-        if self._listening():
+        if self._tape.attentive and self._training():
             self._tape.tell("step_begins", optimizer, arguments, named)
 
     def step_ends(self, optimizer: Optimizer, arguments: Any, named: Any) -> None:

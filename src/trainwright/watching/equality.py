@@ -33,7 +33,7 @@ class _Equal:
 
 
 class EqualityBooks:
-    """Follows weights with equal rows over the first steps. A zero head, or a branch that begins closed, frees itself."""
+    """Follows weights with equal rows over the first steps: a zero head, or a closed branch, frees itself in them."""
 
     def __init__(self, tape: Tape) -> None:
         self._tape = tape

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -82,8 +81,6 @@ def loop_of(tape: Tape, *, finished: bool) -> LoopFacts:
         unseen.append("rates and updates: the weights move without an optimizer of torch")
     if tape.steps.probes.refused:
         unseen.append(f"steps of other lengths: {tape.steps.probes.refused}")
-    if tape.problem is not None:
-        unseen.append(f"what came after the watcher failed ({type(tape.problem).__name__}: {tape.problem})")
     optimizers = tape.optimizers.records(tape.steps.updates.decay_to_gradient)
     main = tape.losses.main()
     return LoopFacts(
@@ -104,6 +101,7 @@ def loop_of(tape: Tape, *, finished: bool) -> LoopFacts:
         optimizers=optimizers,
         schedulers=tape.schedulers.records(),
         unseen=tuple(unseen),
+        failure="" if tape.problem is None else f"{type(tape.problem).__name__}: {tape.problem}",
     )
 
 
@@ -127,15 +125,13 @@ def _guesses(tape: Tape) -> bool:
 
 
 def _data_places(tape: Tape, main: tuple[str, Place | None] | None) -> dict[str, Setting]:
-    """Return where faults of data are to be looked for: where inputs reach the model, targets the loss, and the source."""
+    """Return where faults of data are looked for: where inputs reach the model, targets the loss, and the source."""
     places = {
         "data.inputs": tape.samples.place(),
         "data.source": tape.samples.source(),
         "data.target": main[1] if main is not None else None,
     }
-    return {
-        name: Setting(value=None, where=location(place)) for name, place in places.items() if place is not None
-    }
+    return {name: Setting(value=None, where=location(place)) for name, place in places.items() if place is not None}
 
 
 def _settings(loop: LoopFacts, main: tuple[str, Place | None] | None) -> dict[str, Setting]:

@@ -124,7 +124,9 @@ class GradientBooks:
     def step_ends(self, owner: Owner) -> None:
         """An optimizer has used its gradients."""
         owner.steps += 1
+        owner.heard += 1
         self.steps += 1
+        self._sightings.heard += 1
         owner.settle()
         owner.used, owner.used_version = owner.state()
         owner.before = owner.state()
@@ -133,9 +135,18 @@ class GradientBooks:
         owner.carried = None
         owner.zeroed_last = owner.touched = False
 
+    def begin_again(self) -> None:
+        """The calls of some steps were not followed: nothing is known of the gradients that lie there now."""
+        for owner in self._alive():
+            owner.used, owner.carried = None, None
+            owner.backwards.clear()
+            owner.raw = owner.erased = 0
+            owner.zeroed_last = owner.touched = False
+            owner.before = owner.state()
+
     def _steps_of_carrying(self) -> int:
         """How many steps they have made that could have: of several networks one alone may not be zeroed."""
-        return sum(max(owner.steps - 1, 0) for owner in self.owners.values() if id(owner) in self._carrying)
+        return sum(max(owner.heard - 1, 0) for owner in self.owners.values() if id(owner) in self._carrying)
 
     def _erased_by_hand(self, owner: Owner) -> bool:
         """Somebody has changed the gradients since the backward pass: see whether nothing is left of them.

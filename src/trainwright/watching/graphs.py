@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import sys
 import itertools
+import sys
 import weakref
 from collections.abc import Iterable, Iterator
 from typing import Any

@@ -11,6 +11,7 @@ import torch
 from torch.utils._pytree import tree_leaves
 from torch.utils.data import DataLoader
 
+from trainwright.watching.draws import WorkerDraws
 from trainwright.watching.places import Place
 
 _BATCHES = 4  # at the beginning of a pass, by which its order is known again
@@ -49,6 +50,8 @@ class LoaderBooks:
         self._feeds: dict[int, Feed] = {}
         self._iterators: dict[int, tuple[weakref.ref[Any], Feed]] = {}
         self._made: weakref.WeakKeyDictionary[DataLoader[Any], Place | None] = weakref.WeakKeyDictionary()
+        self._draws: weakref.WeakKeyDictionary[DataLoader[Any], WorkerDraws] = weakref.WeakKeyDictionary()
+        self.draws: WorkerDraws | None = None  # of the workers that are being forked
         self.current: Feed | None = None
         self.began: float | None = None  # when the first batch was learnt from
         self.waited_seconds = 0.0
@@ -59,6 +62,20 @@ class LoaderBooks:
     def made(self, loader: DataLoader[Any], place: Place | None) -> None:
         """A loader was made."""
         self._made[loader] = place
+
+    def workers_start(self, loader: DataLoader[Any]) -> None:
+        """Worker processes are about to be forked, and to have what is known here: watch what they draw, once."""
+        if loader not in self._draws and loader.num_workers > 1:
+            self.draws = self._draws[loader] = WorkerDraws(loader.dataset)
+
+    def repeated_draws(self) -> tuple[Feed, tuple[int, int, str]] | None:
+        """Return a loader that is trained on whose workers draw alike, and what of it; see `WorkerDraws.repeated`."""
+        for loader, draws in self._draws.items():
+            feed = self._feeds.get(id(loader))
+            found = draws.repeated() if feed is not None and feed.trains else None
+            if feed is not None and found is not None:
+                return feed, found
+        return None
 
     def begins(self, iterator: Any, loader: DataLoader[Any], place: Place | None) -> bool:
         """A pass over a loader begins; say whether one over training data has ended by that."""
@@ -110,9 +127,9 @@ class LoaderBooks:
         """Return a loader that is trained on whose passes, three at least, all began with the same batches."""
         for feed in self._feeds.values():
             orders = [order for order in feed.orders if len(order) == _BATCHES]
-            if feed.trains and len(orders) > 2 and all(order == orders[0] for order in orders):
-                if len(set(orders[0])) > 1:
-                    return feed
+            same = len(orders) > 2 and all(order == orders[0] for order in orders)
+            if feed.trains and same and len(set(orders[0])) > 1:
+                return feed
         return None
 
     def is_over(self, iterator: Any) -> None:

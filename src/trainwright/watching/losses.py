@@ -12,6 +12,7 @@ from typing import Any
 
 import torch
 from torch import nn
+from torch._C._functorch import is_functorch_wrapped_tensor  # pyright: ignore[reportMissingImports]
 
 from trainwright.randomness import isolated
 from trainwright.records import Location, OutputFacts, TargetStats
@@ -48,7 +49,7 @@ NAMES: Mapping[str, str] = {
 _PARTS = ("log_softmax", "logsigmoid")  # of losses that are written by hand
 
 Key = tuple[str, Place | None]
-_FORMATIVE = 256  # calls whose own lines are looked for
+_FORMATIVE = 64  # calls whose own lines are looked for
 
 
 @dataclass(eq=False, slots=True)
@@ -245,8 +246,8 @@ class LossBooks:
 def _parts(arguments: Any, named: Any) -> tuple[torch.Tensor | None, torch.Tensor | None]:
     given = arguments[0] if arguments else named.get("input")
     target = arguments[1] if len(arguments) > 1 else named.get("target")
-    if isinstance(given, torch.Tensor) and given.is_meta:
-        return None, None  # shapes alone, as Keras lets run through a model before it trains
+    if isinstance(given, torch.Tensor) and (given.is_meta or is_functorch_wrapped_tensor(given)):
+        return None, None  # shapes alone, as Keras lets run through a model before it trains; or no values of its own
     return (
         given if isinstance(given, torch.Tensor) and given.is_floating_point() else None,
         target if isinstance(target, torch.Tensor) else None,

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import linecache
+import re
 from collections.abc import Iterable
 
 import torch
 from torch import nn
+from torch.utils._pytree import tree_leaves
 
 from trainwright.vitals.frames import CUTS
 from trainwright.watching.graphs import leaves
@@ -18,6 +20,8 @@ from trainwright.watching.sightings import Sightings
 
 _NAMED = 3  # names that are shown
 _SMALL = 4096  # elements of weights of which copies are kept, to see whether they move
+_FOLLOWERS = re.compile(r"teacher|target|ema|momentum|shadow", re.IGNORECASE)  # kept up to date by other means
+_ENDS = re.compile(r"^\s*(async\s+def|def|class)\b|^\s*@|backward\(")
 _BELOW = 12  # lines behind a call that are looked through for what cuts its graph
 
 
@@ -42,7 +46,6 @@ class MembershipBooks:
         if not seen.calls:
             return
         known = {id(module) for module in seen.root.modules()}
-        reaching = {tensor.data_ptr() for call in seen.calls for tensor in call.inputs if tensor.grad_fn is None}
         for index, call in enumerate(seen.calls):
             if call.module is not seen.root and isinstance(call.module, nn.modules.batchnorm._BatchNorm):
                 self._batch_norm(call, seen)
@@ -53,9 +56,8 @@ class MembershipBooks:
             if call.leaf:
                 self._last = call.module
             made = [tensor for tensor in call.outputs if tensor.grad_fn is not None]
-            detached = bool(made) and any(tensor.data_ptr() in reaching for tensor in made)
-            if detached or (not made and _goes_on(call, seen.calls[index + 1 :])):
-                self._cut[id(call.module)] = call.place
+            if call.module is not seen.root and (not made or _goes_on(call, seen, index)):
+                self._cut.setdefault(id(call.module), cutting_line(call.place) if made else call.place)
             if id(call.module) not in known and made:
                 self._strangers[id(call.module)] = (call.module, seen.root)
         self._passes = [*self._passes[-7:], seen]
@@ -164,10 +166,10 @@ class MembershipBooks:
                     continue
                 for name, parameter in module.named_parameters(recurse=False):
                     alone = parameter.requires_grad and id(parameter) in held and id(parameter) not in self._leaves
-                    if not alone or parameter.grad is not None:
+                    if not alone or parameter.grad is not None or _FOLLOWERS.search(path):
                         continue
                     if id(module) in self._cut and not cut:
-                        place = cutting_line(self._cut[id(module)]) or place
+                        place = self._cut[id(module)] or place
                     (cut if id(module) in self._cut else idle).append(f"{path}.{name}".lstrip("."))
         if cut or idle:
             facts = {"count": len(cut or idle), "names": ", ".join((cut or idle)[:_NAMED]), "feeds": bool(cut)}
@@ -208,28 +210,38 @@ class MembershipBooks:
 
 
 def cutting_line(called: Place | None) -> Place | None:
-    """Return the first line, from a call on to the end of its function, that cuts a graph; else the call's own."""
+    """Return the first line, from a call on to the end of the forward pass, that cuts a graph; else the call's own."""
     if called is None:
         return None
     file, line = called
-    lines = linecache.getlines(file)
-    depth = _indent(lines[line - 1]) if line <= len(lines) else 0
-    for number, text in enumerate(lines[line - 1 : line - 1 + _BELOW], line):
-        if text.strip() and _indent(text) < depth:
+    for number, text in enumerate(linecache.getlines(file)[line - 1 : line - 1 + _BELOW], line):
+        code = text.split("#")[0]
+        if _ENDS.search(code) and number > line:
             break
-        if CUTS.search(text.split("#")[0]):
+        if CUTS.search(code):
             return file, number
+        if code.strip().startswith("return"):
+            break
     return called
 
 
-def _indent(text: str) -> int:
-    return len(text) - len(text.lstrip())
+def _goes_on(call: Call, seen: Pass, index: int) -> bool:
+    """Say whether something without a graph went into a later layer that is, or looks like, what a module made.
 
-
-def _goes_on(call: Call, later: list[Call]) -> bool:
-    """Say whether what a module made without a graph went, as it is, into another one."""
+    It is where both share their memory; it looks so where both have one shape, and the model was not given it.
+    """
     made = {_storage(tensor) for tensor in call.outputs} - {0}
-    return any(_storage(tensor) in made for other in later for tensor in other.inputs)
+    shapes = {tensor.shape for tensor in call.outputs}
+    given = {
+        _storage(tensor) for tensor in tree_leaves((seen.arguments, seen.named)) if isinstance(tensor, torch.Tensor)
+    }
+    for later in seen.calls[index + 1 :]:
+        for tensor in later.inputs:
+            if tensor.grad_fn is None and not tensor.requires_grad and tensor.is_floating_point():
+                storage = _storage(tensor)
+                if storage in made or (tensor.shape in shapes and storage not in given):
+                    return True
+    return False
 
 
 def _storage(tensor: torch.Tensor) -> int:

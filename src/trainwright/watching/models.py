@@ -13,9 +13,9 @@ from typing import Any
 
 import torch
 from torch import nn
+from torch._C._functorch import peek_interpreter_stack  # pyright: ignore[reportMissingImports]
 from torch.autograd import _get_sequence_nr as sequence_number
 from torch.compiler import is_compiling
-from torch._C._functorch import peek_interpreter_stack  # pyright: ignore[reportMissingImports]
 from torch.nn.modules.module import (
     _global_forward_hooks_with_kwargs,
     register_module_forward_hook,

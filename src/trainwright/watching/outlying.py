@@ -1,4 +1,4 @@
-"""Targets beside the loss that they enter: a few that outweigh all others, and class weights beside the class counts."""
+"""Targets beside the loss that they enter: a few that outweigh all others, and class weights beside class counts."""
 
 from __future__ import annotations
 

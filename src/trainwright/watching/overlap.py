@@ -29,7 +29,7 @@ _WHOLE = (SequentialSampler, RandomSampler, DistributedSampler)
 _PLACES = 5_000_000  # beyond it indices are not compared
 _ELEMENTS = 8_000_000  # numbers that are hashed, of both: some tenth of a second
 _ALL = 0.98
-"""From this share on one of the two is meant to be a part of the other: scores on training data, or on all there are."""
+"""From this share on one of the two is meant to be a part of the other: scores on training data, or on all there is."""
 _DEVIATIONS = 4.0
 """Standard deviations by which more must be found than equal rows inside of the training data explain."""
 

@@ -28,6 +28,7 @@ class Owner:
     step_place: Place | None = None
     zero_place: Place | None = None
     steps: int = 0
+    heard: int = 0  # of them, those whose calls were followed
     witness: torch.Tensor | None = None
     used: torch.Tensor | None = None
     used_version: int = -1

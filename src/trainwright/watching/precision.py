@@ -23,7 +23,7 @@ class PrecisionBooks:
 
     def __init__(self, sightings: Sightings) -> None:
         self._sightings = sightings
-        self._scaling = False  # a loss was scaled, ever
+        self.scaling = False  # a loss was scaled, ever
         self._scaled = False  # the last backward pass ran on a scaled loss
         self._divided: set[int] = set()  # optimizers whose gradients the scaler has divided since
         self._optimizer: int | None = None  # that the scaler is stepping
@@ -38,7 +38,7 @@ class PrecisionBooks:
     @property
     def unscaled_half(self) -> bool:
         """Whether autocast computes in float16 while no loss was ever scaled."""
-        return self._autocast is not None and self._autocast[0] == "float16" and not self._scaling
+        return self._autocast is not None and self._autocast[0] == "float16" and not self.scaling
 
     def entered(self, block: Any) -> None:
         """A block under autocast began."""
@@ -61,7 +61,7 @@ class PrecisionBooks:
     def scales(self, scaler: Any) -> None:
         """A loss is being scaled."""
         if scaler.is_enabled():
-            self._scaled = self._scaling = True
+            self._scaled = self.scaling = True
 
     def divides(self, optimizer: torch.optim.Optimizer) -> None:
         """The scaler has divided an optimizer's gradients."""

@@ -1,4 +1,4 @@
-"""Do inputs and labels belong together: what the nearest samples and a linear model say of each label, against chance."""
+"""Do inputs and labels belong together: what near samples and a linear model say of each label, against chance."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The samples that models are given: copies of the first ones, in training and in evaluation, and where they come from."""
+"""The samples that models are given, in training and in evaluation: copies of the first, and where they come from."""
 
 from __future__ import annotations
 
@@ -193,6 +193,11 @@ class SampleBooks:
             sampler = type(getattr(loader, "sampler", None)).__name__
             facts = {"epochs": len(feed.orders), "sampler": sampler, "deliberate": sampler in _ORDERLY}
             self._sightings.note("batches-in-same-order", feed.made, facts, count=1)
+        alike = self._loaders.repeated_draws()
+        if alike is not None:
+            feed, (shared, workers, name) = alike
+            draws: Mapping[str, Scalar] = {"workers": workers, "generator": name}
+            self._sightings.note("worker-randomness-repeated", feed.made, draws, count=shared)
         if self._answers:
             right, asked = (sum(answer[place] for answer in self._answers) for place in (1, 2))
             facts = {"right": right, "asked": asked}

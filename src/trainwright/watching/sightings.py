@@ -26,6 +26,7 @@ class Sightings:
 
     def __init__(self) -> None:
         self.step = 0  # optimizer steps that are over
+        self.heard = 0  # of them, those whose calls were followed
         self.fresh = False
         self._counts: dict[SightingName, _Count] = {}
         self._chances: dict[SightingName, int] = {}  # of what does not have one in every step
@@ -56,7 +57,7 @@ class Sightings:
     def _chances_of(self, name: SightingName) -> int | None:
         if name in self.chances:
             return self.chances[name]()
-        return self.step if name in _EACH_STEP else self._chances.get(name)
+        return self.heard if name in _EACH_STEP else self._chances.get(name)
 
     def forget(self, name: SightingName) -> None:
         """Take back what turned out to be meant."""

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import nn
 
+from trainwright.vitals.output_graph import before, name_of
 from trainwright.watching.equality import EqualityBooks
+from trainwright.watching.graphs import nodes
 from trainwright.watching.models import Pass
 from trainwright.watching.places import Place
 from trainwright.watching.predictions import PredictionBooks
@@ -38,7 +40,6 @@ class StartBooks:
         if self._tape.sightings.step == 0:
             self.place = seen.place
             self.last = next((call.module for call in reversed(seen.calls) if call.leaf and _owns(call.module)), None)
-        self.attention = self.attention or any(isinstance(call.module, nn.MultiheadAttention) for call in seen.calls)
         self._structure.passed(seen)
         self._variation.passed(seen)
 
@@ -49,6 +50,8 @@ class StartBooks:
     def backward_begins(self, loss: torch.Tensor, place: Place | None) -> None:
         """A loss is about to be learnt from: its graph is there."""
         roots = self._tape.models.roots()
+        if self._tape.sightings.step == 0:
+            self.attention = self.attention or any(_attends(node) for node in nodes(loss))
         self._equality.backward_begins(roots, place)
         self._structure.backward_begins(loss, roots)
         self._variation.backward_begins()
@@ -66,6 +69,15 @@ class StartBooks:
     def initialised(self) -> Place | None:
         """Return the line on which the user initialised weights of the layer that ran last, after it was made."""
         return None if self.last is None else self._tape.origins.by_hand(self.last)
+
+
+def _attends(node: Any) -> bool:
+    """Say whether a node is torch's attention, or a product with what a softmax gave, dropout aside."""
+    name = name_of(node)
+    if name != "Bmm":
+        return name.startswith("ScaledDotProduct")
+    given = before(node)
+    return name_of(given) == "Softmax" or (name_of(given) == "Mul" and name_of(before(given)) == "Softmax")
 
 
 def _owns(module: nn.Module) -> bool:

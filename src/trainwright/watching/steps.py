@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 BUDGET = 0.01
 """Share of the program's time that sampling may take, beside a grant at the start."""
 _GRANT_SECONDS = 0.06
+_SPIKE, _CALM = 1.25, 20  # a loss that is so many times the usual one, after so many steps
 _LOOKS = (0, 1, 2, 5, 10, 20, 50)  # steps after which the chart is judged, and then at every doubling
 
 
@@ -51,6 +52,7 @@ class StepBooks:
         self._limit: float | None = None
         self._last = time.perf_counter()
         self._next_look = 0
+        self._usual, self._losses_known, self._spiked = 0.0, 0, False
         self._paths: dict[int, dict[int, str]] = {}
 
     def passed(self, seen: Pass) -> None:
@@ -88,6 +90,7 @@ class StepBooks:
             return
         value = loss.item() if loss.is_cpu and loss.dim() == 0 else loss.detach().sum()
         self._backward.append(value)
+        self._spiked = isinstance(value, float) and self._spike(value)
         if isinstance(value, float) and not self.events and not math.isfinite(value):
             found = bad_operation(loss, tape.models.roots(), place)
             self.events.append({"step": step, **found})
@@ -106,12 +109,14 @@ class StepBooks:
 
     def begins(self, owner: Owner) -> None:
         """An optimizer is about to step."""
-        if not self.sampled:
+        if not self.sampled and not self._spiked:
             return
         gradients = [parameter.grad for parameter in owner.parameters() if parameter.grad is not None]
         gradients = [gradient for gradient in gradients if not gradient.is_sparse]
         if self._norm is None and gradients:
             self._norm = global_norm(gradients)
+        if not self.sampled:
+            return
         self.layers.before_step(self._tape.models.roots(), self._tape.sightings.step)
         self.updates.half = self._tape.precision.unscaled_half
         self.updates.before_step(owner)
@@ -162,12 +167,19 @@ class StepBooks:
         self.delayed.drain()
         self.rows.evaluation_over(self._tape.sightings.step, self._epoch())
 
+    def _spike(self, value: float) -> bool:
+        """Say whether a loss stands out from those before it: a sentinel that calls for the gradient's norm."""
+        known, self._losses_known = self._losses_known, self._losses_known + 1
+        usual = self._usual
+        self._usual = value if known == 0 else usual + 0.05 * (min(value, 2 * usual) - usual) if usual > 0 else value
+        return known >= _CALM and value > _SPIKE * usual > 0
+
     def _due_sample(self, step: int) -> bool:
         if step < 4:
             return True
         if not (step % 10 == 0 and (step <= 200 or step % 100 == 0)) and not self.layers.wants(step):
             return False
-        elapsed = self._tape.clock() - self._tape.started
+        elapsed = self._tape.processor() - self._tape.began_at
         return self._tape.own_seconds < _GRANT_SECONDS + BUDGET * elapsed
 
     def _row(self, owner: Owner) -> Row:

@@ -36,6 +36,9 @@ from trainwright.watching.steps import StepBooks
 
 DENSE_STEPS = 3
 """Steps at the start of which everything is seen."""
+FORMATIVE_STEPS = 64
+"""Steps whose calls are followed one by one; then three in a row of every so many, and some after whatever is new."""
+WINDOW_STEPS, HEARD_STEPS, NEWS_STEPS = 32, 3, 4
 
 
 class Tape:
@@ -48,6 +51,9 @@ class Tape:
         self.problem: Exception | None = None
         self.clock = time.perf_counter
         self.started = self.clock()
+        # The processor's time of this thread: on a busy machine the other clock would count what others do.
+        self.processor = time.thread_time
+        self.began_at = self.processor()
         self.own_seconds = 0.0
         self.sightings = Sightings()
         self.gradients = GradientBooks(self.sightings)
@@ -70,12 +76,16 @@ class Tape:
         self.compiles = False
         self._compiled_before = frames_compiled()
         self._judge = judge
+        self.attentive = True  # the order of calls is followed
+        self.awaits_evaluation = True  # passes without gradients would be news
+        self._attentive_until = FORMATIVE_STEPS
         self._turns: deque[int] = deque(maxlen=8)  # the optimizers that made the last steps
         self._backward_since_step = False
 
     def tell(self, event: str, *arguments: Any, **named: Any) -> None:
         """Hear one event; an error in hearing ends the hearing, and nothing else."""
-        started = self.clock()
+        sampled = self.steps.sampled  # what every step costs is not sampling's to save
+        started = self.processor() if sampled else 0.0
         self.busy = True
         try:
             getattr(self, event)(*arguments, **named)
@@ -83,12 +93,12 @@ class Tape:
             self.stand_down(problem)
         finally:
             self.busy = False
-            if self.steps.sampled:  # what every step costs is not sampling's to save
-                self.own_seconds += self.clock() - started
+            if sampled:
+                self.own_seconds += self.processor() - started
 
     def begin(self) -> None:
         """Listen, and let autograd remember the line of each operation until the first backward pass."""
-        self.started = self.clock()
+        self.started, self.began_at = self.clock(), self.processor()
         self.models.arm(detailed=True)
         self.frames.begin()
 
@@ -127,6 +137,7 @@ class Tape:
     def optimizer_made(self, result: Any, optimizer: Any, *rest: Any, **named: Any) -> None:
         """`torch.optim.X(...)`."""
         self.optimizers.made(optimizer, caller())
+        self._attend()
         self._news()
 
     def scheduler_made(self, result: Any, scheduler: Any, *rest: Any, **named: Any) -> None:
@@ -175,6 +186,14 @@ class Tape:
         """`DataLoader(...)`."""
         self.loaders.made(loader, caller())
 
+    def workers_start(self, iterator: Any, loader: Any, *rest: Any) -> None:
+        """The worker processes of a pass are about to be forked."""
+        self.loaders.workers_start(loader)
+
+    def workers_start_ends(self, result: Any, iterator: Any, loader: Any, *rest: Any) -> None:
+        """They run."""
+        self.loaders.draws = None
+
     def epoch_begins(self, iterator: Any, loader: Any) -> None:
         """`for batch in loader`."""
         if self.loaders.begins(iterator, loader, caller()):
@@ -192,6 +211,7 @@ class Tape:
 
     def mode_changed(self, result: Any, module: Any, mode: bool = True) -> None:
         """`model.train()` or `model.eval()`."""
+        self._attend()
         if not self.compiles:
             self.modes.changed(module, mode, caller())
 
@@ -212,7 +232,7 @@ class Tape:
 
     def passed(self, seen: Pass) -> None:
         """A module was called from outside of all modules: told by the hooks, under their own guard."""
-        started = self.clock()
+        started = self.processor()
         self.busy = True
         try:
             self.modes.passed(seen)
@@ -220,14 +240,15 @@ class Tape:
                 self.samples.asked(seen)
             if seen.grad:
                 self.precision.passed(seen.calls)
-                self.members.passed(seen)
+                if self.sightings.step < DENSE_STEPS:
+                    self.members.passed(seen)
                 self.start.passed(seen)
                 self.steps.passed(seen)
         except Exception as problem:
             self.stand_down(problem)
         finally:
             self.busy = False
-            self.own_seconds += self.clock() - started
+            self.own_seconds += self.processor() - started
 
     def loss_called(self, function: str, original: Any, result: Any, arguments: Any, named: Any) -> None:
         """A loss of the library was computed."""
@@ -266,6 +287,14 @@ class Tape:
     ) -> None:
         """`loss.backward()`."""
         tensor = loss if isinstance(loss, torch.Tensor) else None
+        self.awaits_evaluation = False
+        if not self.attentive:
+            self._backward_since_step = True
+            self.gradients.backwards += 1
+            self.steps.backward_begins(tensor, self.gradients.place)
+            if tensor is not None:
+                self.graphs.backward_begins(tensor, self.gradients.place, self.sightings.step)
+            return
         self._hand_step()
         self._backward_since_step = True
         if self.frames.on:
@@ -315,6 +344,10 @@ class Tape:
         self, result: Any, parameters: Any, limit: Any = None, norm: Any = None, *rest: Any, **named: Any
     ) -> None:
         """`clip_grad_norm_` or `clip_grad_value_`."""
+        if not self.attentive:
+            if isinstance(norm, torch.Tensor) and isinstance(limit, int | float):
+                self.steps.clipped(norm.detach(), float(limit), [])
+            return
         tensors = [parameters] if isinstance(parameters, torch.Tensor) else list(parameters)
         if isinstance(limit, float) and limit == math.inf:
             return  # that only measures the norm
@@ -393,7 +426,11 @@ class Tape:
 
     def _step_over(self, owner: Owner) -> None:
         fresh = self._backward_since_step or not self._turns or self._turns[-1] == id(owner)
-        self.gradients.step_ends(owner)
+        if self.attentive:
+            self.gradients.step_ends(owner)
+        else:
+            owner.steps += 1
+            self.gradients.steps += 1
         if fresh:  # several optimizers may step on one backward pass: that is one step
             self.sightings.step += 1
             self.loaders.stepped()
@@ -401,7 +438,7 @@ class Tape:
         self._backward_since_step = False
         if owner.steps <= DENSE_STEPS:
             self.optimizers.note_facts(owner, self.models.roots())
-        if self.sightings.step <= DENSE_STEPS:
+        if self.sightings.step <= DENSE_STEPS and self.gradients.backwards:
             self.members.step_over(owner, self.gradients.owners.values())
             self.start.step_over()
         if self.steps.sampled and not self.compiles and frames_compiled() > self._compiled_before:
@@ -409,7 +446,26 @@ class Tape:
         if self.sightings.step == DENSE_STEPS:
             self.precision.judged()
         self.steps.next()
+        self._listen_on()
         self._news(always=self.steps.due())
+
+    def _attend(self) -> None:
+        """Something is new: follow the next steps call by call."""
+        self._attentive_until = max(self._attentive_until, self.sightings.step + NEWS_STEPS)
+
+    def _listen_on(self) -> None:
+        """Decide whether the calls of the next step are followed."""
+        step = self.sightings.step
+        attentive = (
+            step < self._attentive_until
+            or step % WINDOW_STEPS < HEARD_STEPS
+            or self.steps.sampled
+            or self.precision.scaling
+        )
+        if attentive and not self.attentive:
+            self.gradients.begin_again()
+        self.attentive = attentive
+        self.awaits_evaluation = self.modes.curious and not self.compiles
 
     def _weights(self) -> Iterator[torch.Tensor]:
         """Yield what is there to be trained, as far as it is known."""
@@ -417,11 +473,6 @@ class Tape:
             yield from root.parameters()
         for owner in self.gradients.owners.values():
             yield from owner.parameters()
-
-    @property
-    def awaits_evaluation(self) -> bool:
-        """Whether passes without gradients would be news."""
-        return not self._backward_since_step and not self.compiles and self.modes.curious
 
     @property
     def turns(self) -> bool:
