@@ -1,4 +1,7 @@
-"""Writes docs/reference from the catalogues, so that no page can disagree with the code. `--check` only compares."""
+"""Writes docs/reference from the catalogues, so that no page can disagree with the code. `--check` only compares.
+
+Its pictures are drawn from the numbers that docs/pictures.py keeps: nothing is trained here.
+"""
 
 from __future__ import annotations
 
@@ -7,10 +10,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import drawing
 from trainwright import defaults
 from trainwright.checks.catalogue import CATALOGUE as CHECKS
 from trainwright.doctor.kind import Kind
 from trainwright.doctor.kinds import CATALOGUE as KINDS
+from trainwright.doctor.kinds import silencing
 from trainwright.parts import augment, groups, initializers, losses, models, norms, optimizers, penalties, schedules
 from trainwright.records import Option, Value
 from trainwright.runs import loggers
@@ -21,7 +26,7 @@ REFERENCE = Path(__file__).parent / "reference"
 
 
 def pages() -> dict[str, str]:
-    """Return every page of the reference: its file name and its text."""
+    """Return every page of the reference, and every picture: its file name and its text."""
     made = {
         "losses.md": _losses(),
         "optimizers.md": _optimizers(),
@@ -36,24 +41,32 @@ def pages() -> dict[str, str]:
         "checks.md": _checks(),
         "diagnoses.md": _diagnoses(),
     }
-    return made | {f"{kind.code}.md": _diagnosis(kind) for kind in KINDS.values()}
+    known = drawing.read()
+    made |= {f"{kind.code}.md": _diagnosis(kind, known.get(kind.code)) for kind in KINDS.values()}
+    return made | {
+        f"pictures/{code}.svg": drawing.svg(KINDS[code], picture)
+        for code, picture in known.items()
+        if code in KINDS and "none" not in picture
+    }
 
 
 def main() -> int:
     """Write the pages, or with `--check` say which differ from what the code gives."""
     wrong = []
-    REFERENCE.mkdir(exist_ok=True)
-    for name, text in pages().items():
+    drawing.FOLDER.mkdir(parents=True, exist_ok=True)
+    made = pages()
+    for name, text in made.items():
         path = REFERENCE / name
         if not path.is_file() or path.read_text(encoding="utf-8") != text:
             wrong.append(name)
             if "--check" not in sys.argv:
                 path.write_text(text, encoding="utf-8")
-    stale = sorted(path.name for path in REFERENCE.glob("*.md") if path.name not in pages())
+    there = [path for form in ("*.md", "pictures/*.svg") for path in REFERENCE.glob(form)]
+    stale = sorted(name for path in there if (name := path.relative_to(REFERENCE).as_posix()) not in made)
     if "--check" not in sys.argv:
         for name in stale:
             (REFERENCE / name).unlink()
-        print(f"wrote {len(wrong)} of {len(pages())} pages, removed {len(stale)}")
+        print(f"wrote {len(wrong)} of {len(made)} pages and pictures, removed {len(stale)}")
         return 0
     if wrong or stale:
         print(f"out of date: {', '.join(wrong + stale)}; run make docs")
@@ -227,13 +240,19 @@ def _diagnoses() -> str:
     return f"# Diagnoses\n\n{_table(('code', 'kind', 'severity', 'title'), rows)}"
 
 
-def _diagnosis(kind: Kind) -> str:
+def _diagnosis(kind: Kind, picture: drawing.Picture | None) -> str:
     silenced = ", ".join(f"`{name}`" for name in kind.causes) or "none"
+    ways = "\n\n".join(f"{what[0].upper()}{what[1:]}:\n\n{_indented(text)}" for what, text in silencing(kind))
     return (
         f"# {kind.code}: {kind.title}\n\n`{kind.kind}`, {kind.severity}\n\n{kind.what}\n\n"
-        f"## Why it hurts\n\n{kind.hurts}\n\n## How to fix it\n\n{kind.fix}\n\n"
-        f"## When the doctor is wrong\n\n{kind.wrong_when}\n\nSymptoms that it explains: {silenced}.\n"
+        f"## Why it hurts\n\n{kind.hurts}\n\n{drawing.section(kind, picture)}## How to fix it\n\n{kind.fix}\n\n"
+        f"## When the doctor is wrong\n\n{kind.wrong_when}\n\nSymptoms that it explains: {silenced}.\n\n"
+        f"## How to silence it\n\n{ways}\n"
     )
+
+
+def _indented(code: str) -> str:
+    return "\n".join(f"    {line}" for line in code.splitlines())
 
 
 if __name__ == "__main__":

@@ -21,7 +21,7 @@ from trainwright.records import Chart
 from trainwright.watching.watch import Watch
 
 WARD = Path(__file__).resolve().parents[1] / "ward"
-QUANTITIES = ("training loss", "validation loss", "learning rate", "gradient norm")
+QUANTITIES = ("training loss", "validation loss", "learning rate")
 """What is recorded of every run, in the order in which a picture prefers it."""
 _SCORE = re.compile(r"^score (\S+)", re.MULTILINE)
 _LONGEST_SECONDS = 300.0
@@ -92,6 +92,5 @@ def _curves(chart: Chart) -> dict[str, Any]:
         [(row.step, row.loss) for row in chart.steps],
         [(row.step, row.loss) for row in chart.evaluations("validation")],
         [(row.step, row.rate) for row in chart.steps],
-        [(row.step, row.gradient_norm) for row in chart.steps if row.gradient_norm is not None],
     )
     return dict(zip(QUANTITIES, columns, strict=True))

@@ -23,8 +23,6 @@ from pathlib import Path
 import numpy  # noqa: F401 - imported before the first fork, and so only once
 import sklearn.datasets  # noqa: F401
 import torch
-
-import trainwright.watching.watch
 from ward.patient import WARD, Variant, Visit, plain, visit
 from ward.program import Program, programs
 from ward.table import summary, table
@@ -32,7 +30,6 @@ from ward.table import summary, table
 HALVES = ("fitting", "reporting", "both")
 SICK_SEEDS = 5
 CONTROL_SEEDS = 12
-_assert = trainwright.watching.watch  # the fork is to find it imported
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

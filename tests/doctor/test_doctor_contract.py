@@ -47,6 +47,7 @@ from trainwright.records import (
     InputStats,
     LayerStats,
     Location,
+    LoopFacts,
     OutputFacts,
     RunInfo,
     Setting,

@@ -65,8 +65,7 @@ PROMISED = {
     "TW804": ("fp16-underflow", "error"),
     "TW805": ("scaler-keeps-skipping", "warning"),
     "TW807": ("autocast-not-applied", "warning"),
-    "TW903": ("best-checkpoint-passed", "note"),
-    "TW905": ("metric-contradicts-loss", "warning"),
+    "TW705": ("batch-norm-statistics-stale", "warning"),
 }
 
 

@@ -1,4 +1,4 @@
-"""A fixed slice of the ward: sick programs are named at their lines, their fixed twins and the controls get no alarm."""
+"""A fixed slice of the ward: sick programs are named at their lines, their twins and the controls get no alarm."""
 
 from __future__ import annotations
 

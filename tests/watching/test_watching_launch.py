@@ -18,7 +18,7 @@ from trainwright.errors import UsageError
 from trainwright.records import Location
 from trainwright.watching import attach, launch
 from trainwright.watching.disguise import hide_calls, own_frames
-from trainwright.watching.silenced import Silence, ignored_on_line
+from trainwright.doctor.silence import Silence, ignored_on_line
 from trainwright.watching.watch import Watch
 
 

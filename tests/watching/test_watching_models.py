@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 import torch
@@ -19,7 +20,7 @@ Make = Callable[[], nn.Module]
 class Listed(nn.Module):
     """Keeps a layer in a plain list."""
 
-    def __init__(self, hidden: Callable[[list[nn.Module]], Sequence[nn.Module]]) -> None:
+    def __init__(self, hidden: Callable[[list[nn.Module]], Any]) -> None:
         super().__init__()
         self.hidden = hidden([nn.Linear(20, 32)])
         self.out = nn.Linear(32, 3)
@@ -58,23 +59,24 @@ class Functional(nn.Module):
 
 def filled(value: float) -> nn.Module:
     net = nn.Sequential(nn.Linear(20, 32), nn.Tanh(), nn.Linear(32, 3))
-    for layer in (net[0], net[2]):
-        nn.init.constant_(layer.weight, value)
-        nn.init.zeros_(layer.bias)
+    for layer in net.modules():
+        if isinstance(layer, nn.Linear):
+            nn.init.constant_(layer.weight, value)
+            nn.init.zeros_(layer.bias)
     return net
 
 
 def zero_head() -> nn.Module:
-    net = nn.Sequential(nn.Linear(20, 32), nn.ReLU(), nn.Linear(32, 3))
-    nn.init.zeros_(net[2].weight)
-    return net
+    head = nn.Linear(32, 3)
+    nn.init.zeros_(head.weight)
+    return nn.Sequential(nn.Linear(20, 32), nn.ReLU(), head)
 
 
 def scaled(factor: float, *, last: bool = False) -> nn.Module:
-    net = nn.Sequential(nn.Linear(20, 32), nn.Tanh(), nn.Linear(32, 3))
+    body, head = nn.Linear(20, 32), nn.Linear(32, 3)
     with torch.no_grad():
-        net[2 if last else 0].weight.mul_(factor)
-    return net
+        (head if last else body).weight.mul_(factor)
+    return nn.Sequential(body, nn.Tanh(), head)
 
 
 def deep(activation: type[nn.Module]) -> nn.Module:

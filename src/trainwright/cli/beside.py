@@ -49,7 +49,8 @@ class _Doctor:
             order = self._order
             name = os.path.splitext(os.path.basename(order["program"]))[0]
             ignore = tuple(filter(None, order["ignore"].split(",")))
-            watch = Watch(level=order["level"], say=self._say, ignore=ignore, name=name)
+            steps = int(order.get("steps") or 0) or None
+            watch = Watch(level=order["level"], say=self._say, ignore=ignore, name=name, stop_after_steps=steps)
             watch.start()
             self._watch = watch
         except Exception as problem:
@@ -110,6 +111,8 @@ class _Doctor:
             self._print(f"\n{report.text(brief=True, color=_in_color(), width=_width())}")
         failure = self._watch.problem
         self._problem = None if failure is None else f"{type(failure).__name__}: {failure}"
+        if self._order.get("notes"):
+            self._write(self._order["notes"], _notes(report, self._problem))
         self._leave(report.to_json() | {"ended": how, "problem": self._problem}, report.findings)
         return _UNHEALTHY if self._order["strict"] and _unhealthy(report) else None
 
@@ -154,6 +157,17 @@ def _json(document: dict[str, Any], indent: int | None = 1) -> str:
     import json
 
     return json.dumps(document, indent=indent, allow_nan=False) + "\n"
+
+
+def _notes(report: WatchReport, problem: str | None) -> str:
+    """Return what whoever mends the program needs: the findings, the facts of the run, the loss of each step."""
+    import json
+
+    from trainwright.records import to_plain
+
+    losses = [record.loss for record in report.chart.steps]
+    notes = {"findings": report.findings, "info": report.chart.info, "losses": losses, "problem": problem}
+    return json.dumps(to_plain(notes))  # NaN and Inf kept as such
 
 
 def _put(stream: Any, text: str) -> None:

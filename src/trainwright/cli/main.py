@@ -166,6 +166,16 @@ def run(
     sarif: SarifFile = None,
     github: Github = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="Print nothing of the doctor's.")] = False,
+    fix: Annotated[
+        bool, typer.Option("--fix", help="Offer to mend the program's source; say whether it helped.")
+    ] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="With --fix: write without asking.")] = False,
+    steps: Annotated[
+        int | None,
+        typer.Option(
+            "--steps", metavar="N", min=10, help="With --fix: run so many steps before and after; else 200 or more."
+        ),
+    ] = None,
     json: Annotated[
         Path | None,
         typer.Option(
@@ -193,6 +203,8 @@ def run(
 
       trainwright run --json - train.py | tail -n 1 | jq .findings
 
+      trainwright run --fix train.py
+
     A comment at the end of a line does for that line what --ignore does for all:
 
       loss.backward()  # trainwright: ignore[TW103]
@@ -212,6 +224,9 @@ def run(
         github=github,
         quiet=quiet,
         replace=context.find_root().obj is _OWN_PROCESS,
+        fix=fix,
+        yes=yes,
+        steps=steps,
     )
     raise typer.Exit(status)
 

@@ -29,14 +29,22 @@ def run(
     github: bool,
     quiet: bool,
     replace: bool,
+    fix: bool = False,
+    yes: bool = False,
+    steps: int | None = None,
 ) -> int:
-    """Run a program under the doctor and return its exit status; with `replace` it takes the place of this process."""
+    """Run a program under the doctor and return its exit status; with `replace` it takes the place of this process.
+
+    With `fix` what was found is mended in the program's source, as far as it can be: see `fix.py`.
+    """
     if script is None:
         raise UsageError("there is nothing to run", remedy="trainwright run train.py [its arguments]")
     if level not in _LEVELS:
         raise UsageError(f"--level knows no '{level}'", remedy=did_you_mean(level, _LEVELS))
     if stop_on is not None and stop_on not in _STOPS:
         raise UsageError(f"--stop-on knows no '{stop_on}'", remedy=did_you_mean(stop_on, _STOPS))
+    if not fix and (yes or steps is not None):
+        raise UsageError(f"{'--yes' if yes else '--steps'} belongs to --fix", remedy="trainwright run --fix train.py")
     order = {
         "program": script,
         "level": level,
@@ -49,6 +57,10 @@ def run(
         "quiet": "yes" if quiet else "",
     }
     command = [*(["-m"] if as_module else []), script, *arguments]
+    if fix:
+        from trainwright.cli.fix import mend
+
+        return mend(command, order | {"strict": ""}, startup=_STARTUP, yes=yes, steps=steps)
     return start(command, order, startup=_STARTUP, replace=replace)
 
 

@@ -36,8 +36,8 @@ def dead_relu(chart: Chart) -> Finding | None:
     by_module = _measured(chart, ("ReLU", "ReLU6"))
     for measurements in by_module.values():
         recent = measurements[-2:]
-        if len(recent) == 1 and recent[0].dead_fraction >= DEAD_ERROR and recent[0].samples >= SURELY_DEAD:
-            recent = recent * 2
+        if len(recent) == 1 and recent[0].step == 0 and recent[0].samples >= SURELY_DEAD:
+            recent = recent * 2 if recent[0].dead_fraction >= DEAD_ERROR else recent
         if len(recent) < 2 or not all(dead_beyond_chance(layer) for layer in recent):
             continue
         before, last = recent
@@ -107,6 +107,8 @@ def dead_beyond_chance(layer: LayerStats) -> bool:
 
 def is_dead(off: float, on: float, units: int) -> bool:
     """Say so of the shares of a ReLU's units that are off, and on, for every sample."""
+    if math.isnan(off) or math.isnan(on):
+        return False
     if off >= DEAD_ERROR and units >= NARROW:
         return True
     counts = [round(share * units) for share in (off, on)]

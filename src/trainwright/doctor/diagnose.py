@@ -72,8 +72,8 @@ RULES: tuple[Rule, ...] = (
     *generalisation.RULES,
     *evaluation.RULES,
 )
-"""In the order in which one fault may explain another: the calls of a loop, who owns what, modes, loss, labels, numbers,
-inputs, activations, decay, rate, the rest."""
+"""In the order in which one fault may explain another: the calls of a loop, who owns what, modes, loss, labels,
+numbers, inputs, activations, decay, rate, the rest."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -131,7 +131,9 @@ def clipping_without_effect(chart: Chart) -> Finding | None:
             evidence=(counted(sighting, "clippings of no parameter at all"),),
             because="a generator such as model.parameters() can be read once; kept in a variable, it is empty from the "
             "second call on",
-            remedies=(Remedy(text=f"pass model.parameters() anew, or a list of it, to each clipping{at(sighting.where)}"),),
+            remedies=(
+                Remedy(text=f"pass model.parameters() anew, or a list of it, to each clipping{at(sighting.where)}"),
+            ),
         )
     when = "before the backward pass" if early else "after the step"
     return CLIPPING_WITHOUT_EFFECT.finding(

@@ -168,7 +168,6 @@ def weights_not_loaded(chart: Chart) -> Finding | None:
 
 RULES = (
     *model_start.RULES,
-    Rule(kind=LOSS_DETACHED, needs=("loop",), judge=loss_without_graph),
     Rule(kind=UNREGISTERED_SUBMODULE, needs=("loop",), judge=unregistered_submodule),
     Rule(kind=PARAMETERS_FROZEN, needs=("loop",), judge=parameters_frozen),
     Rule(kind=PARAMETERS_WITHOUT_GRADIENT, needs=("loop",), judge=parameters_without_gradient),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from trainwright.doctor.kinds_loss import LOSS_MAXIMISED
 from trainwright.doctor.kinds_wiring import LOSS_DETACHED
+from trainwright.doctor.loop_model import loss_without_graph
 from trainwright.doctor.loss_entering import CLASSES, DISTANCES, YES_OR_NO, entering, place_of_call
 from trainwright.doctor.rule import Rule
 from trainwright.records import Chart, Evidence, Finding, Remedy
@@ -59,7 +60,12 @@ def loss_of_nothing(chart: Chart) -> Finding | None:
     return None
 
 
+def loss_detached(chart: Chart) -> Finding | None:
+    """No way from the loss to a weight: seen at a backward pass, or by what the loss makes of other outputs."""
+    return loss_without_graph(chart) or loss_of_nothing(chart)
+
+
 RULES = (
     Rule(kind=LOSS_MAXIMISED, needs=("output",), judge=loss_maximised),
-    Rule(kind=LOSS_DETACHED, needs=("output",), judge=loss_of_nothing),
+    Rule(kind=LOSS_DETACHED, needs=("graph",), judge=loss_detached),
 )

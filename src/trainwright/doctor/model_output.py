@@ -17,7 +17,7 @@ TIMES_GUESS, ABOVE_GUESS = 2.0, 0.5
 """Too high for classes: twice what favouring none gives, and half a nat more. The check before training asks for half
 as much above it, on more samples, and without dropout."""
 SPREAD = 8.0
-"""And only where the logits lie that far apart: those of torch's own initialisations stay within 6."""
+"""And only where the logits lie that far apart, about four deviations of the size that the check asks for."""
 TIMES_TARGETS = 10.0
 """Too high for values: outputs ten times as large as the targets, and ten in themselves; small targets are no fault."""
 SMALLEST = 1e-5

@@ -21,6 +21,10 @@ NEEDS: Mapping[str, tuple[Callable[[Chart], bool], str]] = MappingProxyType(
         "inputs": (lambda chart: chart.info.inputs is not None, "the inputs were not measured"),
         "targets": (lambda chart: chart.info.targets is not None, "the targets were not measured"),
         "output": (lambda chart: chart.info.output is not None, "the model's output was not measured"),
+        "graph": (
+            lambda chart: chart.info.output is not None or chart.info.loop is not None,
+            "neither the model's output nor a backward pass was looked at",
+        ),
         "loop": (lambda chart: chart.info.loop is not None, "the loop is trainwright's own, which does this right"),
     }
 )

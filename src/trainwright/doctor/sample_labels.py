@@ -96,7 +96,7 @@ def _unrelated(chart: Chart, step: int, *evidence: Evidence) -> Finding:
 
 
 def _held_out(chart: Chart) -> tuple[float, int, int] | None:
-    """Return accuracy and number of held-out samples, where the last evaluations have the loss of a guess or a worse one.
+    """Return accuracy and number of held-out samples, where the last evaluations have the loss of a guess or worse.
 
     And the step since which that has been certain.
 

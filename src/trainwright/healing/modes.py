@@ -4,8 +4,17 @@ from __future__ import annotations
 
 import ast
 
-from trainwright.healing.case import Case, Proposal, calls, keyword, method, name_of, only, within
-from trainwright.healing.source import Edit, Source, Unclear
+from trainwright.healing.case import Case, Proposal
+from trainwright.healing.code import (
+    argument_added,
+    calls,
+    keyword,
+    method,
+    name_of,
+    only,
+    within,
+)
+from trainwright.healing.source import Source, Unclear
 
 
 def train_before_batches(case: Case) -> Proposal:
@@ -19,8 +28,10 @@ def train_before_batches(case: Case) -> Proposal:
     inner, line = loops[0], f"{model}.train()"
     if _evaluates(source, inner):
         edit = source.insert_before(inner.body[0], line)
-        return Proposal(source=source, edits=(edit,), text=f"{line} at the top of the loop")
-    return Proposal(source=source, edits=(source.insert_before(inner, line),), text=f"{line} before the loop over batches")
+        return Proposal(source=source, edits=(edit,), text=f"{line} at the top of the loop", loss_factor=None)
+    edit = source.insert_before(inner, line)
+    # With dropout and the statistics of batches at work the loss is not what it was.
+    return Proposal(source=source, edits=(edit,), text=f"{line} before the loop over batches", loss_factor=None)
 
 
 def _named(case: Case, source: Source, place: ast.stmt) -> str:
@@ -76,7 +87,7 @@ def dropout_in_training_alone(case: Case) -> Proposal:
     elif keyword(call, "training") is not None or len(call.args) > 2:
         raise Unclear("it is told whether to train already")
     else:
-        edit = _argument_added(source, call, "training=self.training")
+        edit = argument_added(source, call, "training=self.training")
     return Proposal(source=source, edits=(edit,), text="dropout in training mode alone")
 
 
@@ -84,21 +95,6 @@ def _arguments(source: Source, statement: ast.stmt) -> list[ast.arg]:
     function = source.function(statement)
     return function.args.args if isinstance(function, ast.FunctionDef) else []
 
-
-def _argument_added(source: Source, call: ast.Call, text: str) -> Edit:
-    """Return the edit that gives a call one more argument, as its last."""
-    parts = [*call.args, *(one.value for one in call.keywords)]
-    if not parts:
-        end = source.span(call)[1] - 1
-        return Edit(start=end, end=end, text=text.encode())
-    end = max(source.span(part)[1] for part in parts)
-    rest = source.content[end : source.span(call)[1]]
-    if b"#" in rest or rest.count(b")") != 1:
-        raise Unclear("the call is written in an unusual way")
-    return Edit(start=end, end=end, text=f", {text}".encode())
-
-
-argument_added = _argument_added
 
 PATCHES = {
     "training-in-eval-mode": train_before_batches,

@@ -76,14 +76,11 @@ class Source:
         """Return the innermost statement on a line. Raises `Unclear` where there is none."""
         if line is None:
             raise Unclear("no line is known")
-        found: ast.stmt | None = None
-        for node in ast.walk(self.tree):
-            if isinstance(node, ast.stmt) and node.lineno <= line <= (node.end_lineno or node.lineno):
-                if found is None or self.span(node)[1] - self.span(node)[0] < self.span(found)[1] - self.span(found)[0]:
-                    found = node
-        if found is None:
+        nodes = (node for node in ast.walk(self.tree) if isinstance(node, ast.stmt))
+        there = [node for node in nodes if node.lineno <= line <= (node.end_lineno or node.lineno)]
+        if not there:
             raise Unclear(f"there is no statement on line {line}")
-        return found
+        return min(there, key=lambda node: self.span(node)[1] - self.span(node)[0])
 
     def parents(self, node: ast.AST) -> Iterator[ast.AST]:
         """Yield what a node stands in, from the inside out."""
@@ -125,7 +122,7 @@ class Source:
     def visible(self, words: str, written: ast.AST, wanted: ast.AST) -> bool:
         """Say whether an expression of one place (`optimizer`, `self.optimizer`) names the same thing at another."""
         here, there = self.function(written), self.function(wanted)
-        if here is there or here in self.parents(there) or here is self.tree and not self._local(words, there):
+        if here is there or here in self.parents(there) or (here is self.tree and not self._local(words, there)):
             return True
         owner = self.owner(written)
         return words.startswith("self.") and owner is not None and owner is self.owner(wanted)

@@ -91,7 +91,7 @@ class LayerStats:
     gradient_norm: float | None = None
     on_fraction: float = 0.0
     flat_fraction: float = 0.0
-    where: Location = Location()
+    where: Location = field(default_factory=Location)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -10,24 +10,30 @@ from trainwright.records import Severity
 from trainwright.report.axes import Axis, axis_for, tick_labels
 from trainwright.report.curves import Curve
 from trainwright.report.numbers import number
+from trainwright.report.pair_labels import Frame, Point, place_label
 from trainwright.report.safe import markup
 from trainwright.report.signs import HEALTHY, SIGNS
-from trainwright.report.wrapping import clip
+from trainwright.report.wrapping import wrap
 
 _WIDTH, _HEIGHT = 480, 290
 _LEFT, _RIGHT, _TOP, _BOTTOM = 58, 414, 64, 240
+_MIDDLE = (_TOP + _BOTTOM) / 2
 _LABEL_GAP = 16
-_TITLE = 62  # characters of a title that the width holds
+_SAME_PLACE = 20
+_TITLE, _LINE = 50, 20  # characters of a title that the width holds, and the height of a line of it
 _SICK = SIGNS["error"].color  # 3:1 or more on paper and on the dark sheet, as is the healed one's
 _STYLE = f"""
-.sheet {{ fill: #fffdf9 }} text {{ font: 13px ui-monospace, Menlo, Consolas, "DejaVu Sans Mono", monospace; fill: #5b5e55 }}
+.sheet {{ fill: #fffdf9 }}
+text {{ font: 13px ui-monospace, Menlo, Consolas, "DejaVu Sans Mono", monospace; fill: #5b5e55 }}
 .title {{ font: 600 15px Georgia, "DejaVu Serif", serif; fill: #21241f }} .strong {{ fill: #21241f }}
-.grid {{ stroke: #ebe5d8 }} .axis {{ stroke: #a9a496 }} path {{ fill: none; stroke-linejoin: round; stroke-width: 2.2 }}
+.grid {{ stroke: #ebe5d8 }} .axis {{ stroke: #a9a496 }}
+path {{ fill: none; stroke-linejoin: round; stroke-linecap: round; stroke-width: 2.2 }}
 .raw {{ stroke-width: 1; opacity: .4 }} .sick {{ stroke: {_SICK} }} .healed {{ stroke: {HEALTHY.color} }}
 .halo {{ stroke: #fffdf9; stroke-width: 2 }}
+text.strong {{ stroke: #fffdf9; stroke-width: 4px; stroke-linejoin: round; paint-order: stroke }}
 @media (prefers-color-scheme: dark) {{
 .sheet {{ fill: #182023 }} text {{ fill: #a5aa9f }} .title, .strong {{ fill: #e9e4d8 }}
-.grid {{ stroke: #242e31 }} .axis {{ stroke: #566063 }} .halo {{ stroke: #182023 }}
+.grid {{ stroke: #242e31 }} .axis {{ stroke: #566063 }} .halo, text.strong {{ stroke: #182023 }}
 }}""".strip()
 
 Name = Literal["sick", "healed"]
@@ -56,29 +62,36 @@ class Certain:
     step: int
 
 
-def pair_svg(title: str, quantity: str, sick: Twin, healed: Twin, certain: Certain | None) -> str:
-    """Return both runs by optimizer step, with a dot where the finding became certain. Raises `ValueError`: no number."""
+def pair_svg(
+    title: str, quantity: str, sick: Twin, healed: Twin, certain: Certain | None, *, allow_log: bool = True
+) -> str:
+    """Return both runs by step, with a dot where the finding became certain; `allow_log` as for `axis_for`.
+
+    Raises `ValueError` where neither run has a number to draw.
+    """
     twins = (healed, sick)  # the sick one is drawn last, and so on top
     values = [value for twin in twins for curve in (twin.each, twin.main) for value in curve.values]
-    up = axis_for(values, allow_log=True)
+    up = axis_for(values, allow_log=allow_log)
     if up is None:
         raise ValueError(f"{title}: no finite value of the {quantity} to draw")
     steps = [step for twin in twins for step in twin.each.steps]
     across = Axis(low=0, high=max(*steps, 1, certain.step if certain else 0))
     unit = quantity + (", logarithmic" if up.log else "")
     parts = [
-        f'<rect class="sheet" width="{_WIDTH}" height="{_HEIGHT}" rx="4"/>',
-        _text("title", 16, 26, clip(title, _TITLE)),
         _text("", 16, 50, unit),
         *_grid(up, across),
         *(part for twin in twins for part in _lines(twin, across, up)),
-        *_end_labels(twins, up),
-        *_lost(sick, across, up),
-        *(_dot(certain, sick.main, across, up) if certain else ()),
+        *_end_labels(twins, across, up),
+        *_marks(twins, across, up, certain),
     ]
+    first, *others = wrap(title, _TITLE)
+    above = [_text("title", 16, 26 + _LINE * place, line) for place, line in enumerate((first, *others))]
+    lower = _LINE * len(others)
+    height = _HEIGHT + lower
     head = f"<title>{markup(title)}</title><desc>{markup(_description(unit, sick, healed, certain))}</desc>"
-    size = f'viewBox="0 0 {_WIDTH} {_HEIGHT}" width="{_WIDTH}" height="{_HEIGHT}"'
-    body = "\n".join(parts)
+    size = f'viewBox="0 0 {_WIDTH} {height}" width="{_WIDTH}" height="{height}"'
+    sheet = f'<rect class="sheet" width="{_WIDTH}" height="{height}" rx="4"/>'
+    body = "\n".join([sheet, *above, f'<g transform="translate(0 {lower})">', *parts, "</g>"])
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" role="img" {size}>{head}\n<style>{_STYLE}</style>\n{body}\n</svg>\n'
     )
@@ -108,43 +121,67 @@ def _lines(twin: Twin, across: Axis, up: Axis) -> list[str]:
 
 def _path(curve: Curve, across: Axis, up: Axis) -> str:
     drawn = []
-    for segment in curve.segments():
-        (x, y), *others = [(_x(across, step), _y(up, value)) for step, value in segment]
-        drawn.append(f"M{x:.1f} {y:.1f}" + ("L" + " ".join(f"{x:.1f} {y:.1f}" for x, y in others) if others else "h.1"))
+    for (x, y), *others in _points(curve, across, up):
+        drawn.append(f"M{x:.1f} {y:.1f}" + ("L" + " ".join(f"{x:.1f} {y:.1f}" for x, y in others) if others else "h0"))
     return "".join(drawn)
 
 
-def _end_labels(twins: tuple[Twin, Twin], up: Axis) -> list[str]:
+def _points(curve: Curve, across: Axis, up: Axis) -> list[list[Point]]:
+    """Return the unbroken stretches of a curve, in pixels."""
+    return [[(_x(across, step), _y(up, value)) for step, value in segment] for segment in curve.segments()]
+
+
+def _end_labels(twins: tuple[Twin, Twin], across: Axis, up: Axis) -> list[str]:
     """Name the lines at their right end, moved apart where they would overlap."""
-    ends = sorted((_y(up, twin.main.finite()[-1][1]), twin.name) for twin in twins if twin.main.finite())
-    if len(ends) == 2 and ends[1][0] - ends[0][0] < _LABEL_GAP:
-        middle = min((ends[0][0] + ends[1][0]) / 2, _BOTTOM - _LABEL_GAP / 2)
-        ends = [(middle - _LABEL_GAP / 2, ends[0][1]), (middle + _LABEL_GAP / 2, ends[1][1])]
-    return [_text("strong", _RIGHT + 7, y + 4.5, name) for y, name in ends]
+    ends = []
+    for twin in twins:
+        if twin.main.finite() and _first_lost(twin) is None:  # what is lost is named where that happens
+            step, value = twin.main.finite()[-1]
+            ends.append((_y(up, value), _x(across, step), twin.name))
+    ends.sort()
+    heights = [y for y, _, _ in ends]
+    if len(ends) == 2 and heights[1] - heights[0] < _LABEL_GAP:
+        middle = min(sum(heights) / 2, _BOTTOM - _LABEL_GAP / 2)
+        heights = [middle - _LABEL_GAP / 2, middle + _LABEL_GAP / 2]
+    return [_text("strong", x + 11, y + 4.5, name) for y, (_, x, name) in zip(heights, ends, strict=True)]
 
 
-def _lost(sick: Twin, across: Axis, up: Axis) -> list[str]:
-    """Mark where the sick run's values cease to be numbers."""
-    odd = [step for step, value in zip(sick.each.steps, sick.each.values, strict=True) if not math.isfinite(value)]
-    if not odd:
-        return []
-    x = _x(across, odd[0])
-    before = [value for step, value in sick.each.finite() if step < odd[0]]
-    y = _y(up, before[-1]) if before else (_TOP + _BOTTOM) / 2
-    anchor, shift = ("end", -9) if x > _RIGHT - 130 else ("start", 9)
-    cross = f'<path class="sick" d="M{x - 5:.1f} {y - 5:.1f}l10 10m0-10l-10 10"/>'
-    return [cross, _text("strong", x + shift, y - 9 if y > _TOP + 20 else y + 20, "no number from here", anchor=anchor)]
+def _marks(twins: tuple[Twin, Twin], across: Axis, up: Axis, certain: Certain | None) -> list[str]:
+    """Mark where the sick run's values cease to be numbers, and where the finding became certain."""
+    sick = twins[-1]
+    curves = [stretch for twin in twins for stretch in _points(twin.main, across, up)]
+    lost, finite, parts = _first_lost(sick), sick.main.finite(), []
+    words = f"{sick.name}: no number from here"
+    at, y = 0.0, _MIDDLE
+    if lost is not None:
+        before = [value for step, value in sick.each.finite() if step < lost]
+        at, y = _x(across, lost), _y(up, before[-1]) if before else _MIDDLE
+    if certain is not None:
+        near = min(finite, key=lambda point: abs(point[0] - certain.step))[1] if finite else None
+        x, height = _x(across, certain.step), y if near is None else _y(up, near)
+        same = lost is not None and math.hypot(x - at, height - y) < _SAME_PLACE  # then one word for both
+        color = SIGNS[certain.severity].color
+        parts.append(f'<circle class="halo" cx="{x:.1f}" cy="{height:.1f}" r="6" fill="{color}"/>')
+        parts.append(_beside(f"{certain.code}; {words}" if same else certain.code, x, height, curves))
+        if same:
+            return parts
+    if lost is not None:
+        parts.append(f'<path class="sick" d="M{at - 5:.1f} {y - 5:.1f}l10 10m0-10l-10 10"/>')
+        parts.append(_beside(words, at, y, curves))
+    return parts
 
 
-def _dot(certain: Certain, curve: Curve, across: Axis, up: Axis) -> list[str]:
-    finite = curve.finite()
-    height = min(finite, key=lambda point: abs(point[0] - certain.step))[1] if finite else up.low
-    x, y = _x(across, certain.step), _y(up, height)
-    sign = SIGNS[certain.severity]
-    anchor, shift = ("end", -10) if x > _RIGHT - 80 else ("start", 10)
-    above = y - 10 if y > _TOP + 24 else y + 22
-    circle = f'<circle class="halo" cx="{x:.1f}" cy="{y:.1f}" r="6" fill="{sign.color}"/>'
-    return [circle, _text("strong", x + shift, above, certain.code, anchor=anchor)]
+def _first_lost(twin: Twin) -> float | None:
+    """Return the step from which the values are no numbers any more, None where the last one is a number."""
+    finite = [step for step, value in zip(twin.each.steps, twin.each.values, strict=True) if math.isfinite(value)]
+    after = [step for step in twin.each.steps if not finite or step > finite[-1]]
+    return after[0] if after else None
+
+
+def _beside(text: str, x: float, y: float, curves: list[list[Point]]) -> str:
+    frame = Frame(left=_LEFT, right=_WIDTH - 6, top=_TOP - 8, bottom=_BOTTOM)
+    (at, height), anchor = place_label(text, x, y, frame, curves)
+    return _text("strong", at, height, text, anchor=anchor)
 
 
 def _description(unit: str, sick: Twin, healed: Twin, certain: Certain | None) -> str:

@@ -109,7 +109,9 @@ class _Teller:
         self._inside = False  # of a call whose own calls are its own business
 
     def _listening(
-        self, compiling: Callable[[], bool] = torch.compiler.is_compiling, thread: Callable[[], int] = threading.get_ident
+        self,
+        compiling: Callable[[], bool] = torch.compiler.is_compiling,
+        thread: Callable[[], int] = threading.get_ident,
     ) -> bool:
         if compiling():  # first: what is compiled must not even look at the tape
             return False
@@ -287,9 +289,9 @@ class _Teller:
         tape, listening = self._tape, self._listening
 
         def scaled_dot_product_attention(*arguments: Any, **named: Any) -> Any:
-            if tape.models.evaluates and listening():
-                if (named.get("dropout_p") or (arguments[4] if len(arguments) > 4 else 0.0)) > 0:
-                    tape.tell("dropped")
+            dropped = named.get("dropout_p") or (arguments[4] if len(arguments) > 4 else 0.0)
+            if tape.models.evaluates and dropped > 0 and listening():
+                tape.tell("dropped")
             return original(*arguments, **named)
 
         return scaled_dot_product_attention

@@ -15,7 +15,7 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from importlib.abc import MetaPathFinder
 from types import ModuleType
-from typing import Any
+from typing import IO, Any
 
 from trainwright.errors import UsageError
 
@@ -25,12 +25,14 @@ _PATH = "PYTHONPATH"
 _BETWEEN = "\x1f"
 
 
-def start(command: Sequence[str], order: Mapping[str, str], *, startup: str, replace: bool) -> int:
+def start(
+    command: Sequence[str], order: Mapping[str, str], *, startup: str, replace: bool, log: IO[bytes] | None = None
+) -> int:
     """Run `python COMMAND` with the `sitecustomize.py` of the folder `startup`, and return its exit status.
 
     With `replace` it takes the place of this process, as a shell's `exec` does: signals, terminal and process number
-    stay the program's, and nothing is returned. Raises `UsageError` where the interpreter was told to heed no
-    environment.
+    stay the program's, and nothing is returned. With `log` all that it prints goes there, and it has nothing to read.
+    Raises `UsageError` where the interpreter was told to heed no environment.
     """
     if sys.flags.ignore_environment or sys.flags.no_site or not sys.executable:
         raise UsageError(
@@ -50,7 +52,12 @@ def start(command: Sequence[str], order: Mapping[str, str], *, startup: str, rep
             if stream is not None:
                 stream.flush()
         os.execve(sys.executable, whole, environment)
-    done = subprocess.run(whole, env=environment, check=False).returncode
+    if log is None:
+        done = subprocess.run(whole, env=environment, check=False).returncode
+    else:
+        done = subprocess.run(
+            whole, env=environment, check=False, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT
+        ).returncode
     return done if done >= 0 else 128 - done  # ended by a signal, as a shell counts it
 
 

@@ -74,6 +74,7 @@ class _Line:
     trained: int = 0  # calls that a backward pass followed
     options: Mapping[str, Any] = field(default_factory=dict)
     stats: tuple[int, TargetStats | None] = (-1, None)
+    order: tuple[int, Mapping[str, Scalar] | None] = (-1, None)
 
     def wants(self, target: torch.Tensor) -> bool:
         """Say whether more targets are of use: until there are many, and of large batches some in any case.
@@ -178,7 +179,9 @@ class LossBooks:
         line = self.lines[key] if key is not None else None
         if line is None or line.trained < len(line.targets) - 1:
             return None  # several calls for each step: whose order that is nobody knows
-        return blocks(line.targets, _ignored(line.options))
+        if line.order[0] != len(line.targets):
+            line.order = len(line.targets), blocks(line.targets, _ignored(line.options))
+        return line.order[1]
 
     def _stats(self, function: str, line: _Line, lines: list[_Line]) -> TargetStats | None:
         targets = [target for other in lines for target in other.targets]

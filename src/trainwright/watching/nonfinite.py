@@ -30,7 +30,7 @@ def bad_operation(loss: torch.Tensor, roots: Iterable[nn.Module], place: Place |
     Walks back from the loss to the first operation whose result is not finite while all that went in is, as far as the
     graph has kept what went in and came out.
     """
-    detail: dict[str, object] = dict.fromkeys(("operation", "module", "parameter", "file", "line"))
+    detail: dict[str, object] = {"operation": None, "module": None, "parameter": None, "file": None, "line": None}
     if place is not None:
         detail["file"], detail["line"] = place
     for root in roots:

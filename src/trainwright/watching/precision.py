@@ -13,7 +13,6 @@ from trainwright.watching.owners import Owner
 from trainwright.watching.places import Place, caller
 from trainwright.watching.sightings import Sightings
 
-
 _REDUCED = (nn.Linear, nn.modules.conv._ConvNd)
 _HALVES = (torch.float16, torch.bfloat16)
 

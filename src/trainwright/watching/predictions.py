@@ -24,7 +24,7 @@ LOOKS, SAMPLES = 4, 96
 MOST_COMMON = 0.8
 """Share of the labels above which naming one class is the sensible thing to do for a while."""
 SURER = 0.25
-"""By how much the mean probability of the class exceeds its share. Healthy controls stay below 0.12 from step 20 on."""
+"""By how much the mean probability of the class exceeds its share; bias and softmax bring the two together at first."""
 
 
 class PredictionBooks:

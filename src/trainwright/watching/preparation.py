@@ -11,7 +11,8 @@ from trainwright.vitals.data_scales import difference
 
 FEWEST = 30
 """Samples below which a scale is not compared."""
-_FEATURES = 256  # evenly spread ones are looked at
+_FEATURES = 64  # evenly spread ones are looked at
+_IMAGES = 256
 _NEAR = 0.4  # a difference below which nothing is made of it, whatever training itself does
 _BLOCKS = 4  # parts of the training inputs that are compared with each other
 
@@ -44,9 +45,9 @@ def prepared(learnt: torch.Tensor, asked: torch.Tensor, *, complete: bool) -> Ma
 
 
 def _some(x: torch.Tensor) -> torch.Tensor:
-    """Return evenly spread features; of pictures, whose pixels are thinned out later, all."""
+    """Return evenly spread features, or evenly spread images, whose pixels are thinned out later."""
     if x.dim() == 4:
-        return x
+        return x[:: max(1, len(x) // _IMAGES)][:_IMAGES]
     flat = x.reshape(len(x), -1)
     return flat[:, :: max(1, flat.shape[1] // _FEATURES)]
 

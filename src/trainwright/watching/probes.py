@@ -89,7 +89,7 @@ class Probes:
         if given is not output:  # squeezed, flattened or transposed on the way: the same numbers in another order
             if given.data_ptr() != output.data_ptr() or given.numel() != output.numel() or given.dtype != output.dtype:
                 return
-            again.view = (tuple(given.shape), given.stride(), given.storage_offset())
+            again.view = (tuple(given.shape), given.stride(), int(given.storage_offset()))
         if not isinstance(result, torch.Tensor) or result.dim() or result.device.type != "cpu":
             return  # reading its value would wait for a device
         again.function, again.value = function, float(result.detach())

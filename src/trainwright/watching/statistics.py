@@ -35,8 +35,9 @@ class Statistics:
         numbers: list[torch.Tensor] = []
         for call in calls:
             norm = call.module
-            known = isinstance(norm, nn.modules.batchnorm._BatchNorm) and norm.training
-            if not known or norm.running_mean is None or norm.running_var is None or not call.inputs:
+            if not isinstance(norm, nn.modules.batchnorm._BatchNorm) or not norm.training or not call.inputs:
+                continue
+            if norm.running_mean is None or norm.running_var is None:
                 continue
             values = call.inputs[0].detach()
             if values.dim() < 2 or values.shape[0] < 2:

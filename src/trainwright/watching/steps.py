@@ -109,14 +109,9 @@ class StepBooks:
 
     def begins(self, owner: Owner) -> None:
         """An optimizer is about to step."""
-        if not self.sampled and not self._spiked:
-            return
-        gradients = [parameter.grad for parameter in owner.parameters() if parameter.grad is not None]
-        gradients = [gradient for gradient in gradients if not gradient.is_sparse]
-        if self._norm is None and gradients:
-            self._norm = global_norm(gradients)
         if not self.sampled:
             return
+        self._measure(owner)
         self.layers.before_step(self._tape.models.roots(), self._tape.sightings.step)
         self.updates.half = self._tape.precision.unscaled_half
         self.updates.before_step(owner)
@@ -126,6 +121,8 @@ class StepBooks:
         """An optimizer has stepped."""
         if not self._backward and not self.closures:
             return  # another optimizer on the same gradients, or nothing to step on
+        if self._spiked and not self.sampled:  # the gradients still lie there
+            self._measure(owner)
         row = self._row(owner)
         if self.sampled:
             row.probe = self.probes.after_step(owner)
@@ -173,6 +170,13 @@ class StepBooks:
         usual = self._usual
         self._usual = value if known == 0 else usual + 0.05 * (min(value, 2 * usual) - usual) if usual > 0 else value
         return known >= _CALM and value > _SPIKE * usual > 0
+
+    def _measure(self, owner: Owner) -> None:
+        """Take the norm of the gradients, unless clipping has told it."""
+        gradients = [parameter.grad for parameter in owner.parameters() if parameter.grad is not None]
+        gradients = [gradient for gradient in gradients if not gradient.is_sparse]
+        if self._norm is None and gradients:
+            self._norm = global_norm(gradients)
 
     def _due_sample(self, step: int) -> bool:
         if step < 4:

@@ -76,6 +76,8 @@ class Tape:
         self.compiles = False
         self._compiled_before = frames_compiled()
         self._judge = judge
+        self.last_step: int | None = None  # where the program is to be ended
+        self.cut = False
         self.attentive = True  # the order of calls is followed
         self.awaits_evaluation = True  # passes without gradients would be news
         self._attentive_until = FORMATIVE_STEPS
@@ -328,6 +330,8 @@ class Tape:
             self.members.backward_ends()
         if self.gradients.backwards <= DENSE_STEPS or self.gradients.steps == 0:
             self._news(always=self.gradients.backwards == 1)
+        if self.last_step is not None:
+            self._end_program()
 
     def backward_refused(self, loss: Any, problem: Exception) -> None:
         """`loss.backward()` raised an error."""
@@ -448,6 +452,14 @@ class Tape:
         self.steps.next()
         self._listen_on()
         self._news(always=self.steps.due())
+        if self.last_step is not None:
+            self._end_program()
+
+    def _end_program(self) -> None:
+        """End the program once it has made its steps; or so many backward passes, where it makes no step."""
+        if (self.sightings.step or self.gradients.backwards) >= (self.last_step or 0):
+            self.cut = True
+            raise SystemExit(0)
 
     def _attend(self) -> None:
         """Something is new: follow the next steps call by call."""

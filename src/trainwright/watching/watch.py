@@ -18,7 +18,7 @@ from trainwright.report.text import render_finding
 from trainwright.report.watch_text import render_watch
 from trainwright.watching.attach import attach
 from trainwright.watching.facts import chart_of
-from trainwright.watching.silenced import Silence
+from trainwright.doctor.silence import Silence
 from trainwright.watching.tape import Tape
 
 Level = Literal["light", "full"]
@@ -65,11 +65,18 @@ class WatchReport:
 class Watch:
     """A loop under watch. Readable at any time; after the end it keeps what it saw.
 
-    `say` gets each finding once, when it has become certain.
+    `say` gets each finding once, when it has become certain. With `stop_after_steps` the program is ended, by
+    `SystemExit`, after so many steps of its optimizers.
     """
 
     def __init__(
-        self, *, level: str = "light", say: Say | None = None, ignore: tuple[str, ...] = (), name: str = ""
+        self,
+        *,
+        level: str = "light",
+        say: Say | None = None,
+        ignore: tuple[str, ...] = (),
+        name: str = "",
+        stop_after_steps: int | None = None,
     ) -> None:
         if level not in LEVELS:
             raise UsageError(f"there is no level '{level}'", remedy=did_you_mean(level, LEVELS))
@@ -80,6 +87,7 @@ class Watch:
         self._over: Examination | None = None
         self._chart: Chart | None = None
         self._tape = Tape(level, self._judge)
+        self._tape.last_step = stop_after_steps
         self._detach: Callable[[], None] | None = None
 
     def start(self) -> None:
@@ -96,7 +104,7 @@ class Watch:
         tape = self._tape
         tape.end()
         try:
-            self._chart = chart_of(tape, self.name, finished=True)
+            self._chart = chart_of(tape, self.name, finished=not tape.cut)
             self._over = examine(self._chart)
         except Exception as problem:  # judging must no more stop a program than watching
             tape.stand_down(problem)
