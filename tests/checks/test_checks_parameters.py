@@ -14,6 +14,8 @@ from torch import nn
 from torch.nn import functional as F
 from wiring_nets import Holder, adam_of, kinds, one
 
+from trainwright.errors import ModelError
+
 
 class UsesData(Plain):
     def forward(self, x: torch.Tensor) -> torch.Tensor:
@@ -35,9 +37,9 @@ def test_a_detached_encoder_that_the_optimizer_does_not_hold_is_a_probe_on_purpo
     assert one(subject, "parameters-reached").findings == ()
 
 
-def test_a_loss_that_is_a_plain_number_is_detached() -> None:
-    subject = made(Plain, loss=lambda output, target: F.cross_entropy(output, target).item())()
-    assert kinds(one(subject, "parameters-reached")) == ["loss-detached error"]
+def test_a_loss_that_is_a_plain_number_is_refused_with_what_it_returned() -> None:
+    with pytest.raises(ModelError, match="a number without a graph"):
+        made(Plain, loss=lambda output, target: F.cross_entropy(output, target).item())()
 
 
 class Hidden(Plain):

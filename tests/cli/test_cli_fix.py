@@ -13,6 +13,7 @@ from cli_answers import Ask
 
 from trainwright.cli import fix
 from trainwright.cli.fix_file import MendedFile
+from trainwright.cli.fix_program import TrialRun
 from trainwright.cli.main import main
 from trainwright.doctor.kinds import find_kind
 from trainwright.errors import RunError
@@ -87,23 +88,23 @@ class _Played:
     def run(self, *, steps: int | None = None) -> Any:
         trial = self._trials.pop(0)
         notes = {"findings": [{"kind": kind} for kind in trial.kinds], "losses": trial.losses, "problem": None}
-        return fix._Run(notes=notes, status=1 if trial.failed else 0, printed=trial.failed)
+        return TrialRun(notes=notes, status=1 if trial.failed else 0, printed=trial.failed)
 
 
-def _notes(file: Path, *, found: bool = True) -> fix._Run:
+def _notes(file: Path, *, found: bool = True) -> TrialRun:
     """Return what the first run of the program leaves."""
     where = [Location(file=str(file), line=SICK.splitlines().index(line) + 1) for line in SICK.splitlines()[-3:-1]]
     loop = LoopFacts(steps=90, backward_where=where[0], step_where=where[1])
     findings = [find_kind("missing-zero-grad").finding(where=where[0], step=1)] if found else []
     notes = to_plain({"findings": findings, "info": RunInfo(loop=loop), "losses": [1.0] * 90, "problem": None})
-    return fix._Run(notes=json.loads(json.dumps(notes)), status=0, printed="")
+    return TrialRun(notes=json.loads(json.dumps(notes)), status=0, printed="")
 
 
 def _asked(file: Path, *, found: bool = True, edit: bool = False) -> int:
     """Return the status of a fix that nobody can be asked about."""
 
     class Once(_Played):
-        def run(self, *, steps: int | None = None) -> fix._Run:
+        def run(self, *, steps: int | None = None) -> TrialRun:
             if edit:
                 os.utime(file, (4e9, 4e9))  # whatever the clock of the file system
             return _notes(file, found=found)
@@ -180,9 +181,9 @@ def test_a_certain_mistake_stays_mended_though_the_loss_is_higher_and_that_is_sa
 
 def test_what_could_not_be_watched_is_not_taken_for_mended() -> None:
     notes = {"findings": [], "losses": [], "problem": "ValueError: of the watcher"}
-    unwatched = fix._Run(notes=notes, status=0, printed="")
+    unwatched = TrialRun(notes=notes, status=0, printed="")
     assert unwatched.trial().failed
-    assert fix._Run(notes=None, status=0, printed="").trial().failed
+    assert TrialRun(notes=None, status=0, printed="").trial().failed
 
 
 def test_an_interrupted_trial_leaves_the_program_as_it_was(sick: Path) -> None:

@@ -34,7 +34,8 @@ def test_a_healthy_run_passes_every_check() -> None:
     examination = examine(healthy())
     assert examination.findings == ()
     assert examination.not_judged == {}
-    assert examination.healthy == tuple(rule.kind.kind for rule in RULES)
+    own = tuple(rule.kind.kind for rule in RULES if "loop" not in rule.needs)
+    assert examination.healthy == own  # what only a loop of somebody else's can do wrong is not looked for
     assert {row.status for row in examination.checks()} == {"passed"}
 
 

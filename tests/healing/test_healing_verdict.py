@@ -29,6 +29,11 @@ def test_what_batches_differ_by_is_no_difference() -> None:
     assert (verdict.outcome, verdict.fixed) == ("no difference", True)
 
 
+def test_a_few_peaks_do_not_hide_that_a_loss_is_far_lower() -> None:
+    thrown = tuple(50.0 if step % 10 == 0 else 1.5 for step in range(100))
+    assert judge(trial(thrown, KIND), trial(LOW), KIND, 1.0).outcome == "helped"
+
+
 def test_a_higher_loss_is_worse_and_fixes_nothing() -> None:
     verdict = judge(trial(LOW, KIND), trial(HIGH), KIND, 1.0)
     assert (verdict.outcome, verdict.gone, verdict.fixed) == ("worse", True, False)

@@ -83,6 +83,7 @@ class Examination:
     findings: tuple[Finding, ...]
     healthy: tuple[str, ...]
     not_judged: Mapping[str, str]
+    symptoms: tuple[str, ...] = ()  # found, and silent beside what explains them
 
     def checks(self) -> tuple[CheckResult, ...]:
         """Return the same as one row for each rule, in the order of the rules."""
@@ -96,7 +97,7 @@ class Examination:
                 rows.append(CheckResult(check=kind, status="skipped", reason=self.not_judged[kind]))
             elif kind in self.healthy:
                 rows.append(CheckResult(check=kind, status="passed"))
-            else:
+            elif kind in self.symptoms:
                 rows.append(CheckResult(check=kind, status="skipped", reason="a symptom of what was found"))
         return tuple(rows)
 
@@ -107,6 +108,8 @@ def examine(chart: Chart) -> Examination:
     healthy: list[str] = []
     not_judged: dict[str, str] = {}
     for rule in RULES:
+        if "loop" in rule.needs and chart.info.loop is None:
+            continue  # trainwright's own loop does this right by construction
         why = rule.missing(chart)
         if why is not None:
             not_judged[rule.kind.kind] = why
@@ -117,8 +120,10 @@ def examine(chart: Chart) -> Examination:
         else:
             found.append(finding)
     kinds = {finding.kind for finding in found}  # more than one rule may know a kind
+    findings = tuple(settled(found))
     return Examination(
-        findings=tuple(settled(found)),
+        findings=findings,
+        symptoms=tuple(sorted(kinds - {finding.kind for finding in findings})),
         healthy=tuple(kind for kind in dict.fromkeys(healthy) if kind not in kinds),
         not_judged={kind: why for kind, why in not_judged.items() if kind not in kinds and kind not in healthy},
     )

@@ -28,6 +28,8 @@ OVERSHOOT, LARGE_OVERSHOOT = 0.02, 0.2
 """Rise of a batch's own loss by its own update, as a share of the constant predictor's loss."""
 FEWEST_STEPS = 100
 """Before this a run that will recover cannot be told from one that will not."""
+FEWEST_IN_A_LOOP = 400
+"""In a loop whose length nobody has told, a run that ends before may simply be a short one."""
 LOST = 2.0
 """A loss this many times its own best, over a tenth of the run each, was lost again."""
 STRAIGHT = 7.0
@@ -108,7 +110,8 @@ def learning_rate_too_low(chart: Chart) -> Finding | None:
     constant, steps = chart.info.constant_loss, chart.steps
     probed = [record for record in steps if record.probe is not None]
     late = probed[-max(8, len(probed) // 2) :]
-    if constant is None or constant <= 0 or len(steps) < 2 * FEWEST_STEPS or len(late) < 8:
+    fewest = 2 * FEWEST_STEPS if chart.info.loop is None else FEWEST_IN_A_LOOP
+    if constant is None or constant <= 0 or len(steps) < fewest or len(late) < 8:
         return None
     if len(steps) < LATE * (chart.info.planned_steps or 0):
         return None  # a warmup is allowed to be slow, and noisy data look as if they were still being learnt

@@ -6,12 +6,7 @@ import ast
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from trainwright.healing.code import (
-    calls,
-    method,
-    name_of,
-    receiver,
-)
+from trainwright.healing.code import calls, method, name_of, receiver
 from trainwright.healing.source import Edit, Source, Unclear
 from trainwright.records import Chart, Finding, Location, LoopFacts
 from trainwright.records.findings import Scalar

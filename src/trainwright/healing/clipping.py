@@ -5,15 +5,7 @@ from __future__ import annotations
 import ast
 
 from trainwright.healing.case import Case, Proposal
-from trainwright.healing.code import (
-    calls,
-    imported,
-    method,
-    name_of,
-    only,
-    receiver,
-    within,
-)
+from trainwright.healing.code import calls, imported, method, name_of, only, receiver, within
 from trainwright.healing.origin import origin
 from trainwright.healing.source import Source, Unclear
 

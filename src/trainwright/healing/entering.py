@@ -6,15 +6,7 @@ import ast
 from collections.abc import Iterable
 
 from trainwright.healing.case import Case
-from trainwright.healing.code import (
-    calls,
-    method,
-    name_of,
-    names,
-    only,
-    receiver,
-    within,
-)
+from trainwright.healing.code import calls, method, name_of, names, only, receiver, within
 from trainwright.healing.origin import origin
 from trainwright.healing.source import Edit, Source, Unclear, bound
 from trainwright.records.loss_call import LossCall
@@ -30,9 +22,7 @@ MODULES = {
     "huber_loss": "HuberLoss",
     "kl_div": "KLDivLoss",
 }
-
 """Losses as functions, and as modules."""
-
 ACTIVATIONS = {
     "Softmax": ("softmax", "Softmax"),
     "LogSoftmax": ("log_softmax", "LogSoftmax"),
@@ -40,7 +30,6 @@ ACTIVATIONS = {
     "Tanh": ("tanh", "Tanh"),
     "Relu": ("relu", "ReLU"),
 }
-
 """Operations of the graph, and how they are written."""
 
 

@@ -5,17 +5,7 @@ from __future__ import annotations
 import ast
 
 from trainwright.healing.case import Case, Proposal
-from trainwright.healing.code import (
-    atom,
-    calls,
-    keyword,
-    method,
-    name_of,
-    names,
-    only,
-    receiver,
-    within,
-)
+from trainwright.healing.code import atom, calls, keyword, method, name_of, names, only, receiver, within
 from trainwright.healing.entering import loss_call
 from trainwright.healing.source import Edit, Source, Unclear
 

@@ -5,15 +5,7 @@ from __future__ import annotations
 import ast
 
 from trainwright.healing.case import Case, Proposal
-from trainwright.healing.code import (
-    argument_added,
-    calls,
-    keyword,
-    method,
-    name_of,
-    only,
-    within,
-)
+from trainwright.healing.code import argument_added, calls, keyword, method, name_of, only, within
 from trainwright.healing.source import Source, Unclear
 
 

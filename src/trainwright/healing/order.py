@@ -5,16 +5,7 @@ from __future__ import annotations
 import ast
 
 from trainwright.healing.case import Case, Proposal
-from trainwright.healing.code import (
-    calls,
-    keyword,
-    method,
-    name_of,
-    only,
-    receiver,
-    target_of,
-    within,
-)
+from trainwright.healing.code import calls, keyword, method, name_of, only, receiver, target_of, within
 from trainwright.healing.source import Source, Unclear
 
 

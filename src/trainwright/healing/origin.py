@@ -4,12 +4,7 @@ from __future__ import annotations
 
 import ast
 
-from trainwright.healing.code import (
-    keyword,
-    name_of,
-    only,
-    within,
-)
+from trainwright.healing.code import keyword, name_of, only, within
 from trainwright.healing.source import Source, Unclear, bound, parameters
 
 _DEEPEST = 6

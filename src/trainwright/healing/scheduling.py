@@ -5,22 +5,14 @@ from __future__ import annotations
 import ast
 
 from trainwright.healing.case import Case, Proposal
-from trainwright.healing.code import (
-    method,
-    only,
-    receiver,
-    target_of,
-    within,
-)
+from trainwright.healing.code import method, only, receiver, target_of, within
 from trainwright.healing.order import last_of_step
 from trainwright.healing.source import Loop, Source, Unclear
 from trainwright.records import SchedulerFacts
 
 _NEAR = 0.05
 """Relative difference up to which the length of a schedule is a number of epochs, or of steps."""
-
 _SPENT = 1e-3
-
 """A rate below this share of its highest does next to nothing."""
 
 

@@ -6,13 +6,7 @@ import ast
 import math
 
 from trainwright.healing.case import Case, Proposal
-from trainwright.healing.code import (
-    argument_added,
-    keyword,
-    name_of,
-    only,
-    within,
-)
+from trainwright.healing.code import argument_added, keyword, name_of, only, within
 from trainwright.healing.origin import origin
 from trainwright.healing.source import Edit, Source, Unclear
 
@@ -109,7 +103,7 @@ def decay_of_weights_alone(case: Case) -> Proposal:
 
 def usual_scale(case: Case) -> Proposal:
     """The scale that torch's own scaler begins with."""
-    source = case.source(case.loop.step_where)
+    source = case.source(case.loop.backward_where)  # the step itself is what was skipped
     made = [call for call in within(source.tree) if name_of(call.func).split(".")[-1] == "GradScaler"]
     scale = keyword(only(made, "GradScaler in that file"), "init_scale")
     if scale is None:

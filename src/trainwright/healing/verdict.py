@@ -72,8 +72,13 @@ def _compared(old: Sequence[float], new: Sequence[float]) -> Outcome:
     finite = [all(math.isfinite(loss) for loss in losses) for losses in (old, new)]
     if not all(finite):
         return "helped" if finite[1] else "worse" if finite[0] else "no difference"
+    if min(*old, *new) > 0:  # what is thrown about differs by factors; their logarithms tell it from a few peaks
+        old, new = [math.log(loss) for loss in old], [math.log(loss) for loss in new]
+        least = LEAST
+    else:
+        least = LEAST * abs(_mean(old))
     error = math.sqrt((statistics.variance(old) + statistics.variance(new)) / len(new))
-    margin = max(SPREAD * error, LEAST * abs(_mean(old)))
+    margin = max(SPREAD * error, least)
     change = _mean(new) - _mean(old)
     return "helped" if change < -margin else "worse" if change > margin else "no difference"
 

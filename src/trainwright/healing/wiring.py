@@ -7,13 +7,7 @@ from collections.abc import Iterable
 from itertools import pairwise
 
 from trainwright.healing.case import Case, Proposal
-from trainwright.healing.code import (
-    argument_added,
-    calls,
-    imported,
-    name_of,
-    only,
-)
+from trainwright.healing.code import argument_added, calls, imported, name_of, only
 from trainwright.healing.origin import origin
 from trainwright.healing.source import Edit, Source, Unclear, bound
 
