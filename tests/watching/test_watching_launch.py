@@ -14,11 +14,11 @@ import pytest
 import torch
 from torch import nn
 
+from trainwright.doctor.silence import Silence, ignored_on_line
 from trainwright.errors import UsageError
 from trainwright.records import Location
 from trainwright.watching import attach, launch
 from trainwright.watching.disguise import hide_calls, own_frames
-from trainwright.doctor.silence import Silence, ignored_on_line
 from trainwright.watching.watch import Watch
 
 

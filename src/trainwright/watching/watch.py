@@ -12,13 +12,13 @@ import torch
 from torch import nn
 
 from trainwright.doctor.diagnose import Examination, examine
+from trainwright.doctor.silence import Silence
 from trainwright.errors import UsageError, did_you_mean
 from trainwright.records import Chart, Finding, to_plain
 from trainwright.report.text import render_finding
 from trainwright.report.watch_text import render_watch
 from trainwright.watching.attach import attach
 from trainwright.watching.facts import chart_of
-from trainwright.doctor.silence import Silence
 from trainwright.watching.tape import Tape
 
 Level = Literal["light", "full"]
