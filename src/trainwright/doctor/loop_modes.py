@@ -123,8 +123,8 @@ def batch_norm_statistics_stale(chart: Chart) -> Finding | None:
     shift, ratio = number(sighting, "shift") or 0.0, number(sighting, "variance_ratio") or 1.0
     momentum = number(sighting, "momentum")
     evidence = [
-        Evidence(name="distance of the means, in standard deviations of the batch", value=shift, threshold=0.3),
-        Evidence(name="ratio of the variances", value=ratio, threshold=1.5),
+        Evidence(name="distance of the means, in standard deviations of the batch", value=shift, threshold=0.25),
+        Evidence(name="ratio of the variances", value=ratio, threshold=1.3),
     ]
     if momentum is not None:
         evidence.append(Evidence(name="momentum of the statistics", value=momentum))

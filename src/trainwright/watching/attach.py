@@ -277,10 +277,11 @@ class _Teller:
         """`F.dropout`: of interest only inside of a model in evaluation mode."""
         tape, listening = self._tape, self._listening
 
-        def dropout(input: Any, p: float = 0.5, training: bool = True, *rest: Any, **named: Any) -> Any:
+        def dropout(input: Any, p: float = 0.5, *rest: Any, **named: Any) -> Any:
+            training = rest[0] if rest else named.get("training", True)
             if training and tape.models.evaluates and p > 0 and listening():
-                tape.tell("dropped")
-            return original(input, p, training, *rest, **named)
+                tape.tell("dropped", explicit=bool(rest) or "training" in named)
+            return original(input, p, *rest, **named)
 
         return dropout
 
@@ -291,7 +292,7 @@ class _Teller:
         def scaled_dot_product_attention(*arguments: Any, **named: Any) -> Any:
             dropped = named.get("dropout_p") or (arguments[4] if len(arguments) > 4 else 0.0)
             if tape.models.evaluates and dropped > 0 and listening():
-                tape.tell("dropped")
+                tape.tell("dropped", explicit=False)
             return original(*arguments, **named)
 
         return scaled_dot_product_attention

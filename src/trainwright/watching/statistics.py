@@ -13,9 +13,9 @@ from trainwright.watching.models import Call
 from trainwright.watching.sightings import Sightings
 
 _SETTLED = 100  # steps after which running statistics are expected to have caught up
-_SHIFT = 0.3
+_SHIFT = 0.25
 """Median over channels of |batch mean - running mean|, in the batch's standard deviations."""
-_RATIO = math.log(1.5)
+_RATIO = math.log(1.3)
 """Median over channels of the logarithm of batch variance over running variance, without its sign."""
 _NOISE = 1.0  # standard errors of a batch's own statistics on top: a median of their sizes shows two thirds of one
 

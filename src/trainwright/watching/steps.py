@@ -181,8 +181,11 @@ class StepBooks:
     def _due_sample(self, step: int) -> bool:
         if step < 4:
             return True
-        if not (step % 10 == 0 and (step <= 200 or step % 100 == 0)) and not self.layers.wants(step):
+        full = self._tape.level == "full"
+        if not (step % 10 == 0 and (full or step <= 200 or step % 100 == 0)) and not self.layers.wants(step):
             return False
+        if full:
+            return True
         elapsed = self._tape.processor() - self._tape.began_at
         return self._tape.own_seconds < _GRANT_SECONDS + BUDGET * elapsed
 

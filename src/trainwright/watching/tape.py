@@ -15,6 +15,7 @@ import torch
 from torch import nn
 
 from trainwright.watching.byhand import StepsByHand
+from trainwright.records.findings import Scalar
 from trainwright.watching.framing import Frames
 from trainwright.watching.gradients import FORMATIVE, GradientBooks
 from trainwright.watching.graphs import GraphBooks, frames_compiled
@@ -45,6 +46,7 @@ class Tape:
     """What torch tells, told on. `on` says that it is heard; `busy` that the watcher itself is at work in torch."""
 
     def __init__(self, level: str, judge: Callable[[], None]) -> None:
+        self.level = level
         self.on = True
         self.busy = False
         self.inside_backward = False
@@ -221,11 +223,12 @@ class Tape:
         """`with torch.no_grad()`."""
         self.modes.await_evaluation()
 
-    def dropped(self) -> None:
+    def dropped(self, *, explicit: bool) -> None:
         """`F.dropout(..., training=True)` inside of a model in evaluation mode."""
         inner = self.models.innermost()
         if not isinstance(inner, nn.modules.dropout._DropoutNd):  # a layer that was left on is left on by intent
-            facts = {"modules": type(inner).__name__} if inner is not None else {}
+            facts: dict[str, Scalar] = {"explicit": explicit}
+            facts |= {} if inner is None else {"modules": type(inner).__name__}
             self.sightings.note("dropout-in-evaluation", caller(), facts)
 
     def autocast_entered(self, result: Any, block: Any) -> None:
