@@ -74,10 +74,11 @@ def _surface() -> dict[str, int]:
     return {f"{owner.__name__}.{name}": id(value) for owner in owners for name, value in vars(owner).items()}
 
 
-def test_nothing_of_torch_is_different_afterwards() -> None:
+@pytest.mark.parametrize("step", [loops.healthy, loops.by_hand, loops.never_stepped], ids=lambda step: step.__name__)
+def test_nothing_of_torch_is_different_afterwards(step: loops.Step) -> None:
     before = _surface()
     hooks = dict(torch.nn.modules.module._global_forward_hooks)
-    loops.run(loops.healthy)
+    loops.run(step)
     assert _surface() == before
     assert dict(torch.nn.modules.module._global_forward_hooks) == hooks
     assert not torch.nn.modules.module._global_forward_pre_hooks

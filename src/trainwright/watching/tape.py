@@ -14,8 +14,8 @@ from typing import Any
 import torch
 from torch import nn
 
-from trainwright.watching.byhand import StepsByHand
 from trainwright.records.findings import Scalar
+from trainwright.watching.byhand import StepsByHand
 from trainwright.watching.framing import Frames
 from trainwright.watching.gradients import FORMATIVE, GradientBooks
 from trainwright.watching.graphs import GraphBooks, frames_compiled
@@ -110,7 +110,6 @@ class Tape:
         """Nothing more will come."""
         self.busy = True
         self.frames.end()
-        self.models.disarm()
         if self.problem is None:
             try:
                 self._hand_step()
@@ -118,6 +117,7 @@ class Tape:
             except Exception as problem:
                 self.stand_down(problem)
         self.on = False
+        self.models.disarm()  # last: a step that is counted at the end arms for the next one
 
     def stand_down(self, problem: Exception) -> None:
         """Hear nothing more."""
