@@ -65,6 +65,17 @@ def is_normalisation(module: nn.Module) -> bool:
 
 
 @contextmanager
+def computing_with(threads: int) -> Iterator[None]:
+    """Let torch use so many threads on the CPU for the block, then as many as before."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+@contextmanager
 def evaluating(module: nn.Module) -> Iterator[None]:
     """Put every submodule into evaluation mode for the block, then give each its own former mode back.
 

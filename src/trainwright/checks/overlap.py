@@ -10,15 +10,12 @@ from trainwright.checks.check import Answer, Check, Skip
 from trainwright.checks.reading import Reading, read, source_of, train_feed, validation_feed
 from trainwright.checks.subject import Subject
 from trainwright.doctor.kinds_datasets import VALIDATION_OVERLAPS_TRAINING
+from trainwright.doctor.sample_validation import ERROR_SHARE, WARNING_SHARE
 from trainwright.records import Evidence, Finding, Remedy
 from trainwright.vitals.data_rows import Recurrence, recurrence, row_hashes, tells_apart, tells_something
 
 SAMPLES = 100_000
 """Samples of training and of validation that are hashed at most."""
-ERROR_SHARE = 0.01
-"""Share of validation that makes the overlap an error: it moves a reported score by up to a point."""
-WARNING_SHARE = 0.001
-"""Share below which a few accidental copies are left alone."""
 DEVIATIONS = 4.0
 """Where rows may be equal by chance: standard deviations by which more are found than duplicates inside training
 predict, counted from the upper end of what these leave open."""

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-
 import torch
 
 from trainwright.checks.check import Answer, Check, Skip
@@ -11,6 +9,7 @@ from trainwright.checks.reading import Reading, read, source_of, train_feed, val
 from trainwright.checks.subject import Subject
 from trainwright.data.feed import Feed
 from trainwright.doctor.kinds_datasets import VALIDATION_PREPROCESSED_DIFFERENTLY
+from trainwright.doctor.sample_validation import FEATURES, IMAGES, differences_in_scale
 from trainwright.records import Evidence, Finding, Remedy
 from trainwright.vitals.data_rows import class_ids
 from trainwright.vitals.data_scales import Difference, difference
@@ -19,16 +18,6 @@ SAMPLES = 1024
 """Samples of each that are compared."""
 FEWEST = 30
 """Samples below which a scale is not compared."""
-SHIFT = 3.0
-"""Median shift of features, in scales of training. A trend over time moves the last fifth by two."""
-RATIO = math.log(4.0)
-"""Median |log ratio| of scales. The last fifth of a random walk is half as wide as all before, seldom a fourth."""
-IMAGE_SHIFT = 0.5
-"""The same for the channels of images, which do not drift so: [0, 1] beside [-1, 1] is a shift of one."""
-IMAGE_RATIO = math.log(1.8)
-STANDARD_ERRORS = 6.0
-DRIFT = 3.0
-"""The difference must be so many times that between parts of training itself, in the order in which they lie."""
 MOST = 16 * SAMPLES
 """Samples up to which all are read."""
 SAME_LABELS = 0.3
@@ -108,16 +97,13 @@ def _drift(x: torch.Tensor) -> tuple[float, float]:
 
 
 def _judged(found: Difference, shift: float, ratio: float, held: Reading, *, images: bool) -> tuple[Finding, ...]:
-    most_shift, most_ratio = (IMAGE_SHIFT, IMAGE_RATIO) if images else (SHIFT, RATIO)
-    evidence: list[Evidence] = []
-    shifted = max(most_shift, STANDARD_ERRORS * found.shift_error, DRIFT * shift)
-    if found.shift > shifted:
-        name = "median shift of a feature, in its spread in training"
-        evidence.append(Evidence(name=name, value=found.shift, threshold=shifted))
-    scaled = max(most_ratio, DRIFT * ratio)
-    if found.log_ratio > scaled:
-        name = "median factor between a feature's spread in validation and in training"
-        evidence.append(Evidence(name=name, value=math.exp(found.log_ratio), threshold=math.exp(scaled)))
+    evidence = differences_in_scale(
+        found.shift,
+        found.log_ratio,
+        shift_error=found.shift_error,
+        drift=(shift, ratio),
+        limits=IMAGES if images else FEATURES,
+    )
     own = found.centred and held.complete and len(held) > FEWEST and not found.pooled
     if own and not evidence:
         name = "mean of every validation feature (a part of the data would be off by some hundredths)"

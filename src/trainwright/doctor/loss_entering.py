@@ -19,7 +19,7 @@ YES_OR_NO = ("binary_cross_entropy_with_logits", "binary_cross_entropy")
 DISTANCES = ("mse_loss", "l1_loss", "smooth_l1_loss", "huber_loss")
 """Losses of the distance between each output and its own target."""
 
-_FUNCTIONS: Mapping[str, str] = {
+FUNCTIONS: Mapping[str, str] = {
     "cross_entropy": "cross_entropy",
     "nll": "nll_loss",
     "kl_div": "kl_div",
@@ -38,7 +38,7 @@ def entering(chart: Chart) -> tuple[LossCall, ...]:
     if output is None:
         return ()
     named = tuple(call for call in output.calls if call.function)
-    function = _FUNCTIONS.get(chart.info.loss, "")
+    function = FUNCTIONS.get(chart.info.loss, "")
     if not function and output.loss_softmax and not named:
         function = "cross_entropy"
     if named and (not function or any(call.function == function for call in named)):

@@ -13,13 +13,13 @@ ERROR_SHARE = 0.01
 """Share of validation that makes the overlap an error: it moves a reported score by up to a point."""
 WARNING_SHARE = 0.001
 """Share below which a few accidental copies are left alone."""
-SHIFT = 3.0
-"""Median shift of features, in scales of training. A trend over time moves the last fifth by two."""
-RATIO = math.log(4.0)
-"""Median |log ratio| of scales. The last fifth of a random walk is half as wide as all before, seldom a fourth."""
-IMAGE_SHIFT, IMAGE_RATIO = 0.5, math.log(1.8)
+Limits = tuple[float, float]
+"""Median shift of features, in scales of training, and median |log ratio| of scales, that are let pass."""
+FEATURES: Limits = (3.0, math.log(4.0))
+"""A trend over time moves the last fifth by two; a random walk's is half as wide as all before, seldom a fourth."""
+IMAGES: Limits = (0.5, math.log(1.8))
 """The same for the channels of images, which do not drift so, where a whole data set was seen."""
-PART_SHIFT, PART_RATIO = 1.0, math.log(2.5)
+PART_OF_IMAGES: Limits = (1.0, math.log(2.5))
 """And where only its beginning was, which may be of one class: [0, 1] beside [-1, 1] is a shift of one and more."""
 STANDARD_ERRORS = 6.0
 DRIFT = 3.0
@@ -87,20 +87,28 @@ def validation_preprocessed_differently(chart: Chart) -> Finding | None:
 
 
 def _differences(seen: Sighting) -> list[Evidence]:
-    images = flag(seen, "pooled")
-    whole = IMAGE_SHIFT, IMAGE_RATIO
-    most_shift, most_ratio = (
-        (whole if flag(seen, "complete") else (PART_SHIFT, PART_RATIO)) if images else (SHIFT, RATIO)
-    )
+    limits = FEATURES
+    if flag(seen, "pooled"):
+        limits = IMAGES if flag(seen, "complete") else PART_OF_IMAGES
     shift, ratio, error, drift_shift, drift_ratio = (
         number(seen, fact) or 0.0 for fact in ("shift", "log_ratio", "shift_error", "drift_shift", "drift_log_ratio")
     )
+    return differences_in_scale(shift, ratio, shift_error=error, drift=(drift_shift, drift_ratio), limits=limits)
+
+
+def differences_in_scale(
+    shift: float, ratio: float, *, shift_error: float, drift: tuple[float, float], limits: Limits
+) -> list[Evidence]:
+    """Return what is too different between validation and training: the shift, the |log ratio| of scales, or nothing.
+
+    `shift_error` is the standard error of the shift; `drift` holds the same two between parts of training itself.
+    """
     found = []
-    shifted = max(most_shift, STANDARD_ERRORS * error, DRIFT * drift_shift)
+    shifted = max(limits[0], STANDARD_ERRORS * shift_error, DRIFT * drift[0])
     if shift > shifted:
         name = "median shift of a feature, in its spread in training"
         found.append(Evidence(name=name, value=shift, threshold=shifted))
-    scaled = max(most_ratio, DRIFT * drift_ratio)
+    scaled = max(limits[1], DRIFT * drift[1])
     if ratio > scaled:
         name = "median factor between a feature's spread in validation and in training"
         found.append(Evidence(name=name, value=math.exp(min(ratio, 700.0)), threshold=math.exp(min(scaled, 700.0))))

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import inspect
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, redirect_stdout
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, redirect_stdout
 from typing import Any
 
 import torch
@@ -20,6 +20,7 @@ from trainwright.stages.recipe import Recipe
 from trainwright.stages.setup import load_data, prepare
 from trainwright.stages.subject import subject_of
 from trainwright.stages.verify import subject_from
+from trainwright.tensors import computing_with
 
 _ORDER = ("model", "loss", "data", "optimizer", "schedule", "validation")
 _KEYS = (*_ORDER, "planned_steps", "penalty", "seed")
@@ -52,16 +53,10 @@ def subject_named(target: str, changes: Mapping[str, Any], data_root: str | None
     return subject_of(**parts)
 
 
-@contextmanager
-def planned_threads(subject: Subject) -> Iterator[None]:
+def planned_threads(subject: Subject) -> AbstractContextManager[None]:
     """Compute with the threads that the recipe plans, as its training will; of a factory, with torch's own number."""
-    planned, before = subject.info.setting("train.threads"), torch.get_num_threads()
-    if isinstance(planned, int):
-        torch.set_num_threads(planned)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
+    planned = subject.info.setting("train.threads")
+    return computing_with(planned if isinstance(planned, int) else torch.get_num_threads())
 
 
 def _no_arguments(target: str) -> Callable[[Callable[..., Any]], inspect.BoundArguments]:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, nullcontext, suppress
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -32,6 +32,7 @@ from trainwright.stages.given import changes_of, prepare_given
 from trainwright.stages.recipe import Recipe
 from trainwright.stages.setup import Setup, load_data, prepare
 from trainwright.stages.verify import choose_checks, verify_setup
+from trainwright.tensors import computing_with
 from trainwright.training import checkpoint
 from trainwright.training.activations import checkpointing
 from trainwright.training.clock import Clock
@@ -195,7 +196,7 @@ def carry_out(
     if settings.checkpoint_activations and settings.device == "cpu":
         give_back_freed_memory()  # or what is freed would stay with the process, and nothing be saved
     try:
-        with isolated(), _threads(int(settings.threads)), torch.enable_grad(), recompute:
+        with isolated(), computing_with(int(settings.threads)), torch.enable_grad(), recompute:
             conclusion = course.run()
     except BaseException as problem:
         _break_off(observers, history, problem)
@@ -234,7 +235,7 @@ def _verified(setup: Setup, history: History) -> Sequence[Finding]:
     if extent == "off":
         return ()
     history.append(Event(step=0, name="phase", detail={"phase": "verify"}))
-    with _threads(int(setup.recipe.train.threads)):
+    with computing_with(int(setup.recipe.train.threads)):
         report = verify_setup(setup, choose_checks(extent=extent))
     text = verdict_line(report.results)
     history.append(Event(step=0, name="verified", detail={"text": text, "checks": to_plain(report.results)}))
@@ -255,16 +256,6 @@ def _blocking(found: Sequence[Finding], repair: str) -> list[Finding]:
     if repair == "suggest":
         return [skipping(finding) if finding.kind in _REPAIRABLE else finding for finding in blocking]
     return blocking
-
-
-@contextmanager
-def _threads(count: int) -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(count)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
 
 
 def _keeper(folder: Path) -> Callable[[str, Mapping[str, torch.Tensor], int, Mapping[str, Any]], None]:

@@ -28,8 +28,6 @@ from trainwright.vitals.output_loss import LOSSES
 from trainwright.watching.patches import Patches
 from trainwright.watching.tape import Tape
 
-_SCALERS = ("scale", "unscale_", "step", "update")
-
 
 def attach(tape: Tape) -> Callable[[], None]:
     """Let torch tell `tape` what happens from now on; return the function that puts everything back."""
@@ -56,8 +54,10 @@ def attach(tape: Tape) -> Callable[[], None]:
             patches.replace(scheduler, "__init__", tell.outermost("scheduler_made"))
         if "step" in vars(scheduler):
             patches.replace(scheduler, "step", tell.outermost("scheduler_stepped"))
-    for name in _SCALERS:
-        patches.replace(torch.amp.GradScaler, name, tell.around(f"scaler_{name.strip('_')}"))
+    patches.replace(torch.amp.GradScaler, "scale", tell.after("scaler_scaled"))
+    patches.replace(torch.amp.GradScaler, "unscale_", tell.after("scaler_unscaled"))
+    patches.replace(torch.amp.GradScaler, "step", tell.around("scaler_step"))
+    patches.replace(torch.amp.GradScaler, "update", tell.after("scaler_updated"))
     patches.replace(torch.no_grad, "__enter__", tell.gradients_off)
     patches.replace(torch.inference_mode, "__enter__", tell.gradients_off)
     patches.replace(DataLoader, "__init__", tell.after("loader_made"))

@@ -14,6 +14,7 @@ import torch
 from torch import nn
 from torch._C._functorch import is_functorch_wrapped_tensor  # pyright: ignore[reportMissingImports]
 
+from trainwright.doctor.loss_entering import FUNCTIONS
 from trainwright.randomness import isolated
 from trainwright.records import Location, OutputFacts, TargetStats
 from trainwright.records.findings import Scalar
@@ -35,15 +36,8 @@ _TARGETS = 8192  # target values that are kept to know what a constant guess rea
 _BATCHES = 24  # and whose order is known
 _MOST = 2**18
 NAMES: Mapping[str, str] = {
-    "cross_entropy": "cross_entropy",
-    "nll_loss": "nll",
+    **{function: name for name, function in FUNCTIONS.items()},
     "binary_cross_entropy": "bce_with_logits",  # the same best guess, and the same value at it
-    "binary_cross_entropy_with_logits": "bce_with_logits",
-    "mse_loss": "mse",
-    "l1_loss": "mae",
-    "kl_div": "kl_div",
-    "huber_loss": "huber",
-    "smooth_l1_loss": "smooth_l1",
 }
 """Function of torch -> the catalogue's name of the loss."""
 _PARTS = ("log_softmax", "logsigmoid")  # of losses that are written by hand

@@ -363,18 +363,12 @@ class Tape:
         if isinstance(norm, torch.Tensor) and isinstance(limit, int | float):
             self.steps.clipped(norm.detach(), float(limit), owners)
 
-    def scaler_scale(self, scaler: Any, *rest: Any) -> None:
+    def scaler_scaled(self, result: Any, scaler: Any, *rest: Any, **named: Any) -> None:
         """`scaler.scale(loss)`."""
         self.precision.scales(scaler)
 
-    def scaler_scale_ends(self, result: Any, *rest: Any) -> None:
-        """The scaled loss is there."""
-
-    def scaler_unscale(self, scaler: Any, optimizer: Any) -> None:
-        """`scaler.unscale_(optimizer)`."""
-
-    def scaler_unscale_ends(self, result: Any, scaler: Any, optimizer: Any) -> None:
-        """The gradients are divided again."""
+    def scaler_unscaled(self, result: Any, scaler: Any, optimizer: Any) -> None:
+        """`scaler.unscale_(optimizer)`: the gradients are divided again."""
         self.precision.divides(optimizer)
         owner = self.optimizers.owner(optimizer)
         owner.before = owner.state()
@@ -389,12 +383,9 @@ class Tape:
             self.steps.skipped(self.optimizers.owner(optimizer))
             self._step_over(self.optimizers.owner(optimizer))
 
-    def scaler_update(self, scaler: Any, *rest: Any) -> None:
+    def scaler_updated(self, result: Any, scaler: Any, *rest: Any, **named: Any) -> None:
         """`scaler.update()`."""
         self.precision.updates()
-
-    def scaler_update_ends(self, result: Any, *rest: Any) -> None:
-        """The scale is adapted."""
 
     def step_begins(self, optimizer: Any, arguments: Any, named: Any) -> None:
         """`optimizer.step()`, before it."""
