@@ -63,7 +63,7 @@ def section(kind: Kind, picture: Picture | None) -> str:
     """Return what the page of a kind says of its picture; where the curves do not show it, that; else nothing."""
     if picture is None:
         return ""
-    named = f"[`{picture['program']}`](../../ward/programs/{picture['program']}.py)"
+    named = f"[`{picture['program']}`](../../ward/fitting/{picture['program']}.py)"
     again = f"`python -m docs.pictures {kind.code}` runs both again."
     sick, healed = (picture["scores"][name] for name in TWINS)
     scores = "" if sick is None or healed is None else f" Held-out score: {number(sick)} sick, {number(healed)} healed."

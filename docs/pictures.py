@@ -60,7 +60,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     torch.set_num_threads(1)
     known, wrong = read(), 0
     for kind in [find_kind(code) for code in options.codes] or CATALOGUE.values():
-        candidates = [program for program in programs(WARD / "programs")[::2] if program.kind == kind.kind]
+        candidates = [program for program in programs(WARD / "fitting") if program.kind == kind.kind]
         if not candidates:
             if options.codes:
                 print(f"{kind.code}  there is no program of the fitting half to draw it of")

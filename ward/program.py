@@ -57,7 +57,7 @@ class Program:
 
     @property
     def name(self) -> str:
-        """`loss_softmax_twice` for `programs/loss_softmax_twice.py`."""
+        """`loss_softmax_twice` for `fitting/loss_softmax_twice.py`."""
         return self.path.stem
 
     def text(self, variant: Variant) -> str:

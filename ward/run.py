@@ -27,7 +27,7 @@ from ward.patient import WARD, Variant, Visit, plain, visit
 from ward.program import Program, programs
 from ward.table import summary, table
 
-HALVES = ("fitting", "reporting", "both")
+HALVES = ("fitting", "reporting")
 SICK_SEEDS = 5
 CONTROL_SEEDS = 12
 
@@ -70,12 +70,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _jobs(half: str, seeds: int, *, quick: bool) -> Iterator[tuple[Program, Variant, str, int]]:
     """Yield what is to be run: of each half its own programs, and its own seeds."""
-    for folder, count in (("programs", SICK_SEEDS), ("controls", CONTROL_SEEDS)):
-        variants: tuple[Variant, ...] = ("sick", "fixed") if folder == "programs" else ("healthy",)
-        for place, program in enumerate(programs(WARD / folder)):
-            # Controls are all in both halves, and differ by their seeds: there is nothing to fit on in one of them.
-            if half != "both" and folder == "programs" and (place % 2 == 0) != (half == "fitting"):
-                continue
+    # Controls are all in both halves, and differ by their seeds: there is nothing to fit on in one of them.
+    for folder, count in ((half, SICK_SEEDS), ("controls", CONTROL_SEEDS)):
+        variants: tuple[Variant, ...] = ("healthy",) if folder == "controls" else ("sick", "fixed")
+        for program in programs(WARD / folder):
             first = 100 if half == "reporting" else 0
             tasks = program.tasks[:1] if quick else program.tasks
             for seed in range(first, first + (1 if quick else seeds or count)):

@@ -304,7 +304,7 @@ def test_what_is_merely_likely_waits_for_an_error_that_cannot_be_mended() -> Non
 
 @pytest.mark.parametrize("kind", sorted(PATCHES))
 def test_any_kind_on_any_line_is_a_program_again_or_a_reason(kind: str) -> None:
-    programs = sorted((Path(__file__).parents[2] / "ward" / "programs").glob("loop_*.py"))[::8]
+    programs = sorted((Path(__file__).parents[2] / "ward" / "fitting").glob("loop_*.py"))[::4]
     for path in programs:
         text = path.read_text()
         lines = [line for line in text.splitlines() if line.strip()]

@@ -77,7 +77,7 @@ def test_each_picture_names_a_program_that_there_is_and_that_shows_its_kind() ->
 def test_the_caption_names_the_program_and_what_draws_it_again() -> None:
     for code, picture in PICTURES.items():
         text = drawing.section(find_kind(code), picture)
-        assert f"ward/programs/{picture['program']}.py" in text
+        assert f"ward/fitting/{picture['program']}.py" in text
         assert f"python -m docs.pictures {code}" in text
         assert (f"pictures/{code}.svg" in text) == ("none" not in picture)
     assert drawing.section(find_kind("TW301"), None) == ""

@@ -64,7 +64,7 @@ def _of_the_ward(name: str) -> ModuleType:
 
 
 reader, tasks = _of_the_ward("program"), _of_the_ward("tasks")
-PROGRAMS = reader.programs(WARD / "programs")
+PROGRAMS = (*reader.programs(WARD / "fitting"), *reader.programs(WARD / "reporting"))
 every_program = pytest.mark.parametrize("program", PROGRAMS, ids=lambda program: program.name)
 
 EXAMPLE = '''"""The step is missing.
@@ -156,7 +156,7 @@ def test_an_unknown_task_is_answered_with_the_known_ones() -> None:
 
 @pytest.mark.parametrize("name", ["loss_likelihood_minimised", "model_dead_relu", "labels_log_of_zero"])
 def test_the_fixed_twin_beats_the_sick_program(name: str, monkeypatch, capsys) -> None:
-    program = reader.Program.read(WARD / "programs" / f"{name}.py")
+    program = next(program for program in PROGRAMS if program.name == name)
     task = program.tasks[1]
     monkeypatch.setitem(sys.modules, "tasks", tasks)
     monkeypatch.setattr(sys, "argv", [str(program.path), "0", task])

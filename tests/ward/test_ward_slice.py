@@ -43,7 +43,7 @@ for job in sys.argv[1:]:
 @pytest.fixture(scope="module")
 def visits() -> dict[tuple[str, str], dict]:
     """Run the whole slice in processes forked from one that has imported torch."""
-    jobs = [f"programs|{name}|{variant}" for name in SICK for variant in ("sick", "fixed")]
+    jobs = [f"fitting|{name}|{variant}" for name in SICK for variant in ("sick", "fixed")]
     jobs += [f"controls|{name}|healthy" for name in HEALTHY]
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     done = subprocess.run(
