@@ -67,7 +67,7 @@ def test_no_word_of_a_picture_leaves_it(code: str) -> None:
 
 
 def test_each_picture_names_a_program_that_there_is_and_that_shows_its_kind() -> None:
-    known = {program.name: program for program in pictures.programs(ROOT / "ward" / "programs")}
+    known = {program.name: program for program in pictures.programs(ROOT / "ward" / "fitting")}
     for code, picture in PICTURES.items():
         program = known[picture["program"]]
         assert find_kind(code).kind in (program.kind, *program.also)
