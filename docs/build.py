@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import drawing
+import ward_page
 from trainwright import defaults
 from trainwright.checks.catalogue import CATALOGUE as CHECKS
 from trainwright.doctor.kind import Kind
@@ -41,6 +42,8 @@ def pages() -> dict[str, str]:
         "checks.md": _checks(),
         "diagnoses.md": _diagnoses(),
     }
+    told = ward_page.page()
+    made |= {"ward.md": told} if told else {}
     known = drawing.read()
     made |= {f"{kind.code}.md": _diagnosis(kind, known.get(kind.code)) for kind in KINDS.values()}
     return made | {

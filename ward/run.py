@@ -5,7 +5,8 @@
     python -m ward.run --only softmax       programs whose name holds this
     python -m ward.run --quick              one task and one seed of each
 
-Prints one line for each program, then the table by kind, and writes what it saw to ward/results/.
+Prints one line for each program, then the table by kind; `--write` keeps what it saw in ward/results/, from which
+docs/build.py makes the page.
 Exit status: 0 the figures were printed; 1 a program could not be run.
 """
 
@@ -17,17 +18,16 @@ import os
 import sys
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from datetime import datetime
 from pathlib import Path
 
 import numpy  # noqa: F401 - imported before the first fork, and so only once
 import sklearn.datasets  # noqa: F401
 import torch
+from ward.kept import HALVES, RESULTS
 from ward.patient import WARD, Variant, Visit, plain, visit
 from ward.program import Program, programs
 from ward.table import summary, table
 
-HALVES = ("fitting", "reporting")
 SICK_SEEDS = 5
 CONTROL_SEEDS = 12
 
@@ -42,7 +42,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--jobs", type=int, default=max(1, (os.cpu_count() or 2) // 2))
     parser.add_argument("--no-controls", action="store_true")
     parser.add_argument("--no-sick", action="store_true")
-    parser.add_argument("--write", action="store_true", help="write the visits to ward/results/")
+    parser.add_argument("--write", action="store_true", help="keep the visits in ward/results/")
     options = parser.parse_args(arguments)
     torch.set_num_threads(1)
     wanted = [part for part in options.only.split(",") if part]
@@ -95,9 +95,8 @@ def _line(done: Visit) -> str:
 
 
 def _write(visits: Sequence[Visit], half: str) -> None:
-    results = WARD / "results"
-    results.mkdir(exist_ok=True)
-    path = results / f"{half}-{datetime.now():%Y%m%d-%H%M%S}.jsonl"
+    RESULTS.mkdir(exist_ok=True)
+    path = RESULTS / f"{half}.jsonl"
     path.write_text("".join(json.dumps(plain(done)) + "\n" for done in visits))
     print(f"\nwritten: {path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path}")
 

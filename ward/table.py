@@ -8,7 +8,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from ward.patient import Said, Visit
 from ward.program import Program
 
-_HEAD = ("kind", "runs", "found", "first", "place", "step", "twin alarms")
+from trainwright.doctor.kinds import find_kind
+
+HEAD = ("kind", "runs", "found", "first", "place", "step", "twin alarms")
+_EARLY = 2
+"""Steps within which what is certain is to be said."""
 
 
 def right(program: Program) -> set[str]:
@@ -26,10 +30,15 @@ def judged(visits: Iterable[Visit], known: Mapping[str, Program]) -> list[Visit]
     return [visit for visit in visits if visit.variant == "sick" and not known[visit.name].unseen]
 
 
-def table(visits: Sequence[Visit], known: Mapping[str, Program]) -> str:
-    """Return one row for each kind."""
+def exact(kind: str) -> bool:
+    """Say whether a kind is one that is certain: an error of the catalogue."""
+    return find_kind(kind).severity == "error"
+
+
+def rows(visits: Sequence[Visit], known: Mapping[str, Program]) -> list[tuple[str, ...]]:
+    """Return one row for each kind, as `HEAD` names its cells."""
     kinds = sorted({program.kind for program in known.values() if program.kind})
-    rows: list[tuple[str, ...]] = [_HEAD]
+    made: list[tuple[str, ...]] = []
     for kind in kinds:
         sick = [visit for visit in judged(visits, known) if known[visit.name].kind == kind]
         if not sick:
@@ -39,7 +48,7 @@ def table(visits: Sequence[Visit], known: Mapping[str, Program]) -> str:
         placed = [(visit, said) for visit, said in hit if known[visit.name].places]
         steps = [said.step for _, said in hit if said.step is not None]
         twins = [visit for visit in visits if visit.variant == "fixed" and known[visit.name].kind == kind]
-        rows.append(
+        made.append(
             (
                 kind,
                 str(len(sick)),
@@ -50,13 +59,19 @@ def table(visits: Sequence[Visit], known: Mapping[str, Program]) -> str:
                 _share(sum(any(said.severity != "note" for said in twin.findings) for twin in twins), len(twins)),
             )
         )
-    widths = [max(len(row[column]) for row in rows) for column in range(len(_HEAD))]
+    return made
+
+
+def table(visits: Sequence[Visit], known: Mapping[str, Program]) -> str:
+    """Return the rows of all kinds as aligned text."""
+    lines = [HEAD, *rows(visits, known)]
+    widths = [max(len(line[column]) for line in lines) for column in range(len(HEAD))]
     return "\n".join(
         "  ".join(
             cell.ljust(width) if not place else cell.rjust(width)
-            for place, (cell, width) in enumerate(zip(row, widths, strict=True))
+            for place, (cell, width) in enumerate(zip(line, widths, strict=True))
         )
-        for row in rows
+        for line in lines
     )
 
 
@@ -71,6 +86,15 @@ def summary(visits: Sequence[Visit], known: Mapping[str, Program]) -> str:
     counts = [len(visit.findings) for visit in sick]
     lines = [f"sick runs: {len(sick)}, named {_share(len(hit), len(sick))}, named first {_share(first, len(sick))}"]
     lines.append(f"  file and line right {_share(here, len(placed))} of those that have one")
+    for certain, label in ((True, "kinds that are certain"), (False, "statistical kinds")):
+        of = [(visit, said) for visit, said in hits if exact(known[visit.name].kind) is certain]
+        steps = [said.step for _, said in of if said is not None and said.step is not None]
+        if of:
+            named = sum(said is not None for _, said in of)
+            told = f", said at step {statistics.median(steps):.0f} in the median" if steps else ""
+            early = sum(step <= _EARLY for step in steps)
+            within = f", within {_EARLY} steps {_share(early, len(steps))}" if certain and steps else ""
+            lines.append(f"  {label}: named {_share(named, len(of))}{told}{within}")
     if counts:
         lines.append(f"  findings in a sick run: median {statistics.median(counts):.0f}, most {max(counts)}")
     for variant in ("fixed", "healthy"):
