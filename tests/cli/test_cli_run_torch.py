@@ -202,3 +202,15 @@ def test_a_program_that_never_trains_is_called_neither_sick_nor_healthy(tmp_path
     assert (done.status, done.out) == (0, "2.0\n")
     assert "no training was seen" in done.err
     assert "● nothing to judge" in done.err
+
+
+def test_of_processes_that_train_together_one_speaks_and_each_leaves_its_own_file(tmp_path: Path) -> None:
+    write(tmp_path / "s.py", MODEL + SICK)
+    done = ran(tmp_path, ["s.py"], doctor=["--json", "report.json", "--github"], RANK="1", WORLD_SIZE="2")
+    assert not (tmp_path / "report.json").exists()
+    found = strict_json((tmp_path / "report.rank1.json").read_text())["findings"]
+    told = [line for line in done.err.splitlines() if line.startswith("trainwright")]
+    assert len(told) == len(found) > 0
+    assert f"trainwright, rank 1: {found[0]['severity']}[{found[0]['code']}]" in told[0]
+    assert "-->" not in done.err
+    assert "::error" not in done.err

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 _FAILED = 1
 _UNHEALTHY = 3
 _WIDEST = 110
+_FILES = ("json", "sarif")
 
 
 def begin(order: Mapping[str, str]) -> None:
@@ -29,7 +30,8 @@ class _Doctor:
     """One program under watch."""
 
     def __init__(self, order: Mapping[str, str]) -> None:
-        self._order = order
+        self._rank = _rank()
+        self._order = {**order, **{name: _of_rank(order[name], self._rank) for name in _FILES}}
         self._process = os.getpid()
         self._folder = os.getcwd()
         self._watch: Watch | None = None
@@ -60,7 +62,7 @@ class _Doctor:
     def _say(self, finding: Finding) -> None:
         if os.getpid() != self._process:
             return  # a worker that was forked
-        if not self._order["quiet"]:
+        if not self._order["quiet"] and not self._rank:  # what one rank does wrong, most do: one says it in full
             from trainwright.report.text import render_finding
 
             self._print(f"\n{render_finding(finding, color=_in_color(), width=_width())}")
@@ -100,15 +102,16 @@ class _Doctor:
 
     def _report(self, how: str) -> int | None:
         if self._watch is None:
-            if how != "not started" and not self._order["quiet"]:
+            if how != "not started" and not self._order["quiet"] and not self._rank:
                 nothing = "torch was not imported, so there was nothing to watch"
                 self._print(f"\ntrainwright: {'the program was not watched' if self._problem else nothing}")
             self._leave_nothing(how)
             return None
         self._watch.stop()
         report = self._watch.report()
-        if not self._order["quiet"]:
-            self._print(f"\n{report.text(brief=True, color=_in_color(), width=_width())}")
+        words = "" if self._order["quiet"] else self._words(report)
+        if words:
+            self._print(words)
         failure = self._watch.problem
         self._problem = None if failure is None else f"{type(failure).__name__}: {failure}"
         if self._order.get("notes"):
@@ -116,13 +119,22 @@ class _Doctor:
         self._leave(report.to_json() | {"ended": how, "problem": self._problem}, report.findings)
         return _UNHEALTHY if self._order["strict"] and _unhealthy(report) else None
 
+    def _words(self, report: WatchReport) -> str:
+        """Return what is printed at the end: of the first rank all, of the others what they found."""
+        if not self._rank:
+            return f"\n{report.text(brief=True, color=_in_color(), width=_width())}"
+        from trainwright.report.text import render_headlines
+
+        told = render_headlines(report.findings, color=_in_color(), width=_width())
+        return "\n".join(f"trainwright, rank {self._rank}: {line}" for line in told.splitlines())
+
     def _leave_nothing(self, how: str) -> None:
         document = {"schema": 1, "findings": [], "healthy": [], "not_judged": {}, "steps": 0}
         self._leave(document | {"ended": how, "problem": self._problem}, [])
 
     def _leave(self, document: dict[str, Any], findings: list[Finding]) -> None:
         """Write what was asked for: annotations, SARIF, and last of all JSON, which may go to standard output."""
-        if self._order["github"] and findings:
+        if self._order["github"] and findings and not self._rank:
             from trainwright.cli.findings_file import repository
             from trainwright.report.annotations import github_annotations
 
@@ -151,6 +163,20 @@ class _Doctor:
         """Print to standard error itself, wherever the program has turned its own words to."""
         with suppress(OSError, ValueError):  # closed, or nobody reads it
             _put(sys.__stderr__, f"{text}\n")
+
+
+def _rank() -> int:
+    """Return which of the processes that train together this is, as torchrun tells it; 0 where it is alone."""
+    rank = os.environ.get("RANK", "")
+    return int(rank) if rank.isdecimal() else 0
+
+
+def _of_rank(file: str, rank: int) -> str:
+    """Return the file of a rank's own, beside that of rank 0; standard output is rank 0's alone."""
+    if not rank or not file:
+        return file
+    path, suffix = os.path.splitext(file)
+    return "" if file == "-" else f"{path}.rank{rank}{suffix}"
 
 
 def _json(document: dict[str, Any], indent: int | None = 1) -> str:
