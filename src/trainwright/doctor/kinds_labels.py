@@ -11,14 +11,15 @@ LABELS_OUT_OF_RANGE = Kind(
     title="a label is outside the classes that the model knows",
     because="cross_entropy looks the label up among the output units; there is no unit for this one",
     what="A class id is negative, or at least as large as the number of the model's outputs; or the labels are in a "
-    "form that the loss cannot mean: floats, one-hot rows of whole numbers, ids over 255, a yes or no beyond 0 and 1.",
+    "form that the loss cannot mean: floats, one-hot rows of whole numbers, ids over 255, a yes or no beyond 0 and 1. "
+    "As a warning: every class but 0 has labels, as where labels that count from 1 got an output unit more.",
     hurts="On the CPU training stops with an index error; on a GPU with a device-side assertion that names no line, "
     "and with a hand-written gather it reads the wrong memory. A yes-or-no loss of a target beyond 0 and 1 has no "
     "lower end, and falls for ever.",
     fix="Number the classes from 0 to C - 1 without gaps, as whole numbers of shape (N,), or give the last layer one "
     "unit for each class.",
     wrong_when="A label other than -100 that marks samples to be skipped: -100 is what the losses here leave out, and "
-    "torch's leave out what ignore_index says.",
+    "torch's leave out what ignore_index says. As a warning: class 0 is kept for what these data do not hold.",
     causes=(
         *RATE_SYMPTOMS,
         "learning-rate-too-high",
@@ -59,8 +60,8 @@ PADDING_COUNTED = Kind(
     severity="warning",
     title="padding counts in the loss",
     because="the model is trained to predict padding, which is easy, and the loss looks better than it is",
-    what="The targets end (or begin) in the padding id of the model's own embedding, and the loss does not leave that "
-    "id out.",
+    what="The targets end (or begin) in padding, by the id that the model's own embedding leaves out or by the rows of "
+    "the inputs, and the loss does not leave it out.",
     hurts="The mean over tokens is diluted by positions that mean nothing: short sequences count for less, and two "
     "runs with different batch lengths cannot be compared.",
     fix="Pass ignore_index=<the padding id> to the loss, or put -100 where the targets are padded.",

@@ -8,12 +8,23 @@ from __future__ import annotations
 import math
 
 from trainwright.doctor.kinds_labels import LABELS_OUT_OF_RANGE
-from trainwright.doctor.loss_entering import CLASSES, YES_OR_NO, entering, place_of_targets, written
+from trainwright.doctor.loss_entering import (
+    CLASSES,
+    YES_OR_NO,
+    calls_of,
+    entering,
+    place_of_call,
+    place_of_targets,
+    written,
+)
 from trainwright.doctor.rule import Rule
 from trainwright.records import Chart, Evidence, Finding, Remedy
 from trainwright.records.loss_call import LossCall, LossTarget
 
 _ONE_BYTE = 1 / 255
+EXPECTED = 12.0
+"""Labels of class 0 that would have been seen, were it as frequent as the rarest of the others: of so many expected,
+none comes once in 160 000 times."""
 
 
 def labels_out_of_range(chart: Chart) -> Finding | None:
@@ -52,6 +63,40 @@ def _without_a_unit(chart: Chart, call: LossCall) -> Finding | None:
     else:
         remedy = f"number the classes from 0 to {classes - 1}; leave samples without a label out"
     return _finding(chart, evidence, remedy)
+
+
+def labels_from_one(chart: Chart) -> Finding | None:
+    """Every class has labels but 0: they count from 1, and the output got a unit more so that they fit.
+
+    Ids of a vocabulary are let be, in which 0 is kept for padding or a beginning.
+    """
+    stats = chart.info.targets
+    if stats is None or not stats.integral or stats.rarest is None or stats.rarest * stats.samples < EXPECTED:
+        return None
+    for call in calls_of(chart, CLASSES):
+        target, shape = call.target, call.input.shape
+        if target is None or target.floating or target.ignored == 0 or target.vocabulary or len(shape) != 2:
+            continue
+        classes = shape[1]
+        if classes < 3 or (stats.minimum, stats.maximum, stats.distinct) != (1, classes - 1, classes - 1):
+            continue
+        return LABELS_OUT_OF_RANGE.finding(
+            where=place_of_call(chart, call),
+            step=0,
+            severity="warning",
+            confidence=0.9,
+            title="the labels count from 1, and the first output unit has none",
+            because="a unit that is never right costs a part of every probability, and whoever reads class 0 as the "
+            "first class is off by one",
+            evidence=(
+                Evidence(name="the smallest label", value=1, threshold=0),
+                Evidence(name="the largest label", value=classes - 1),
+                Evidence(name="classes that the model's output can name", value=classes),
+                Evidence(name="labels counted", value=stats.samples),
+            ),
+            remedies=(Remedy(text=f"subtract 1 from the labels, and give the last layer {classes - 1} output units"),),
+        )
+    return None
 
 
 def _ends(chart: Chart, call: LossCall) -> tuple[float, float] | None:
@@ -189,4 +234,7 @@ def _finding(chart: Chart, evidence: tuple[Evidence, ...], remedy: str, **facts:
     )
 
 
-RULES = (Rule(kind=LABELS_OUT_OF_RANGE, needs=("targets", "output"), judge=labels_out_of_range),)
+RULES = (
+    Rule(kind=LABELS_OUT_OF_RANGE, needs=("targets", "output"), judge=labels_out_of_range),
+    Rule(kind=LABELS_OUT_OF_RANGE, needs=("loop", "targets", "output"), judge=labels_from_one),
+)

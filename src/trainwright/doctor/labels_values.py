@@ -104,7 +104,7 @@ def _samples_needed(call: LossCall, target: LossTarget) -> tuple[int, int]:
 
 
 def padding_counted(chart: Chart) -> Finding | None:
-    """Exact in its facts: the targets end in the model's own padding id, and the loss counts it."""
+    """Exact in its facts: the targets end in padding, the model's own or the inputs', and the loss counts it."""
     for call in calls_of(chart, CLASSES):
         target = call.target
         if target is None or target.padding is None or target.padding_id is None or target.padding <= PADDING_SHARE:
@@ -114,7 +114,7 @@ def padding_counted(chart: Chart) -> Finding | None:
             step=0,
             evidence=(
                 Evidence(name="share of the targets that is padding", value=target.padding, threshold=PADDING_SHARE),
-                Evidence(name="padding id of the model's embedding", value=target.padding_id),
+                Evidence(name="id of the padding among the targets", value=target.padding_id),
                 Evidence(
                     name="id that the loss leaves out", value=target.ignored if target.ignored is not None else "none"
                 ),

@@ -84,6 +84,30 @@ def regression_loss_for_classes(chart: Chart) -> Finding | None:
     return None
 
 
+def probabilities_by_distance(chart: Chart) -> Finding | None:
+    """Exact: what a softmax gave, and one-hot rows, meet in a loss of distances."""
+    for call in calls_of(chart, DISTANCES):
+        target, entry = call.target, call.input
+        if target is None or entry.operation != "Softmax" or not target.fewest == target.most == 1:
+            continue
+        return REGRESSION_LOSS_FOR_CLASSES.finding(
+            where=place_of_call(chart, call),
+            step=0,
+            title="a regression loss compares probabilities with one-hot classes",
+            because="its slope is multiplied by that of the softmax, which is flat where the network is sure: what is "
+            "most wrong is corrected least",
+            evidence=(
+                Evidence(name="the last operation before the loss", value="softmax"),
+                Evidence(name="shape of the targets, with a single 1 in each row", value=written(target.shape)),
+                Evidence(name="the loss", value=call.function),
+            ),
+            remedies=(
+                Remedy(text="drop the softmax, and use cross_entropy, which takes class ids and one-hot rows as floats"),
+            ),
+        )
+    return None
+
+
 def _order(chart: Chart) -> float | None:
     """Return how the inputs of neighbouring targets lie, as it was measured of the loss as a whole."""
     output = chart.info.output
@@ -135,4 +159,5 @@ def multi_label_with_softmax(chart: Chart) -> Finding | None:
 RULES = (
     Rule(kind=MULTI_LABEL_WITH_SOFTMAX, needs=("output",), judge=multi_label_with_softmax),
     Rule(kind=REGRESSION_LOSS_FOR_CLASSES, needs=("output",), judge=regression_loss_for_classes),
+    Rule(kind=REGRESSION_LOSS_FOR_CLASSES, needs=("loop", "output"), judge=probabilities_by_distance),
 )

@@ -56,6 +56,7 @@ SightingName = Literal[
     "validation-overlaps-training",  # samples of two loaders; facts: found, asked, expected (a share), by_index
     "held-out-answers",  # of a classifier, by evaluation; facts: right, asked (of the last evaluations)
     "validation-prepared-differently",  # inputs; facts: those of watching.preparation
+    "samples-mixed",  # outputs change with other samples; facts: samples, effect, softmax (shape) or module, layer
     "labels-in-blocks",  # one class after the other; facts: entropy (of a batch, over that of all), batches, single
 ]
 

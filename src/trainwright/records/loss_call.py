@@ -49,6 +49,7 @@ class LossTarget:
 
     `padding` is the share of targets that are the padding id of an embedding, where they end or begin their rows;
     `copied` the share of those that count which are the input's token at the same place (None: they are no tokens).
+    `vocabulary` says that an embedding of the model has a row for each class, so that they may be ids of its tokens.
     """
 
     shape: tuple[int, ...] = ()
@@ -68,6 +69,7 @@ class LossTarget:
     padding: float | None = None
     padding_id: int | None = None
     copied: float | None = None
+    vocabulary: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

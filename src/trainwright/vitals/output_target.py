@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import torch
 from torch import nn
@@ -12,6 +12,7 @@ from trainwright.records.loss_call import LossTarget
 Padding = Sequence[int]
 _SAMPLES = 200_000  # values that shares are taken over
 _BYTES = 255
+_PADDED = 3  # rows that end alike, and in nothing that occurs elsewhere: fewer might by chance
 _TOLERANCE = 1e-3  # of the bound, or of 1: how far beyond a bound a target still counts as on it
 
 
@@ -25,6 +26,13 @@ def paddings(model: nn.Module) -> Padding:
     return tuple(dict.fromkeys(ids))
 
 
+def vocabularies(model: nn.Module) -> Iterator[int]:
+    """Yield how many ids each of the model's embeddings has a row for."""
+    for module in model.modules():
+        if isinstance(module, nn.Embedding | nn.EmbeddingBag):
+            yield module.num_embeddings
+
+
 def target_facts(
     target: torch.Tensor,
     given: torch.Tensor,
@@ -33,9 +41,13 @@ def target_facts(
     *,
     ignored: int | None,
     reach: tuple[float | None, float | None],
-    padding: Padding = (),
+    padding: Padding | None = (),
+    tokens: torch.Tensor | None = None,
 ) -> LossTarget:
     """Measure the target of one call beside the input `given`.
+
+    `padding` are the ids that the model takes for padding, None where padding is not looked for, and `tokens` the
+    model's inputs, `(N, L)`, from whose rows the places of a flattened target are known.
 
     Where it holds the values of `y` unchanged, `rest`, the targets of further samples, is measured with it.
     """
@@ -49,7 +61,7 @@ def target_facts(
         parts = [part[part.long() != ignored] for part in parts]
     counted = sum(part.numel() for part in parts)
     total = target.numel() + (rest.numel() if len(parts) > 1 else 0)
-    pad, share = _padding(target, ignored, padding)
+    pad, share = _padding(target, ignored, padding, tokens)
     if counted == 0:
         return LossTarget(shape=shape, floating=floating, total=total, ignored=ignored)
     ends = [float(end) for part in parts if part.numel() for end in part.aminmax()]
@@ -111,14 +123,42 @@ def _rows(target: torch.Tensor, given: torch.Tensor) -> tuple[int | None, int | 
     return int(sums.min()), int(sums.max()), error
 
 
-def _padding(target: torch.Tensor, ignored: int | None, padding: Padding) -> tuple[int | None, float | None]:
-    """Return the padding id that ends, or begins, the rows of a target `(N, L)`, and its share; None without one."""
-    if ignored is None or target.dim() != 2 or target.shape[1] < 2:
+def _padding(
+    target: torch.Tensor, ignored: int | None, padding: Padding | None, tokens: torch.Tensor | None
+) -> tuple[int | None, float | None]:
+    """Return the padding id that ends, or begins, the rows of a target `(N, L)`, and its share; None without one.
+
+    Padding alone fills the end (or the beginning) of rows: its id occurs nowhere else, and not in all of a row.
+    """
+    if ignored is None or padding is None:
+        return None, None
+    if target.dim() == 1 and _are_rows(tokens) and tokens is not None and target.numel() == tokens.numel():
+        target = target.reshape(tokens.shape)
+    if not _are_rows(target):
         return None, None
     for pad in padding:
-        there = target == pad
-        run = there.flip(1).cummin(1).values.flip(1), there.cummin(1).values
-        # Padding alone fills the end (or the beginning) of rows: the id occurs nowhere else, and not in all of a row.
-        if pad != ignored and bool(there.any()) and any(bool((part == there).all()) for part in run):
-            return pad, float(there.double().mean())
+        if pad != ignored and _fills_ends(target == pad):
+            return pad, float((target == pad).double().mean())
+    if tokens is None or tokens.shape != target.shape:
+        return None, None
+    for column in (-1, 0):  # an embedding need not be told which id is padding: then the inputs' own rows tell
+        ids, counts = tokens[:, column].unique(return_counts=True)
+        token = ids[counts.argmax()]
+        there = (tokens == token).to(target.device)
+        lengths = there.sum(1).unique()
+        if int(counts.max()) < _PADDED or len(lengths) < 2 or not _fills_ends(there):
+            continue  # of one length in all rows it is a mark of beginning or end
+        pad = target[there][0]
+        if int(pad) != ignored and bool(((target == pad) == there).all()):
+            return int(pad), float(there.double().mean())
     return None, None
+
+
+def _are_rows(ids: torch.Tensor | None) -> bool:
+    return ids is not None and ids.dim() == 2 and ids.shape[1] >= 2 and not ids.is_floating_point()
+
+
+def _fills_ends(there: torch.Tensor) -> bool:
+    """Say whether what is `there`, `(N, L)`, is nothing but the ends of rows, or their beginnings."""
+    run = there.flip(1).cummin(1).values.flip(1), there.cummin(1).values
+    return bool(there.any()) and any(bool((part == there).all()) for part in run)

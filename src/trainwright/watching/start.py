@@ -10,6 +10,7 @@ from torch import nn
 from trainwright.vitals.output_graph import before, name_of
 from trainwright.watching.equality import EqualityBooks
 from trainwright.watching.graphs import nodes
+from trainwright.watching.mixing import MixingBooks
 from trainwright.watching.models import Pass
 from trainwright.watching.places import Place
 from trainwright.watching.predictions import PredictionBooks
@@ -32,6 +33,7 @@ class StartBooks:
         self._structure = StructureBooks(tape)
         self._variation = VariationBooks(tape)
         self._predictions = PredictionBooks(tape)
+        self.mixing = MixingBooks(tape)
 
     def passed(self, seen: Pass) -> None:
         """A model was called to learn from."""
@@ -42,6 +44,7 @@ class StartBooks:
             self.last = next((call.module for call in reversed(seen.calls) if call.leaf and _owns(call.module)), None)
         self._structure.passed(seen)
         self._variation.passed(seen)
+        self.mixing.passed(seen)
 
     def predicted(self, function: str, arguments: Any, named: dict[str, Any]) -> None:
         """A loss was computed to learn from."""
@@ -55,6 +58,7 @@ class StartBooks:
         self._equality.backward_begins(roots, place)
         self._structure.backward_begins(loss, roots)
         self._variation.backward_begins()
+        self.mixing.backward_begins(loss)
         self._tape.steps.layers.backward_begins(loss)
 
     def backward_ends(self) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from trainwright.tensors import global_norm
-from trainwright.vitals.output_target import paddings
+from trainwright.vitals.output_target import paddings, vocabularies
 from trainwright.watching.delayed import Delayed, Number
 from trainwright.watching.layers import LayerBooks
 from trainwright.watching.losses import Value
@@ -66,6 +66,7 @@ class StepBooks:
                 for tensor in call.outputs:
                     losses.makers.note(tensor.grad_fn, call.module, paths.get(id(call.module), ""))
             losses.padding = tuple(paddings(seen.root))
+            losses.vocabularies = frozenset(vocabularies(seen.root))
             first = next((value for value in seen.arguments if isinstance(value, torch.Tensor)), None)
             losses.tokens = first if first is not None and not first.is_floating_point() else None
             alone = losses.tokens is not None and not trained_together()
@@ -116,6 +117,7 @@ class StepBooks:
         self.updates.half = self._tape.precision.unscaled_half
         self.updates.before_step(owner)
         self.probes.before_step(owner)
+        self._tape.start.mixing.before_step()
 
     def ends(self, owner: Owner) -> None:
         """An optimizer has stepped."""
@@ -142,6 +144,7 @@ class StepBooks:
         if self.sampled:
             tape.losses.makers.forget()
             self.probes.forget()
+            tape.start.mixing.forget()
         step = tape.sightings.step
         self.delayed.poll()
         self.sampled = not tape.compiles and self._due_sample(step)
