@@ -23,6 +23,9 @@ VANISHED = 1e-3
 learn within 300 steps stay above 1e-2 after step 20, those that do not lie below 1e-4."""
 FEWEST_LAYERS = 4
 """Weight layers from which one speaks of depth."""
+SETTLED, TRIED = 20, 100
+"""The step from which a measurement counts; one of the untrained network counts beside it where so many steps have
+taught nothing."""
 STEADILY = 0.7
 """Share of neighbours among which the deeper layer has the smaller gradient."""
 NOT_BEGUN = 0.95
@@ -56,9 +59,12 @@ def vanishing_gradients(chart: Chart) -> Finding | None:
     for layer in chart.layers:
         if _has_gradient(layer):
             measured.setdefault(layer.step, []).append(layer)
-    recent = [layers for step, layers in sorted(measured.items()) if step > 0][-2:]
+    looks = sorted(measured.items())[-2:]
+    if len(looks) < 2 or looks[-1][0] < SETTLED or (looks[0][0] == 0 and len(steps) < TRIED):
+        return None
+    recent = [layers for _, layers in looks]
     shares = [_share(layers) for layers in recent]
-    if len(shares) < 2 or not all(share < VANISHED for share in shares):
+    if not all(share < VANISHED for share in shares):
         return None
     first, last = recent[-1][0], recent[-1][-1]
     evidence = [

@@ -36,6 +36,26 @@ def equal_units(model: nn.Module) -> dict[str, tuple[nn.Parameter, int]]:
     return found
 
 
+def equal_in_own(model: nn.Module) -> list[tuple[str, nn.Parameter, bool]]:
+    """Return trainable matrices of modules that are not torch's own, by name, whose rows, or columns (True), are equal.
+
+    Which of the two are the units depends on how the module multiplies, so that both are told where both are equal.
+    """
+    found: list[tuple[str, nn.Parameter, bool]] = []
+    for path, module in model.named_modules():
+        if type(module).__module__.startswith("torch."):
+            continue
+        for name, parameter in module.named_parameters(recurse=False):
+            weight = parameter.detach()
+            if weight.dim() != 2 or min(weight.shape) < 2 or not parameter.requires_grad:
+                continue
+            for columns in (False, True):
+                units = weight.T if columns else weight
+                if torch.equal(units[0], units[1]) and apart(units, 1) == 0:
+                    found.append((f"{path}.{name}" if path else name, parameter, columns))
+    return found
+
+
 def apart(weight: torch.Tensor, gates: int) -> float:
     """Return the largest difference between the rows of a weight `(units, ...)`, within each gate."""
     return max(float((part - part[:1]).abs().max()) for part in weight.chunk(gates))

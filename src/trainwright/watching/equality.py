@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import nn
 
-from trainwright.vitals.equal_units import APART, apart, equal_units, still_equal
+from trainwright.vitals.equal_units import APART, apart, equal_in_own, equal_units, still_equal
 from trainwright.watching.places import Place
 
 if TYPE_CHECKING:
@@ -22,14 +22,19 @@ _WITNESSES = 16
 
 @dataclass(eq=False, slots=True)
 class _Equal:
-    """A weight whose rows began equal; `reached` counts the backward passes that gave it a gradient."""
+    """A weight whose rows, or `columns`, began equal; `reached` counts the backward passes that gave it a gradient."""
 
     name: str
     owner: nn.Module
     parameter: nn.Parameter
     gates: int
     start: torch.Tensor
+    columns: bool = False
     reached: int = 0
+
+    def units(self, values: torch.Tensor) -> torch.Tensor:
+        """Return values of the weight's shape with the units along the first dimension."""
+        return values.T if self.columns else values
 
 
 class EqualityBooks:
@@ -57,6 +62,9 @@ class EqualityBooks:
                 if not any(known.parameter is parameter for known in self._equal):
                     owner = owners[name.rpartition(".")[0]]
                     self._equal.append(_Equal(name, owner, parameter, gates, parameter.detach().clone()))
+            for name, parameter, columns in equal_in_own(root):
+                owner = owners[name.rpartition(".")[0]]
+                self._equal.append(_Equal(name, owner, parameter, 1, parameter.detach().clone(), columns))
             if self._equal:
                 small = [part for part in root.parameters() if part.requires_grad and part.numel() <= _SMALL]
                 self._witnesses += [(part, part.detach().clone()) for part in small[-_WITNESSES:]]
@@ -69,7 +77,7 @@ class EqualityBooks:
                 continue
             entry.reached += 1
             size = float(gradient.abs().max())
-            if not size < float("inf") or apart(gradient, entry.gates) > APART * size:
+            if not size < float("inf") or apart(entry.units(gradient), entry.gates) > APART * size:
                 self._equal.remove(entry)
 
     def step_over(self) -> None:
@@ -83,7 +91,8 @@ class EqualityBooks:
         found = [
             entry
             for entry in self._equal
-            if entry.reached >= _STEPS and still_equal(entry.parameter.detach(), entry.start, entry.gates)
+            if entry.reached >= _STEPS
+            and still_equal(entry.units(entry.parameter.detach()), entry.units(entry.start), entry.gates)
         ]
         if found:
             facts = {
