@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from trainwright.doctor import model_start
 from trainwright.doctor.kinds_evaluation import WEIGHTS_NOT_LOADED
+from trainwright.doctor.kinds_start import PENALTY_INERT
 from trainwright.doctor.kinds_wiring import (
     BATCH_NORM_TINY_BATCH,
     LOSS_DETACHED,
@@ -39,6 +40,29 @@ def loss_without_graph(chart: Chart) -> Finding | None:
         step=sighting.step,
         evidence=tuple(evidence),
         remedies=(Remedy(text=f"take {operation or 'what cuts it'} off the way to the loss{at(sighting.where)}"),),
+    )
+
+
+def penalty_without_gradient(chart: Chart) -> Finding | None:
+    """Exact to rounding: what is added to the loss is a multiple of a norm of the weights, and has no graph."""
+    sighting = loop_of(chart).seen("penalty-without-gradient")
+    if sighting is None:
+        return None
+    return PENALTY_INERT.finding(
+        title="the penalty on the weights does nothing",
+        because="its value is added to the loss, but no graph leads from it to the weights, so they are trained as if "
+        "it were not there",
+        where=place(sighting.where, loop_of(chart).loss_where),
+        step=sighting.step,
+        evidence=(
+            Evidence(name="what it adds to the loss", value=number(sighting, "part") or 0.0),
+            Evidence(
+                name=f"the same in the sum of {word(sighting, 'sum')} of {word(sighting, 'of')}, at each of the steps",
+                value=number(sighting, "multiple") or 0.0,
+            ),
+            Evidence(name="steps that were compared", value=sighting.count),
+        ),
+        remedies=(Remedy(text="compute it from the parameters themselves, without .data, .item(), detach() or no_grad"),),
     )
 
 
@@ -167,6 +191,7 @@ def weights_not_loaded(chart: Chart) -> Finding | None:
 
 
 RULES = (
+    Rule(kind=PENALTY_INERT, needs=("loop",), judge=penalty_without_gradient),
     *model_start.RULES,
     Rule(kind=UNREGISTERED_SUBMODULE, needs=("loop",), judge=unregistered_submodule),
     Rule(kind=PARAMETERS_FROZEN, needs=("loop",), judge=parameters_frozen),

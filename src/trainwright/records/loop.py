@@ -56,6 +56,8 @@ SightingName = Literal[
     "validation-overlaps-training",  # samples of two loaders; facts: found, asked, expected (a share), by_index
     "held-out-answers",  # of a classifier, by evaluation; facts: right, asked (of the last evaluations)
     "validation-prepared-differently",  # inputs; facts: those of watching.preparation
+    "penalty-without-gradient",  # a part of the loss follows a sum of weights; facts: part, sum, of, multiple
+    "logits-compared",  # a model's own output, with the middle of probabilities; facts: low, high, threshold
     "samples-mixed",  # outputs change with other samples; facts: samples, effect, softmax (shape) or module, layer
     "labels-in-blocks",  # one class after the other; facts: entropy (of a batch, over that of all), batches, single
 ]

@@ -27,6 +27,7 @@ from torch.utils.data._utils import fetch
 from trainwright.vitals.output_loss import LOSSES
 from trainwright.watching.patches import Patches
 from trainwright.watching.tape import Tape
+from trainwright.watching.thresholds import is_middle
 
 
 def attach(tape: Tape) -> Callable[[], None]:
@@ -69,6 +70,8 @@ def attach(tape: Tape) -> Callable[[], None]:
         patches.replace(nn.functional, name, tell.loss(name))
     for name in ("dropout", "dropout1d", "dropout2d", "dropout3d", "alpha_dropout", "feature_alpha_dropout"):
         patches.replace(nn.functional, name, tell.dropped)
+    for name in ("__gt__", "__ge__", "__lt__", "__le__", "gt", "ge", "lt", "le"):
+        patches.replace(torch.Tensor, name, tell.compared)
     patches.replace(nn.functional, "scaled_dot_product_attention", tell.attended)
     patches.replace(torch.autocast, "__enter__", tell.after("autocast_entered"))
     patches.replace(torch, "compile", tell.after("compiled"))
@@ -296,6 +299,18 @@ class _Teller:
             return original(*arguments, **named)
 
         return scaled_dot_product_attention
+
+    def compared(self, original: Any) -> Any:
+        """`tensor > 0.5`: no other number is of interest."""
+        tape, listening = self._tape, self._listening
+
+        def compared(self: torch.Tensor, other: Any, *rest: Any, **named: Any) -> Any:
+            result = original(self, other, *rest, **named)
+            if is_middle(other) and listening():
+                tape.tell("compared", self)
+            return result
+
+        return compared
 
     def clipped_values(self, original: Any) -> Any:
         """`clip_grad_value_`: a generator can be read once, so it is read here, for both."""

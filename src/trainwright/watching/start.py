@@ -12,6 +12,7 @@ from trainwright.watching.equality import EqualityBooks
 from trainwright.watching.graphs import nodes
 from trainwright.watching.mixing import MixingBooks
 from trainwright.watching.models import Pass
+from trainwright.watching.penalties import PenaltyBooks
 from trainwright.watching.places import Place
 from trainwright.watching.predictions import PredictionBooks
 from trainwright.watching.structure import StructureBooks
@@ -34,6 +35,7 @@ class StartBooks:
         self._variation = VariationBooks(tape)
         self._predictions = PredictionBooks(tape)
         self.mixing = MixingBooks(tape)
+        self._penalties = PenaltyBooks(tape)
 
     def passed(self, seen: Pass) -> None:
         """A model was called to learn from."""
@@ -46,9 +48,10 @@ class StartBooks:
         self._variation.passed(seen)
         self.mixing.passed(seen)
 
-    def predicted(self, function: str, arguments: Any, named: dict[str, Any]) -> None:
+    def predicted(self, function: str, result: Any, arguments: Any, named: dict[str, Any]) -> None:
         """A loss was computed to learn from."""
         self._predictions.predicted(function, arguments, named)
+        self._penalties.computed(result)
 
     def backward_begins(self, loss: torch.Tensor, place: Place | None) -> None:
         """A loss is about to be learnt from: its graph is there."""
@@ -59,6 +62,7 @@ class StartBooks:
         self._structure.backward_begins(loss, roots)
         self._variation.backward_begins()
         self.mixing.backward_begins(loss)
+        self._penalties.backward_begins(loss, roots)
         self._tape.steps.layers.backward_begins(loss)
 
     def backward_ends(self) -> None:
@@ -69,6 +73,11 @@ class StartBooks:
     def step_over(self) -> None:
         """One of the first steps is over."""
         self._equality.step_over()
+
+    def forget(self) -> None:
+        """The step is over: let go of what it held."""
+        self.mixing.forget()
+        self._penalties.forget()
 
     def initialised(self) -> Place | None:
         """Return the line on which the user initialised weights of the layer that ran last, after it was made."""

@@ -144,7 +144,7 @@ class StepBooks:
         if self.sampled:
             tape.losses.makers.forget()
             self.probes.forget()
-            tape.start.mixing.forget()
+            tape.start.forget()
         step = tape.sightings.step
         self.delayed.poll()
         self.sampled = not tape.compiles and self._due_sample(step)

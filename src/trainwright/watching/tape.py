@@ -34,6 +34,7 @@ from trainwright.watching.schedulers import SchedulerBooks
 from trainwright.watching.sightings import Sightings
 from trainwright.watching.start import StartBooks
 from trainwright.watching.steps import StepBooks
+from trainwright.watching.thresholds import ThresholdBooks
 
 DENSE_STEPS = 3
 """Steps at the start of which everything is seen."""
@@ -72,6 +73,7 @@ class Tape:
         self.samples = SampleBooks(self.sightings, self.loaders)
         self.steps = StepBooks(self)
         self.start = StartBooks(self)
+        self.thresholds = ThresholdBooks(self)
         self.frames = Frames()
         self.by_hand = StepsByHand()
         self.steps_by_hand = 0
@@ -241,6 +243,7 @@ class Tape:
         self.busy = True
         try:
             self.modes.passed(seen)
+            self.thresholds.passed(seen)
             if not (seen.grad and seen.training):
                 self.samples.asked(seen)
             if seen.grad:
@@ -264,9 +267,13 @@ class Tape:
             if self.steps.sampled:
                 self.samples.labelled(arguments[1] if len(arguments) > 1 else named.get("target"))
                 self.steps.probes.loss(original, result, arguments, named)
-                self.start.predicted(function, arguments, named)
+                self.start.predicted(function, result, arguments, named)
         else:
             self.steps.evaluated(value, self.loaders.split())
+
+    def compared(self, tensor: torch.Tensor) -> None:
+        """`tensor > 0.5`."""
+        self.thresholds.compared(tensor)
 
     def loss_failed(self, function: str, problem: Exception, arguments: Any, named: Any) -> None:
         """A loss of the library raised an error."""
