@@ -24,8 +24,10 @@ learn within 300 steps stay above 1e-2 after step 20, those that do not lie belo
 FEWEST_LAYERS = 4
 """Weight layers from which one speaks of depth."""
 SETTLED, TRIED = 20, 100
-"""The step from which a measurement counts; one of the untrained network counts beside it where so many steps have
-taught nothing."""
+"""The step from which a measurement counts; that of the untrained network counts too where so many steps have taught
+nothing."""
+VANISHED_ALONE = 1e-4
+"""The same where a run was too short for more than one measurement."""
 STEADILY = 0.7
 """Share of neighbours among which the deeper layer has the smaller gradient."""
 NOT_BEGUN = 0.95
@@ -59,12 +61,12 @@ def vanishing_gradients(chart: Chart) -> Finding | None:
     for layer in chart.layers:
         if _has_gradient(layer):
             measured.setdefault(layer.step, []).append(layer)
-    looks = sorted(measured.items())[-2:]
-    if len(looks) < 2 or looks[-1][0] < SETTLED or (looks[0][0] == 0 and len(steps) < TRIED):
+    looks = [(step, layers) for step, layers in sorted(measured.items()) if step == 0 or step >= SETTLED][-2:]
+    if not looks or (looks[0][0] == 0 and len(steps) < TRIED):
         return None
     recent = [layers for _, layers in looks]
     shares = [_share(layers) for layers in recent]
-    if not all(share < VANISHED for share in shares):
+    if not all(share < (VANISHED if len(looks) == 2 else VANISHED_ALONE) for share in shares):
         return None
     first, last = recent[-1][0], recent[-1][-1]
     evidence = [
@@ -74,7 +76,10 @@ def vanishing_gradients(chart: Chart) -> Finding | None:
             threshold=VANISHED,
             step=first.step,
         ),
-        Evidence(name="the same", value=shares[-2], step=recent[-2][0].step),
+        *(
+            Evidence(name="the same", value=share, step=layers[0].step)
+            for share, layers in zip(shares, recent[:-1], strict=False)
+        ),
         Evidence(name="recent training loss", value=now, threshold=NOT_BEGUN * reference),
     ]
     return VANISHING_GRADIENTS.finding(

@@ -25,8 +25,8 @@ METRIC_CONTRADICTS_LOSS = Kind(
     because="a loss that falls on the same data makes the right answers more likely: an accuracy that falls, or never "
     "moves, is computed from something else",
     what="Over eight evaluations or more the loss fell clearly, and the accuracy on the same split fell too or stayed "
-    "the same number; or the accuracy is below 1 - loss / log 2, which no predictions can give; or a loop compares logits "
-    "with 0.5.",
+    "the same number; or the accuracy is below 1 - loss / log 2, which no predictions can give; or "
+    "a loop compares logits with 0.5.",
     hurts="One of the two is wrong, and every choice that rests on it with it.",
     fix="Compute the metric by hand on one batch: the dimension of the argmax, a threshold meant for probabilities on "
     "logits, targets in another order or from another split.",

@@ -163,8 +163,8 @@ REGRESSION_LOSS_FOR_CLASSES = Kind(
     because="the numbers of classes have no order and no distance: class 9 is not nine times class 1, and the mean of "
     "0 and 2 is not class 1",
     what="The targets look like ids of classes, and the loss measures distances: whole numbers from 0 without gaps, "
-    "all about as frequent, or such that the inputs of neighbouring numbers are no more alike than those of any two; or "
-    "they are one-hot rows, and what is compared with them comes from a softmax.",
+    "all about as frequent, or such that the inputs of neighbouring numbers are no more alike than those of any two; "
+    "or they are one-hot rows, and what is compared with them comes from a softmax.",
     hurts="The model is asked for a number between the classes, so it answers the mean of those that it hesitates "
     "between, which is another class.",
     fix="Use cross_entropy, with an output unit for each class and the ids as they are.",

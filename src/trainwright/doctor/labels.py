@@ -68,14 +68,14 @@ def _without_a_unit(chart: Chart, call: LossCall) -> Finding | None:
 def labels_from_one(chart: Chart) -> Finding | None:
     """Every class has labels but 0: they count from 1, and the output got a unit more so that they fit.
 
-    Ids of a vocabulary are let be, in which 0 is kept for padding or a beginning.
+    Tags and tokens are let be, of which 0 is kept for padding or a beginning.
     """
     stats = chart.info.targets
     if stats is None or not stats.integral or stats.rarest is None or stats.rarest * stats.samples < EXPECTED:
         return None
     for call in calls_of(chart, CLASSES):
         target, shape = call.target, call.input.shape
-        if target is None or target.floating or target.ignored == 0 or target.vocabulary or len(shape) != 2:
+        if target is None or target.floating or target.ignored == 0 or not target.of_samples:
             continue
         classes = shape[1]
         if classes < 3 or (stats.minimum, stats.maximum, stats.distinct) != (1, classes - 1, classes - 1):

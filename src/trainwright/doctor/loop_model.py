@@ -62,7 +62,9 @@ def penalty_without_gradient(chart: Chart) -> Finding | None:
             ),
             Evidence(name="steps that were compared", value=sighting.count),
         ),
-        remedies=(Remedy(text="compute it from the parameters themselves, without .data, .item(), detach() or no_grad"),),
+        remedies=(
+            Remedy(text="compute it from the parameters themselves, without .data, .item(), detach() or no_grad"),
+        ),
     )
 
 

@@ -102,7 +102,9 @@ def probabilities_by_distance(chart: Chart) -> Finding | None:
                 Evidence(name="the loss", value=call.function),
             ),
             remedies=(
-                Remedy(text="drop the softmax, and use cross_entropy, which takes class ids and one-hot rows as floats"),
+                Remedy(
+                    text="drop the softmax, and use cross_entropy, which takes class ids and one-hot rows as floats"
+                ),
             ),
         )
     return None

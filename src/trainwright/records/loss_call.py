@@ -49,7 +49,8 @@ class LossTarget:
 
     `padding` is the share of targets that are the padding id of an embedding, where they end or begin their rows;
     `copied` the share of those that count which are the input's token at the same place (None: they are no tokens).
-    `vocabulary` says that an embedding of the model has a row for each class, so that they may be ids of its tokens.
+    `of_samples` says that there is one for each row of the model's inputs, and that the classes are no tokens which the
+    model looks up as well.
     """
 
     shape: tuple[int, ...] = ()
@@ -69,7 +70,7 @@ class LossTarget:
     padding: float | None = None
     padding_id: int | None = None
     copied: float | None = None
-    vocabulary: bool = False
+    of_samples: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -172,7 +172,9 @@ def call_facts(
                 rest,
                 ignored=ignored,
                 reach=(entering.low, entering.high),
-                padding=padding if ids and options.get("weight") is None and options.get("reduction") != "none" else None,
+                padding=padding
+                if ids and options.get("weight") is None and options.get("reduction") != "none"
+                else None,
                 tokens=x if x.dim() == 2 and not x.is_floating_point() else None,
             ),
             copied=copied(x, target, ignored) if function and ids else None,

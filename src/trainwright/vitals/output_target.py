@@ -151,6 +151,8 @@ def _padding(
         pad = target[there][0]
         if int(pad) != ignored and bool(((target == pad) == there).all()):
             return int(pad), float(there.double().mean())
+        if int(token) != ignored and _fills_ends(target == token):  # tokens that are moved on by one
+            return int(token), float((target == token).double().mean())
     return None, None
 
 

@@ -54,15 +54,22 @@ class LayerBooks:
         self.records: list[LayerStats] = []
         self._pools: dict[str, _Pool] = {}
         self._began: int | None = 0
+        self._next = _LOOKS[1]  # the step of the next look; one that was too dear is made up for
         self._calls: list[tuple[str, Call]] = []  # since the last backward pass
         self._places: dict[str, Place | None] = {}  # of functions, known from the first pass alone
+
+    @property
+    def looking(self) -> bool:
+        """Whether a look is under way, which takes further steps."""
+        return self._began is not None
 
     def wants(self, step: int) -> bool:
         """Say whether the layers are looked at in `step`."""
         if self._began is not None:
             return True
-        if step in _LOOKS or (step > 0 and step % _EVERY == 0):
+        if step >= self._next:
             self._began = step
+            self._next = next((look for look in _LOOKS if look > step), (step // _EVERY + 1) * _EVERY)
             self._pools.clear()
             return True
         return False

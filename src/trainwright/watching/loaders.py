@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 from torch.utils._pytree import tree_leaves
-from torch.utils.data import DataLoader
+from torch.utils.data import DataLoader, RandomSampler, WeightedRandomSampler, default_collate
 
 from trainwright.watching.draws import WorkerDraws
 from trainwright.watching.places import Place
@@ -30,6 +30,7 @@ class Feed:
     made: Place | None = None
     iterated: Place | None = None
     rows: int = -1  # of the batch that came last
+    at_random: bool = False  # it stacks items that it draws at random
     classes: torch.Tensor | None = None  # its labels, where they are one class each
     orders: list[list[tuple[Any, ...]]] = field(default_factory=list)  # what the first batches of each pass hold
     trains: bool = False  # backward passes followed its batches
@@ -85,6 +86,8 @@ class LoaderBooks:
                 weakref.ref(loader), id(loader.dataset), _length(loader), _length(loader.dataset)
             )
             feed.made, feed.iterated = self._made.get(loader) or place, place
+            drawn = isinstance(loader.sampler, RandomSampler | WeightedRandomSampler)
+            feed.at_random = drawn and loader.collate_fn is default_collate
         ended = feed.trains and feed.drawn > 0
         if ended:
             self.epochs += 1

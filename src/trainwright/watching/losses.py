@@ -93,6 +93,7 @@ class LossBooks:
         self.makers = Makers(0)
         self.padding: tuple[int, ...] = ()
         self.vocabularies: frozenset[int] = frozenset()  # sizes of the model's embeddings
+        self.rows = 0  # of what the model was given last
         self.tokens: torch.Tensor | None = None  # the inputs of the pass, where they are whole numbers
         self.reader: nn.Module | None = None  # the model of the pass
 
@@ -227,8 +228,9 @@ class LossBooks:
         tokens = self.tokens if self.tokens is not None else nothing
         y = nothing if target is None else target
         call = call_facts(function, given, target, options, tokens, y, y[:0], self.makers, 0, self.padding, direct=True)
-        if call.target is not None and given.dim() > 1 and given.shape[1] in self.vocabularies:
-            call = replace(call, target=replace(call.target, vocabulary=True))
+        if call.target is not None and call.target.shape == given.shape[:1] == (self.rows,) and given.dim() == 2:
+            of_samples = given.shape[1] not in self.vocabularies
+            call = replace(call, target=replace(call.target, of_samples=of_samples))
         if by_library():  # then the user's line says less than the one that made what enters the loss
             call = replace(call, where=Location())
         if call.target is None or (call.target.copied or 0.0) <= COPIED or self.reader is None:

@@ -10,13 +10,13 @@ import contextlib
 import io
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 from torch import nn
 from torch.utils._pytree import tree_leaves, tree_map
-from torch.utils.data import RandomSampler, WeightedRandomSampler, default_collate
 
 from trainwright.randomness import isolated
 from trainwright.records.findings import Scalar
@@ -155,9 +155,7 @@ class MixingBooks:
     def _drawn_at_random(self, x: torch.Tensor) -> bool:
         """Say whether a loader stacked items that it drew at random, and `x` has a row for each of them."""
         feed = self._tape.loaders.source(x)
-        loader: Any = None if feed is None or feed.rows != len(x) else feed.loader()
-        drawn = isinstance(getattr(loader, "sampler", None), RandomSampler | WeightedRandomSampler)
-        return drawn and loader.collate_fn is default_collate and x.shape[1] != len(x)
+        return feed is not None and feed.at_random and feed.rows == len(x) != x.shape[1]
 
 
 def _first(seen: Pass) -> torch.Tensor | None:
@@ -176,7 +174,7 @@ def _moved(company: _Company, x: torch.Tensor) -> bool:
     ids, counts = np.unique(hashes, return_counts=True)
     once = set(ids[counts == 1].tolist())
     order = hashes.tolist()
-    behind = {one: two for one, two in zip(order, order[1:], strict=False) if one in once and two in once}
+    behind = {one: two for one, two in pairwise(order) if one in once and two in once}
     for known in company.batches:
         shared = behind.keys() & known.keys()
         apart = sum(behind[row] != known[row] for row in shared)

@@ -1,4 +1,4 @@
-"""Penalties without a gradient: a part of the loss that no graph leads to, and that follows the weights number by number.
+"""Penalties without a gradient: a part of the loss that no graph leads to, and that follows the weights exactly.
 
 What is propagated, less the library's loss in it, is that part. Where over several steps it stays the same multiple of
 a norm of the weights, while both change, it was computed from them: from `.data`, `.item()` or under `no_grad`.

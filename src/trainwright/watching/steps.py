@@ -68,6 +68,7 @@ class StepBooks:
             losses.padding = tuple(paddings(seen.root))
             losses.vocabularies = frozenset(vocabularies(seen.root))
             first = next((value for value in seen.arguments if isinstance(value, torch.Tensor)), None)
+            losses.rows = len(first) if first is not None and first.dim() > 0 else 0
             losses.tokens = first if first is not None and not first.is_floating_point() else None
             alone = losses.tokens is not None and not trained_together()
             losses.reader = seen.root if alone else None
@@ -185,7 +186,7 @@ class StepBooks:
         if step < 4:
             return True
         full = self._tape.level == "full"
-        if not (step % 10 == 0 and (full or step <= 200 or step % 100 == 0)) and not self.layers.wants(step):
+        if not (step % 10 == 0 and (full or step <= 200 or step % 100 == 0)) and not self.layers.looking:
             return False
         if full:
             return True
