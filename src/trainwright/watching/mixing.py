@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import io
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
@@ -37,7 +37,7 @@ ROUNDING = 1e-5
 """Relative change of the other outputs that rounding may leave where one sample is exchanged."""
 _FEWEST = 3  # samples in a batch, and rows that came back in other company
 _ROWS, _VALUES = 256, 1024  # of a batch whose content is compared
-_BATCHES = 12  # that are remembered
+_BATCHES, _LOOKS = 12, 32  # that are remembered, and that are looked up in them
 _PARAMETERS = 50_000_000  # beyond this another pass is too dear
 _MODELS = 4
 
@@ -47,6 +47,7 @@ class _Company:
     """Which rows stood beside which, in the first batches of a model."""
 
     batches: list[dict[int, int]] = field(default_factory=list)  # row -> the one behind it
+    looks: int = 0
     changes: bool = False
     done: bool = False
 
@@ -62,6 +63,10 @@ class MixingBooks:
 
     def passed(self, seen: Pass) -> None:
         """A model was called to learn from."""
+        with self._apart():
+            self._look(seen)
+
+    def _look(self, seen: Pass) -> None:
         x = _first(seen)
         if x is None or self._seen is not None or len(x) < _FEWEST or trained_together():
             return
@@ -70,7 +75,8 @@ class MixingBooks:
             if len(self._known) >= _MODELS or next(seen.root.parameters(), None) is None:
                 return
             company = self._known[id(seen.root)] = _Company()
-        if company.done:
+        company.looks += 1
+        if company.done or company.looks > _LOOKS:
             return
         company.changes = company.changes or self._drawn_at_random(x) or (x.is_cpu and _moved(company, x))
         self._seen = seen
@@ -94,6 +100,20 @@ class MixingBooks:
         if seen is None or company is None or company.done or not company.changes:
             return
         company.done = True
+        with self._apart():
+            self._exchange(seen)
+
+    @contextlib.contextmanager
+    def _apart(self) -> Iterator[None]:
+        """Let what the block takes be none of the budget of sampling: it is done once."""
+        tape = self._tape
+        started = tape.processor()
+        try:
+            yield
+        finally:
+            tape.own_seconds -= tape.processor() - started
+
+    def _exchange(self, seen: Pass) -> None:
         if not _may_be_called(seen.root) or self._tape.compiles:
             return
         marks = Marks(seen.root)
