@@ -107,9 +107,9 @@ def test_the_catalogue_is_in_order_of_code_and_names_each_kind_once() -> None:
     assert len({kind.kind for kind in CATALOGUE.values()}) == len(CATALOGUE)
 
 
-def test_every_rule_judges_a_kind_of_the_catalogue_that_no_other_judges() -> None:
-    codes = [rule.kind.code for rule in RULES]
-    assert len(set(codes)) == len(codes)
+def test_every_rule_judges_a_kind_of_the_catalogue_and_no_other_does_by_the_same_facts() -> None:
+    asked = [(rule.kind.code, rule.needs) for rule in RULES]
+    assert len(set(asked)) == len(asked)
     assert all(CATALOGUE[rule.kind.code] is rule.kind for rule in RULES)
 
 

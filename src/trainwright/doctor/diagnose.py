@@ -18,6 +18,7 @@ from trainwright.doctor import (
     loop_decay,
     loop_frequency,
     loop_gradients,
+    loop_metric,
     loop_model,
     loop_modes,
     loop_optimizer,
@@ -73,6 +74,7 @@ RULES: tuple[Rule, ...] = (
     *rate.RULES,
     *generalisation.RULES,
     *evaluation.RULES,
+    *loop_metric.RULES,
 )
 """In the order in which one fault may explain another: the calls of a loop, who owns what, modes, loss, labels,
 numbers, inputs, activations, decay, rate, the rest."""

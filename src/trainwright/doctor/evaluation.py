@@ -5,8 +5,7 @@ from __future__ import annotations
 import math
 
 from trainwright.doctor.kinds_curves import BEST_CHECKPOINT_PASSED, METRIC_CONTRADICTS_LOSS
-from trainwright.doctor.loop_seen import at, loop_of, number
-from trainwright.doctor.loss_entering import calls_of
+from trainwright.doctor.loop_seen import loop_of
 from trainwright.doctor.rule import Rule
 from trainwright.records import Chart, EvalRecord, Evidence, Finding, Remedy
 
@@ -73,31 +72,6 @@ def metric_contradicts_loss(chart: Chart) -> Finding | None:
     )
 
 
-def logits_compared(chart: Chart) -> Finding | None:
-    """Exact: answers are taken at 0.5 of what enters binary cross-entropy with logits as it is."""
-    sighting = loop_of(chart).seen("logits-compared")
-    if sighting is None:
-        return None
-    for call in calls_of(chart, ("binary_cross_entropy_with_logits",)):
-        if call.input.operation == "Sigmoid":
-            continue
-        low, high = number(sighting, "low"), number(sighting, "high")
-        return METRIC_CONTRADICTS_LOSS.finding(
-            where=sighting.where,
-            step=sighting.step,
-            title="logits are compared with 0.5, the middle of probabilities",
-            because="the loss takes the output for logits, and a logit of 0.5 is a probability of 0.62: what lies "
-            "between a half and that counts as a no",
-            evidence=(
-                Evidence(name="number that the model's output is compared with", value=0.5, threshold=0.0),
-                Evidence(name="least output", value=low if low is not None else "unknown"),
-                Evidence(name="largest output", value=high if high is not None else "unknown"),
-            ),
-            remedies=(Remedy(text=f"compare with 0, or the sigmoid of the output with 0.5{at(sighting.where)}"),),
-        )
-    return None
-
-
 def _least_accuracy(record: EvalRecord) -> float:
     """Return the accuracy below which this loss cannot be, with room for noise; -inf where the loss bounds nothing."""
     least = 1 - record.loss / math.log(2)
@@ -109,7 +83,6 @@ def _least_accuracy(record: EvalRecord) -> float:
 
 
 RULES = (
-    Rule(kind=METRIC_CONTRADICTS_LOSS, needs=("loop", "output"), judge=logits_compared),
     Rule(kind=METRIC_CONTRADICTS_LOSS, needs=("validation",), judge=metric_contradicts_loss),
     Rule(kind=BEST_CHECKPOINT_PASSED, needs=("loop", "validation"), judge=best_checkpoint_passed),
 )

@@ -39,7 +39,7 @@ def labels_out_of_range(chart: Chart) -> Finding | None:
             finding = _no_answer(chart, call)
         if finding is not None:
             return finding
-    return None
+    return _from_one(chart)
 
 
 def _without_a_unit(chart: Chart, call: LossCall) -> Finding | None:
@@ -65,7 +65,7 @@ def _without_a_unit(chart: Chart, call: LossCall) -> Finding | None:
     return _finding(chart, evidence, remedy)
 
 
-def labels_from_one(chart: Chart) -> Finding | None:
+def _from_one(chart: Chart) -> Finding | None:
     """Every class has labels but 0: they count from 1, and the output got a unit more so that they fit.
 
     Tags and tokens are let be, of which 0 is kept for padding or a beginning.
@@ -234,7 +234,4 @@ def _finding(chart: Chart, evidence: tuple[Evidence, ...], remedy: str, **facts:
     )
 
 
-RULES = (
-    Rule(kind=LABELS_OUT_OF_RANGE, needs=("targets", "output"), judge=labels_out_of_range),
-    Rule(kind=LABELS_OUT_OF_RANGE, needs=("loop", "targets", "output"), judge=labels_from_one),
-)
+RULES = (Rule(kind=LABELS_OUT_OF_RANGE, needs=("targets", "output"), judge=labels_out_of_range),)

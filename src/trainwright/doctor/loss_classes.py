@@ -81,10 +81,10 @@ def regression_loss_for_classes(chart: Chart) -> Finding | None:
                 Remedy(text=f"if they are classes: cross_entropy, with {classes} output units and the ids as int64"),
             ),
         )
-    return None
+    return _probabilities(chart)
 
 
-def probabilities_by_distance(chart: Chart) -> Finding | None:
+def _probabilities(chart: Chart) -> Finding | None:
     """Exact: what a softmax gave, and one-hot rows, meet in a loss of distances."""
     for call in calls_of(chart, DISTANCES):
         target, entry = call.target, call.input
@@ -161,5 +161,4 @@ def multi_label_with_softmax(chart: Chart) -> Finding | None:
 RULES = (
     Rule(kind=MULTI_LABEL_WITH_SOFTMAX, needs=("output",), judge=multi_label_with_softmax),
     Rule(kind=REGRESSION_LOSS_FOR_CLASSES, needs=("output",), judge=regression_loss_for_classes),
-    Rule(kind=REGRESSION_LOSS_FOR_CLASSES, needs=("loop", "output"), judge=probabilities_by_distance),
 )
