@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 import torch
@@ -126,7 +127,7 @@ def tagged() -> tuple[torch.Tensor, torch.Tensor]:
 @pytest.mark.parametrize("padding", [0, None], ids=["known to the embedding", "known from the rows"])
 @pytest.mark.parametrize("flat", [True, False])
 def test_padding_is_seen_among_targets_of_any_form(padding, flat) -> None:
-    def loss(model: nn.Module, x: torch.Tensor, y: torch.Tensor, **options: int) -> torch.Tensor:
+    def loss(model: nn.Module, x: torch.Tensor, y: torch.Tensor, **options: Any) -> torch.Tensor:
         output = model(x)
         return F.cross_entropy(*((output.flatten(0, 1), y.flatten()) if flat else (output.mT, y)), **options)
 
