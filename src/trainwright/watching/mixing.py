@@ -107,11 +107,11 @@ class MixingBooks:
     def _apart(self) -> Iterator[None]:
         """Let what the block takes be none of the budget of sampling: it is done once."""
         tape = self._tape
-        started = tape.processor()
+        started = tape.clock()
         try:
             yield
         finally:
-            tape.own_seconds -= tape.processor() - started
+            tape.own_seconds -= tape.clock() - started
 
     def _exchange(self, seen: Pass) -> None:
         if not _may_be_called(seen.root) or self._tape.compiles:

@@ -190,7 +190,7 @@ class StepBooks:
             return False
         if full:
             return True
-        elapsed = self._tape.processor() - self._tape.began_at
+        elapsed = self._tape.clock() - self._tape.started
         return self._tape.own_seconds < _GRANT_SECONDS + BUDGET * elapsed
 
     def _row(self, owner: Owner) -> Row:

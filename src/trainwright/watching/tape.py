@@ -52,11 +52,9 @@ class Tape:
         self.busy = False
         self.inside_backward = False
         self.problem: Exception | None = None
+        # Not the thread's own time, which takes a call of the system: on a busy machine both sides of the budget grow.
         self.clock = time.perf_counter
         self.started = self.clock()
-        # The processor's time of this thread: on a busy machine the other clock would count what others do.
-        self.processor = time.thread_time
-        self.began_at = self.processor()
         self.own_seconds = 0.0
         self.sightings = Sightings()
         self.gradients = GradientBooks(self.sightings)
@@ -91,7 +89,7 @@ class Tape:
     def tell(self, event: str, *arguments: Any, **named: Any) -> None:
         """Hear one event; an error in hearing ends the hearing, and nothing else."""
         sampled = self.steps.sampled  # what every step costs is not sampling's to save
-        started = self.processor() if sampled else 0.0
+        started = self.clock() if sampled else 0.0
         self.busy = True
         try:
             getattr(self, event)(*arguments, **named)
@@ -100,11 +98,11 @@ class Tape:
         finally:
             self.busy = False
             if sampled:
-                self.own_seconds += self.processor() - started
+                self.own_seconds += self.clock() - started
 
     def begin(self) -> None:
         """Listen, and let autograd remember the line of each operation until the first backward pass."""
-        self.started, self.began_at = self.clock(), self.processor()
+        self.started = self.clock()
         self.models.arm(detailed=True)
         self.frames.begin()
 
@@ -239,7 +237,7 @@ class Tape:
 
     def passed(self, seen: Pass) -> None:
         """A module was called from outside of all modules: told by the hooks, under their own guard."""
-        started = self.processor()
+        started = self.clock()
         self.busy = True
         try:
             self.modes.passed(seen)
@@ -256,7 +254,7 @@ class Tape:
             self.stand_down(problem)
         finally:
             self.busy = False
-            self.own_seconds += self.processor() - started
+            self.own_seconds += self.clock() - started
 
     def loss_called(self, function: str, original: Any, result: Any, arguments: Any, named: Any) -> None:
         """A loss of the library was computed."""
