@@ -1,7 +1,7 @@
 """The tagger normalises its scores over the positions of the text and not over the tags.
 
 kind: softmax-wrong-dimension
-tasks: tags, chain
+tasks: tags
 source: synthetic, row 58
 """
 

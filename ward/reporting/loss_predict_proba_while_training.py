@@ -1,7 +1,7 @@
 """The training step asks the model for probabilities, by the method that was written for users, and not for logits.
 
 kind: softmax-before-cross-entropy
-tasks: digits, blobs
+tasks: digits
 source: llama-from-scratch#5
 """
 

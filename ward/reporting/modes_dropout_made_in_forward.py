@@ -2,7 +2,7 @@
 
 kind: dropout-always-on
 also: evaluating-in-train-mode
-tasks: tiles, shapes
+tasks: tiles
 source: PyTorchNLPBook#28
 """
 
