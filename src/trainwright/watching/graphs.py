@@ -20,7 +20,7 @@ _GROWING = 8  # graphs in a row, each larger than the last by as much
 _NODES = 20_000
 
 
-class _Mark:
+class Mark:
     """Lies in a graph's node, and dies with it."""
 
     __slots__ = ("__weakref__",)
@@ -31,7 +31,7 @@ class GraphBooks:
 
     def __init__(self, sightings: Sightings) -> None:
         self._sightings = sightings
-        self._marks: list[tuple[int, weakref.ref[_Mark]]] = []
+        self._marks: list[tuple[int, weakref.ref[Mark]]] = []
         self._marked = -_EVERY
         self._sizes: list[int] = []  # of the graphs of the first losses that were told to keep theirs
 
@@ -44,7 +44,7 @@ class GraphBooks:
         if len(self._marks) >= _HELD and step - self._marks[0][0] >= _HELD * _EVERY:
             held = step - self._marks[0][0]
             self._sightings.note("graph-kept", place, {"steps": held}, count=len(self._marks))
-        mark = _Mark()
+        mark = Mark()
         notes: Any = loss.grad_fn.metadata  # typed as a method, though it is a dictionary
         notes["trainwright"] = mark  # held by the node alone, and let go with it
         self._marks.append((step, weakref.ref(mark)))

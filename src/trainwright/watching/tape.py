@@ -35,6 +35,7 @@ from trainwright.watching.sightings import Sightings
 from trainwright.watching.start import StartBooks
 from trainwright.watching.steps import StepBooks
 from trainwright.watching.thresholds import ThresholdBooks
+from trainwright.watching.unwalked import UnwalkedBooks
 
 DENSE_STEPS = 3
 """Steps at the start of which everything is seen."""
@@ -66,6 +67,7 @@ class Tape:
         self.models = Models(self.passed, lambda: self.on and not self.busy)
         self.modes = ModeBooks(self.sightings, self.models)
         self.graphs = GraphBooks(self.sightings)
+        self.unwalked = UnwalkedBooks(self.sightings, self.models)
         self.origins = Origins()
         self.members = MembershipBooks(self.sightings, self.models, self.origins)
         self.samples = SampleBooks(self.sightings, self.loaders)
@@ -113,6 +115,7 @@ class Tape:
         if self.problem is None:
             try:
                 self._hand_step()
+                self.unwalked.finish()
                 self.steps.finish()
             except Exception as problem:
                 self.stand_down(problem)
@@ -240,6 +243,10 @@ class Tape:
         started = self.clock()
         self.busy = True
         try:
+            alone = self.unwalked.alone
+            self.unwalked.passed(seen)
+            if alone and seen.grad and seen.training:
+                return
             self.modes.passed(seen)
             self.thresholds.passed(seen)
             if not (seen.grad and seen.training):
@@ -262,6 +269,8 @@ class Tape:
         if value is None:
             return
         if value.trains:
+            if len(self.losses.pending) > 1:
+                self.unwalked.losses_wait()
             if self.steps.sampled:
                 self.samples.labelled(arguments[1] if len(arguments) > 1 else named.get("target"))
                 self.steps.probes.loss(original, result, arguments, named)
@@ -298,6 +307,7 @@ class Tape:
         """`loss.backward()`."""
         tensor = loss if isinstance(loss, torch.Tensor) else None
         self.awaits_evaluation = False
+        self.unwalked.turn += 1
         if not self.attentive:
             self._backward_since_step = True
             self.gradients.backwards += 1
@@ -351,6 +361,7 @@ class Tape:
     def gradients_taken(self) -> None:
         """`torch.autograd.grad(...)`: gradients that lie nowhere, for penalties and for optimizers written by hand."""
         self._backward_since_step = True
+        self.unwalked.turn += 1
 
     def clipped(
         self, result: Any, parameters: Any, limit: Any = None, norm: Any = None, *rest: Any, **named: Any
