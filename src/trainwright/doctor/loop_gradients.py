@@ -29,6 +29,8 @@ LONGEST_ACCUMULATION = 200
 """More backward passes than anybody gathers for one step."""
 KEPT_STEPS = 10
 """Steps that a graph must have outlived: shorter histories may be truncated backpropagation, or a short queue."""
+WALKED_AGAIN = 2
+"""Backward passes that walked the graphs of several others: once may be a history that was kept on purpose."""
 CUT_TO, CUT_OFTEN = 0.05, 0.95
 """Clipping to less than a twentieth, at nearly every step, is a rate of its own and no protection."""
 
@@ -203,10 +205,10 @@ def accumulation_not_averaged(chart: Chart) -> Finding | None:
 
 
 def graph_kept_alive(chart: Chart) -> Finding | None:
-    """Exact: a loss of many steps back is still there with its graph."""
+    """Exact: a loss of many steps back is still there with its graph, or graphs that were walked are walked again."""
     sighting = often(chart, "graph-kept", fewest=1, share=0.0)
     if sighting is None:
-        return None
+        return _walked_again(chart)
     steps = number(sighting, "steps")
     if (sighting.count if steps is None else steps) < KEPT_STEPS:
         return None
@@ -219,6 +221,34 @@ def graph_kept_alive(chart: Chart) -> Finding | None:
         step=sighting.step,
         evidence=tuple(evidence),
         remedies=(Remedy(text=f"keep loss.item() or loss.detach() instead of the loss{at(where)}"),),
+    )
+
+
+def _walked_again(chart: Chart) -> Finding | None:
+    sighting = often(chart, "graph-walked-again", fewest=1, share=0.0)
+    if sighting is None or not (flag(sighting, "refused") or sighting.count >= WALKED_AGAIN):
+        return None
+    refused, passes = flag(sighting, "refused"), number(sighting, "passes") or 0
+    where = place(sighting.where, loop_of(chart).backward_where)
+    if refused and not flag(sighting, "fresh"):
+        title = "backward is called a second time on the same graph"
+        because = "the first backward pass lets go of what the graph has stored, and there is no new forward pass"
+        remedy = f"compute the loss anew before each backward pass{at(where)}, or add the losses up and call it once"
+    else:
+        title = "each backward pass goes through the graphs of those before it"
+        because = "something that a step hands on to the next, a state or a running value, still has its graph"
+        remedy = "detach what is handed on: hidden = hidden.detach(), or .item() for a number"
+        remedy += "" if refused else f"; then retain_graph=True is not needed{at(where)}"
+    evidence = [Evidence(name="earlier backward passes whose graphs it goes through", value=passes)]
+    if refused:
+        evidence.append(Evidence(name="torch refused to go through them again", value=True))
+    return GRAPH_KEPT_ALIVE.finding(
+        where=where,
+        step=sighting.step,
+        title=title,
+        because=because,
+        evidence=tuple(evidence),
+        remedies=(Remedy(text=remedy),),
     )
 
 

@@ -5,11 +5,16 @@ from __future__ import annotations
 from trainwright.doctor.kinds_loss import LOSS_MAXIMISED
 from trainwright.doctor.kinds_wiring import LOSS_DETACHED
 from trainwright.doctor.loop_model import loss_without_graph
+from trainwright.doctor.loop_seen import at, counted, flag, loop_of, number, often, word
 from trainwright.doctor.loss_entering import CLASSES, DISTANCES, YES_OR_NO, entering, place_of_call
 from trainwright.doctor.rule import Rule
 from trainwright.records import Chart, Evidence, Finding, Remedy
 from trainwright.records.loss_call import LossCall
 
+STEPS = 3
+"""Steps that all go up: a scaler may skip the first."""
+ALWAYS = 0.9
+"""Share of the steps that were looked at; a step of another loss now and then makes no other loop."""
 _NAMED = (*CLASSES, *DISTANCES, *YES_OR_NO, "kl_div", "poisson_nll_loss")
 
 
@@ -32,6 +37,37 @@ def loss_maximised(chart: Chart) -> Finding | None:
                 remedies=(Remedy(text=f"drop the minus sign: return what {call.function} gives"),),
             )
     return None
+
+
+def loss_goes_up(chart: Chart) -> Finding | None:
+    """Exact, by the graph of the loss and the direction of the step; silent where parts are trained against others."""
+    loop, sighting = loop_of(chart), often(chart, "loss-maximised", fewest=STEPS, share=ALWAYS)
+    if sighting is None or loop.turns:
+        return None
+    what, weight = word(sighting, "loss", "the loss"), number(sighting, "weight") or 0.0
+    evidence = [counted(sighting, "steps that were looked at, and make it worse")]
+    likelihood = what == "log-likelihood"
+    if flag(sighting, "maximize"):
+        title, remedy = f"the optimizer maximises {what}", f"drop maximize=True{at(sighting.where)}"
+        evidence.append(Evidence(name=f"{word(sighting, 'optimizer', 'the optimizer')} goes up", value="maximize=True"))
+    elif likelihood:
+        title = "the log-likelihood is minimised"
+        remedy = f"put a minus sign before it: the negative log-likelihood is the loss{at(sighting.where)}"
+        evidence.append(Evidence(name="sign of the log-likelihood in what is minimised", value="+"))
+    else:
+        title = f"the loss is the negative of {what}"
+        remedy = f"drop the minus sign{at(sighting.where)}: minimise {what} itself"
+        evidence.append(Evidence(name=f"the loss, as a multiple of {what}", value=weight, threshold=0.0))
+    return LOSS_MAXIMISED.finding(
+        where=sighting.where,
+        step=sighting.step,
+        title=title,
+        because="the steps take the probability of the right answers towards zero, and there is no lower end"
+        if likelihood
+        else f"the less it is, the larger is {what}: the best value has the worst model",
+        evidence=tuple(evidence),
+        remedies=(Remedy(text=remedy),),
+    )
 
 
 def _one_answer(call: LossCall) -> bool:
@@ -67,5 +103,6 @@ def loss_detached(chart: Chart) -> Finding | None:
 
 RULES = (
     Rule(kind=LOSS_MAXIMISED, needs=("output",), judge=loss_maximised),
+    Rule(kind=LOSS_MAXIMISED, needs=("loop",), judge=loss_goes_up),
     Rule(kind=LOSS_DETACHED, needs=("graph",), judge=loss_detached),
 )

@@ -32,11 +32,13 @@ SightingName = Literal[
     "clipping-scaled-gradients",  # before the scaler divided them; facts: scale
     "clipping-nearly-all",  # facts: share (of steps), coefficient (the median)
     "accumulation-not-averaged",  # facts: batches
+    "loss-maximised",  # the steps make it larger, whatever it is; facts: loss, weight, maximize, optimizer
     "graph-kept",  # losses of many steps back still hold their graphs; facts: steps
+    "graph-walked-again",  # a backward pass through those of earlier ones; facts: passes (of them), refused, fresh
     "training-in-evaluation-mode",  # facts: flipped (was in training mode before), modules, restored, loaded (weights)
     "evaluating-in-training-mode",  # without gradients, with dropout or batch norm, on changing inputs; facts: modules
     "dropout-in-evaluation",  # functional, in a module in evaluation mode; facts: explicit (training=True is written)
-    "gradients-tracked-in-evaluation",
+    "gradients-tracked-in-evaluation",  # passes in a row whose graphs nobody walked
     "scheduler-before-optimizer",
     "scaler-skipped",  # facts: skipped, steps
     "gradients-underflowed",  # facts: share, dtype

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-import itertools
+import bisect
 import sys
 import weakref
+from collections import deque
 from collections.abc import Iterable, Iterator
 from typing import Any
 
 import torch
+from torch.autograd import _get_sequence_nr as sequence_number
 
 from trainwright.vitals.output_graph import behind_views, name_of
 from trainwright.watching.places import Place
@@ -16,7 +18,9 @@ from trainwright.watching.sightings import Sightings
 
 _EVERY = 5  # steps between the losses that are marked
 _HELD = 6  # marked losses in a row that are all alive make a leak
-_GROWING = 8  # graphs in a row, each larger than the last by as much
+_AGAIN = 3  # backward passes before, whose graphs are walked again: two losses on one trunk, or a game, have one
+_LOOKS = 48  # graphs that were told to stay, and are looked at
+_BOUNDS = 24  # backward passes whose graphs are told from one another
 _NODES = 20_000
 
 
@@ -33,7 +37,8 @@ class GraphBooks:
         self._sightings = sightings
         self._marks: list[tuple[int, weakref.ref[Mark]]] = []
         self._marked = -_EVERY
-        self._sizes: list[int] = []  # of the graphs of the first losses that were told to keep theirs
+        self._bounds: deque[int] = deque(maxlen=_BOUNDS)  # where in autograd's count backward passes began
+        self._looks = 0
 
     def backward_begins(self, loss: torch.Tensor, place: Place | None, step: int) -> None:
         """Mark this loss, and look after the ones that were marked before."""
@@ -57,12 +62,34 @@ class GraphBooks:
             self._sightings.note("loss-without-graph", place, {"operation": self.maker(loss)})
 
     def retained(self, loss: torch.Tensor, place: Place | None) -> None:
-        """A backward pass keeps its graph: see whether each one goes through all that came before."""
-        if len(self._sizes) < _GROWING:
-            self._sizes.append(sum(1 for _ in nodes(loss)))
-            steps = [later - earlier for earlier, later in itertools.pairwise(self._sizes)]
-            if len(self._sizes) == _GROWING and min(steps) > 0 and min(steps) >= max(steps) // 2:
-                self._sightings.note("graph-kept", place, {"steps": _GROWING}, count=_HELD)
+        """A backward pass keeps its graph: see whether it goes through the graphs of several that came before."""
+        self._looks += 1
+        if self._looks <= _LOOKS and len(self._bounds) > _AGAIN:
+            again = self._earlier(loss)
+            if again >= _AGAIN:
+                self._sightings.note("graph-walked-again", place, {"passes": again, "refused": False})
+
+    def refused(self, loss: torch.Tensor, place: Place | None, *, overwritten: bool = False) -> None:
+        """Torch would not go through a graph a second time: see how much of it is older than the last pass.
+
+        Nor would it through a graph whose weights a step has `overwritten` since; other tensors may be, too.
+        """
+        before, now = ([0, *self._bounds])[-2:]
+        fresh = any(before <= _made(node) < now for node in nodes(loss))
+        facts = {"passes": self._earlier(loss), "refused": True, "fresh": fresh}
+        if overwritten and not (fresh and facts["passes"]):
+            return
+        self._sightings.note("graph-walked-again", place, facts)
+
+    def bound(self) -> None:
+        """A backward pass begins: what is made from now on belongs to the next."""
+        self._bounds.append(sequence_number())
+
+    def _earlier(self, loss: torch.Tensor) -> int:
+        """Return how many backward passes before the one that has begun had nodes of this graph in theirs."""
+        older = list(self._bounds)[:-1]
+        parts = {bisect.bisect_left(older, _made(node)) for node in nodes(loss)}
+        return len(parts - {len(older)})
 
     def maker(self, tensor: Any) -> str:
         """Return the operation that made a tensor, "" where the graph does not say."""
@@ -73,6 +100,11 @@ def frames_compiled() -> int:
     """Return how many pieces of the program `torch.compile` has compiled so far."""
     compiler = sys.modules.get("torch._dynamo.utils")  # there once something has been compiled
     return 0 if compiler is None else compiler.counters["frames"].get("total", 0)
+
+
+def _made(node: Any) -> int:
+    """Return when a node was made, by autograd's own count; those that add to leaves count as the newest."""
+    return node._sequence_nr()
 
 
 def leaves(loss: torch.Tensor) -> Iterator[torch.Tensor]:

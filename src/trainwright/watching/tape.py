@@ -32,6 +32,7 @@ from trainwright.watching.precision import PrecisionBooks
 from trainwright.watching.samples import SampleBooks
 from trainwright.watching.schedulers import SchedulerBooks
 from trainwright.watching.sightings import Sightings
+from trainwright.watching.signs import SignBooks
 from trainwright.watching.start import StartBooks
 from trainwright.watching.steps import StepBooks
 from trainwright.watching.thresholds import ThresholdBooks
@@ -67,6 +68,7 @@ class Tape:
         self.models = Models(self.passed, lambda: self.on and not self.busy)
         self.modes = ModeBooks(self.sightings, self.models)
         self.graphs = GraphBooks(self.sightings)
+        self.signs = SignBooks(self.sightings)
         self.unwalked = UnwalkedBooks(self.sightings, self.models)
         self.origins = Origins()
         self.members = MembershipBooks(self.sightings, self.models, self.origins)
@@ -326,6 +328,7 @@ class Tape:
         self.steps.backward_begins(tensor, place)
         if tensor is not None:
             self.graphs.backward_begins(tensor, place, self.sightings.step)
+            self.graphs.bound()
             if retain_graph:
                 self.graphs.retained(tensor, place)
             if self.gradients.backwards <= DENSE_STEPS:
@@ -334,6 +337,7 @@ class Tape:
                 self.members.backward_begins(tensor, place)
             if self.steps.sampled:
                 self.start.backward_begins(tensor, place)
+                self.signs.backward_begins(tensor, place)
         if self.models.armed and not self.steps.sampled:
             self.models.disarm()
 
@@ -356,6 +360,10 @@ class Tape:
         if "does not require grad" in str(problem):
             operation = self.graphs.maker(loss)
             self.sightings.note("loss-without-graph", self.gradients.place, {"operation": operation})
+        elif "backward through the graph a second time" in str(problem) and isinstance(loss, torch.Tensor):
+            self.graphs.refused(loss, self.gradients.place)
+        elif "modified by an inplace operation" in str(problem) and len(self.gradients.owners) < 2:
+            self.graphs.refused(loss, self.gradients.place, overwritten=True)  # weights of a graph that is older
         self._news()
 
     def gradients_taken(self) -> None:
@@ -420,6 +428,7 @@ class Tape:
     def step_ends(self, optimizer: Any) -> None:
         """`optimizer.step()`, after it."""
         owner = self.optimizers.owner(optimizer)
+        self.signs.stepped(owner, scaling=self.precision.scaling)
         self.steps.ends(owner)
         if owner.steps <= 1:
             self.optimizers.stepped(owner)
