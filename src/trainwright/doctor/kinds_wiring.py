@@ -88,6 +88,7 @@ PARAMETERS_FROZEN = Kind(
         "parameters-without-gradient",
         "weights-never-updated",
         "cannot-overfit-tiny-batch",
+        "learning-rate-too-low",
         "underfitting",
         "plateau",
     ),

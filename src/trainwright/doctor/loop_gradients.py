@@ -29,6 +29,8 @@ LONGEST_ACCUMULATION = 200
 """More backward passes than anybody gathers for one step."""
 KEPT_STEPS = 10
 """Steps that a graph must have outlived: shorter histories may be truncated backpropagation, or a short queue."""
+WHOSE_STEPS = 3
+"""Steps after which it is known which parameters have gradients, and which of them an optimizer holds."""
 WALKED_AGAIN = 2
 """Backward passes that walked the graphs of several others: once may be a history that was kept on purpose."""
 CUT_TO, CUT_OFTEN = 0.05, 0.95
@@ -82,8 +84,12 @@ def zero_grad_inside_accumulation(chart: Chart) -> Finding | None:
 
 def missing_backward(chart: Chart) -> Finding | None:
     """Exact: steps, and no new gradient since the step before."""
-    sighting = often(chart, "step-without-backward")
+    loop, sighting = loop_of(chart), often(chart, "step-without-backward")
     if sighting is None:
+        return None
+    # Backward passes that reach other parameters than the optimizer's are known as such after the second step.
+    elsewhere = any(loop.seen(name) is not None for name in ("parameters-not-in-model", "parameters-unowned"))
+    if loop.backwards >= loop.steps and (elsewhere or (loop.steps < WHOSE_STEPS and not loop.finished)):
         return None
     where = place(sighting.where, loop_of(chart).step_where)
     return MISSING_BACKWARD.finding(

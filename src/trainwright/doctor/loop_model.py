@@ -91,7 +91,7 @@ def parameters_frozen(chart: Chart) -> Finding | None:
     """Exact. An error where the optimizer has nothing else to train; a frozen group beside others may be meant."""
     sighting = often(chart, "parameters-frozen", fewest=1)
     if sighting is None:
-        return None
+        return _frozen_as_made(chart)
     trainable = number(sighting, "trainable")
     if trainable is None and all(len(optimizer.groups) < 2 for optimizer in loop_of(chart).optimizers):
         trainable = 0
@@ -108,6 +108,30 @@ def parameters_frozen(chart: Chart) -> Finding | None:
             if nothing
             else Remedy(text=f"if they are not to learn, leave them out of the optimizer{at(sighting.where)}"),
         ),
+    )
+
+
+def _frozen_as_made(chart: Chart) -> Finding | None:
+    """Exact in its facts; random layers that are to stay random are rare, and are left out of the optimizer."""
+    sighting = often(chart, "layers-frozen-as-made", fewest=2)
+    if sighting is None:
+        return None
+    evidence = [Evidence(name="frozen layers, never loaded and never trained", value=number(sighting, "count") or 1)]
+    if names := word(sighting, "names"):
+        evidence.append(Evidence(name="among them", value=names))
+    return PARAMETERS_FROZEN.finding(
+        severity="warning",
+        title="layers are frozen with the random weights that they were made with",
+        because="what is frozen is meant to know something already; these were given to the optimizer, and hold what "
+        "their constructor drew by chance",
+        where=sighting.where,
+        step=sighting.step,
+        evidence=tuple(evidence),
+        remedies=(
+            Remedy(text="see whether the condition that freezes them takes in more names than it should"),
+            Remedy(text=f"if they are to stay random, leave them out of the optimizer{at(sighting.where)}"),
+        ),
+        confidence=0.9,
     )
 
 

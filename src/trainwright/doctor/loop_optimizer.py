@@ -31,13 +31,22 @@ def weights_never_updated(chart: Chart) -> Finding | None:
     no_rate = rate is not None and abs(rate) < NO_RATE
     if no_rate and (loop_of(chart).steps < ZERO_STEPS or any(record.rate > NO_RATE for record in chart.steps)):
         return None  # it warms up, or has arrived at the end of its schedule
-    evidence = [counted(sighting, "steps with gradients that changed no weight")]
+    evidence = [counted(sighting, "steps, or backward passes, that changed no weight")]
     if rate is not None:
         evidence.append(Evidence(name="learning rate", value=rate))
     if no_rate:
         where = place(chart.info.where("optimizer.lr", "optimizer.name"), sighting.where)
         title, because = "the learning rate is zero", "a step of length zero leaves every weight where it is"
         remedy = f"give the optimizer a rate above zero{at(where)}"
+    elif flag(sighting, "by_hand"):
+        if loop_of(chart).steps:
+            return None
+        where, title = sighting.where, WEIGHTS_NEVER_UPDATED.title
+        because = (
+            "gradients are computed and thrown away, and nothing writes into the weights: `w = w - lr * w.grad` makes "
+            "a new tensor, and leaves the model's own as it is"
+        )
+        remedy = f"write into the weights, `w -= lr * w.grad` under no_grad, or step an optimizer of them{at(where)}"
     else:
         where, title, because = sighting.where, WEIGHTS_NEVER_UPDATED.title, WEIGHTS_NEVER_UPDATED.because
         optimizer = word(sighting, "optimizer", "the optimizer")

@@ -23,6 +23,7 @@ SightingName = Literal[
     "parameters-not-in-model",  # an optimizer holds some that are no longer the model's; facts: count, names, optimizer
     "parameters-rebound",  # a parameter was replaced by something that is no leaf; facts: names
     "parameters-frozen",  # all that a group holds is frozen; facts: count, names, trainable (others of the optimizer)
+    "layers-frozen-as-made",  # in an optimizer, with the random weights of their construction; facts: count, names
     "parameters-without-gradient",  # it ran, no way to the loss; facts: count, names, feeds (False: value neither)
     "parameters-unregistered",  # got gradients, in no module and no optimizer; facts: count, module, attribute
     "optimizer-recreated",  # over the same parameters, after steps; count: how often; where: the construction

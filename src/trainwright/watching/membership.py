@@ -36,6 +36,7 @@ class MembershipBooks:
         self._leaves: dict[int, torch.Tensor] = {}
         self._place: Place | None = None
         self._ran: dict[int, nn.Module] = {}  # modules with parameters that ran with gradients on
+        self._frozen_ran: dict[int, nn.Module] = {}  # modules that ran, and none of whose parameters can learn
         self._cut: dict[int, Place | None] = {}  # of them, those whose output went on without a graph, and their lines
         self._weights: dict[int, tuple[int, torch.Tensor | None]] = {}  # version, and a copy of small ones, at first
         self._strangers: dict[int, tuple[nn.Module, nn.Module]] = {}  # ran inside of a root that does not know them
@@ -51,6 +52,8 @@ class MembershipBooks:
                 self._batch_norm(call, seen)
             own = [parameter for parameter in call.module.parameters(recurse=False) if parameter.requires_grad]
             if not own:
+                if call.leaf and next(call.module.parameters(recurse=False), None) is not None:
+                    self._frozen_ran[id(call.module)] = call.module
                 continue
             self._ran[id(call.module)] = call.module
             if call.leaf:
@@ -88,8 +91,10 @@ class MembershipBooks:
             self._without_gradient(owner)
         if step >= 1:
             self._frozen(owner)
+            self._frozen_as_made(owner)
         if step >= 3:
             self._ran.clear()
+            self._frozen_ran.clear()
             self._leaves.clear()
 
     def _unowned(self, held: dict[int, torch.Tensor], owner: Owner) -> None:
@@ -196,6 +201,23 @@ class MembershipBooks:
             names = [known[id(parameter)] for parameter in frozen if id(parameter) in known]
             facts = {"count": len(frozen), "names": ", ".join(names[:_NAMED]), "trainable": trainable}
             self._sightings.note("parameters-frozen", owner.made or owner.step_place, facts)
+
+    def _frozen_as_made(self, owner: Owner) -> None:
+        """Layers that an optimizer was given and cannot train, and that hold what their constructor drew by chance."""
+        held = {id(parameter) for parameter in owner.parameters() if not parameter.requires_grad}
+        if not held or not any(parameter.requires_grad for parameter in owner.parameters()):
+            return
+        names = [
+            path
+            for root in self._models.roots()
+            for path, module in root.named_modules()
+            if id(module) in self._frozen_ran
+            and all(id(parameter) in held for parameter in module.parameters(recurse=False))
+            and self._origins.untouched(module)
+        ]
+        if names:
+            facts = {"count": len(names), "names": ", ".join(names[:_NAMED])}
+            self._sightings.note("layers-frozen-as-made", owner.made or owner.step_place, facts)
 
     def _batch_norm(self, call: Call, seen: Pass) -> None:
         """Batch normalisation in training mode on very few values."""

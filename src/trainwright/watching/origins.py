@@ -10,6 +10,7 @@ from torch import nn
 from trainwright.watching.places import Place
 
 _MOST = 20_000  # modules, and weights, that are remembered
+_VALUES = 4  # of a weight
 
 
 class Origins:
@@ -18,6 +19,7 @@ class Origins:
     def __init__(self) -> None:
         self._made: dict[int, tuple[weakref.ref[Any], Place]] = {}
         self._initialised: dict[int, tuple[weakref.ref[Any], Place]] = {}
+        self._filled: dict[int, tuple[int, list[float]]] = {}  # version, and first values, of what was initialised
 
     def made(self, module: nn.Module, place: Place | None) -> None:
         """A module begins to be: `place` is the line that makes it, or what it is made by."""
@@ -26,6 +28,8 @@ class Origins:
     def initialised(self, weight: Any, place: Place | None) -> None:
         """A function of `torch.nn.init` filled a weight."""
         _keep(self._initialised, weight, place)
+        if id(weight) in self._initialised:
+            self._filled[id(weight)] = (weight._version, _first(weight))
 
     def of_module(self, module: nn.Module | None) -> Place | None:
         """Return the line on which the user made a module."""
@@ -35,6 +39,17 @@ class Origins:
         """Return the line that last initialised a weight; where its layer did so itself, the one that made it."""
         return _find(self._initialised, weight)
 
+    def untouched(self, module: nn.Module) -> bool:
+        """Say whether the matrices of a module are, still, what its own constructor drew: never loaded, never set."""
+        made = self.of_module(module)
+        matrices = [weight for weight in module.parameters(recurse=False) if weight.dim() > 1]
+        if made is None or not matrices:
+            return False
+        return all(
+            self.of_weight(weight) == made and self._filled.get(id(weight)) == (weight._version, _first(weight))
+            for weight in matrices
+        )
+
     def by_hand(self, module: nn.Module) -> Place | None:
         """Return the line on which the user initialised weights of a module that had been made already."""
         made = self.of_module(module)
@@ -43,6 +58,11 @@ class Origins:
             if place is not None and place != made:
                 return place
         return None
+
+
+def _first(weight: Any) -> list[float]:
+    """Return the first few values, which a write to `weight.data` changes and its version does not tell."""
+    return weight.detach().reshape(-1)[:_VALUES].tolist() if weight.is_cpu else []
 
 
 def _keep(books: dict[int, tuple[weakref.ref[Any], Place]], thing: Any, place: Place | None) -> None:

@@ -18,7 +18,7 @@ from trainwright.records.findings import Scalar
 from trainwright.watching.byhand import StepsByHand
 from trainwright.watching.framing import Frames
 from trainwright.watching.gradients import FORMATIVE, GradientBooks
-from trainwright.watching.graphs import GraphBooks, frames_compiled
+from trainwright.watching.graphs import GraphBooks, frames_compiled, leaves
 from trainwright.watching.loaders import LoaderBooks
 from trainwright.watching.losses import LossBooks
 from trainwright.watching.membership import MembershipBooks
@@ -172,6 +172,7 @@ class Tape:
 
     def weights_loaded(self, result: Any, module: Any, state: Any, *rest: Any, **named: Any) -> None:
         """`model.load_state_dict(...)`: what `strict=False` leaves out."""
+        self.by_hand.meant = True
         missing = list(getattr(result, "missing_keys", ()) or ())
         unexpected = len(getattr(result, "unexpected_keys", ()) or ())
         if missing:
@@ -333,6 +334,8 @@ class Tape:
                 self.graphs.retained(tensor, place)
             if self.gradients.backwards <= DENSE_STEPS:
                 self.graphs.reach(tensor, self._weights(), place)
+                if not self.gradients.owners:
+                    self.by_hand.reaches(leaves(tensor), self.models.roots())
             if self.sightings.step < DENSE_STEPS:
                 self.members.backward_begins(tensor, place)
             if self.steps.sampled:
@@ -440,7 +443,13 @@ class Tape:
 
     def _hand_step(self) -> None:
         """If the weights have moved, and there is no optimizer of torch that has moved them: count a step."""
-        if not self.gradients.owners and self._backward_since_step and self.by_hand.moved():
+        if self.gradients.owners or not self._backward_since_step:
+            return
+        if not self.by_hand.moved():
+            if self.by_hand.stands_still():
+                facts = {"by_hand": True}
+                self.sightings.note("weights-unchanged", self.gradients.place, facts, count=self.by_hand.idle)
+        else:
             self.steps_by_hand += 1
             self.sightings.step += 1
             self.loaders.stepped()
