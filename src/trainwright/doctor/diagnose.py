@@ -24,6 +24,7 @@ from trainwright.doctor import (
     loop_optimizer,
     loop_precision,
     loop_samples,
+    loop_restarts,
     loop_schedule,
     loss,
     loss_balance,
@@ -46,6 +47,7 @@ from trainwright.records.findings import SEVERITIES
 RULES: tuple[Rule, ...] = (
     *loop_gradients.RULES,
     *loop_frequency.RULES,
+    *loop_restarts.RULES,
     *loop_schedule.RULES,
     *loop_optimizer.RULES,
     *loop_model.RULES,

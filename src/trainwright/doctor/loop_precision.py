@@ -103,6 +103,8 @@ def autocast_not_applied(chart: Chart) -> Finding | None:
     evidence = [counted(sighting, "steps under autocast whose products are all in the weights' own format")]
     if dtype := word(sighting, "dtype"):
         evidence.append(Evidence(name="number format that autocast was asked for", value=dtype))
+    if missing := word(sighting, "missing"):
+        evidence.append(Evidence(name="device that it was made for, and that is not here", value=missing))
     return AUTOCAST_NOT_APPLIED.finding(
         where=sighting.where,
         step=sighting.step,

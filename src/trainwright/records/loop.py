@@ -41,9 +41,10 @@ SightingName = Literal[
     "dropout-in-evaluation",  # functional, in a module in evaluation mode; facts: explicit (training=True is written)
     "gradients-tracked-in-evaluation",  # passes in a row whose graphs nobody walked
     "scheduler-before-optimizer",
+    "scheduler-recreated",  # for one optimizer, after steps, once in every epoch; facts: scheduler, epochs
     "scaler-skipped",  # facts: skipped, steps
     "gradients-underflowed",  # facts: share, dtype
-    "autocast-without-effect",  # facts: dtype
+    "autocast-without-effect",  # facts: dtype, missing (the device that it was asked for, where there is none)
     "loss-without-graph",  # the backward pass was refused: nothing leads to a weight; facts: operation
     "batch-norm-statistics-stale",  # far from the batches'; facts: shift, variance_ratio, momentum, features
     "batch-of-one-normalised",  # batch norm in training mode, on very few samples; facts: samples, values (a channel)

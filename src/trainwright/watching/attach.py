@@ -73,6 +73,7 @@ def attach(tape: Tape) -> Callable[[], None]:
     for name in ("__gt__", "__ge__", "__lt__", "__le__", "gt", "ge", "lt", "le"):
         patches.replace(torch.Tensor, name, tell.compared)
     patches.replace(nn.functional, "scaled_dot_product_attention", tell.attended)
+    patches.replace(torch.autocast, "__init__", tell.after("autocast_made"))
     patches.replace(torch.autocast, "__enter__", tell.after("autocast_entered"))
     patches.replace(torch, "compile", tell.after("compiled"))
     compiler = sys.modules.get("torch._dynamo.eval_frame")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import linecache
+import re
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +21,7 @@ _VALUES = ("mse", "mae", "huber", "smooth_l1")
 _TRIED, _RECENT, _LEARNS = 100, 20, 0.75
 """Steps after which a loop that learns shows it: by most of its last losses, which are then below this share of a
 constant guess's."""
+_SETS_RATE = re.compile(r"""\[["']lr["']\]\s*[-+*/]?=[^=]""")
 _AHEAD = 4
 """While a run goes on, and no schedule tells how long it will be, it is taken to last so many times as long as yet."""
 
@@ -153,7 +156,17 @@ def _settings(loop: LoopFacts, main: tuple[str, Place | None] | None) -> dict[st
 def _places(tape: Tape) -> dict[str, Setting]:
     """Return where the model is called, and where its last layer was initialised by hand."""
     places = {"model.call": tape.start.place, "model.init": tape.start.initialised()}
+    if tape.steps.rows.rows and not tape.schedulers.records():
+        places["schedule.by_hand"] = _sets_rate(tape.optimizers.line())
     return {name: Setting(value=None, where=location(place)) for name, place in places.items() if place is not None}
+
+
+def _sets_rate(place: Place | None) -> Place | None:
+    """Return the one line of a file that writes the rate into an optimizer's group, None where there are more."""
+    if place is None:
+        return None
+    lines = [number for number, text in enumerate(linecache.getlines(place[0]), 1) if _SETS_RATE.search(text)]
+    return (place[0], lines[0]) if len(lines) == 1 else None
 
 
 def _name(function: str) -> str:

@@ -115,6 +115,10 @@ class OptimizerBooks:
             )
             self._facts[id(owner)] = (owner, facts)
 
+    def line(self) -> Place | None:
+        """Return a line that steps an optimizer."""
+        return next((owner.step_place for owner, _ in self._facts.values()), None)
+
     def records(self, decay_to_gradient: Mapping[int, float]) -> tuple[OptimizerFacts, ...]:
         """Return the facts of all optimizers that have stepped; the argument is by the id of their owners."""
         known = []

@@ -31,6 +31,7 @@ class PrecisionBooks:
         self.steps = 0
         self.skipped = 0
         self._autocast: tuple[str, Place | None] | None = None  # dtype and line of the first that is switched on
+        self._refused: tuple[str, Place | None, str] | None = None  # and the device of the first that torch switches off
         self._computed = 0  # passes of layers that autocast would compute in fewer bits
         self._reduced = 0  # of them, those that were
 
@@ -39,10 +40,15 @@ class PrecisionBooks:
         """Whether autocast computes in float16 while no loss was ever scaled."""
         return self._autocast is not None and self._autocast[0] == "float16" and not self.scaling
 
+    def made(self, block: Any, device: str, *, asked: bool) -> None:
+        """Autocast was asked for; torch switches it off where it has no such device."""
+        if self._refused is None and asked and not getattr(block, "_enabled", False):
+            self._refused = (_dtype(block), caller(), device)
+
     def entered(self, block: Any) -> None:
         """A block under autocast began."""
         if self._autocast is None and getattr(block, "_enabled", False):
-            self._autocast = (str(getattr(block, "fast_dtype", "")).replace("torch.", ""), caller())
+            self._autocast = (_dtype(block), caller())
 
     def passed(self, calls: Iterable[Call]) -> None:
         """A model was called with gradients on."""
@@ -56,6 +62,10 @@ class PrecisionBooks:
         if self._autocast is not None and self._computed and not self._reduced:
             dtype, place = self._autocast
             self._sightings.note("autocast-without-effect", place, {"dtype": dtype}, count=self._computed)
+        elif self._autocast is None and self._refused is not None and self._computed and not self._reduced:
+            dtype, place, device = self._refused
+            facts = {"dtype": dtype, "missing": device}
+            self._sightings.note("autocast-without-effect", place, facts, count=self._computed)
 
     def scales(self, scaler: Any) -> None:
         """A loss is being scaled."""
@@ -101,3 +111,7 @@ class PrecisionBooks:
         """The scaler ends its round."""
         self._scaled = False
         self._divided.clear()
+
+
+def _dtype(block: Any) -> str:
+    return str(getattr(block, "fast_dtype", "")).replace("torch.", "")

@@ -54,16 +54,38 @@ class SchedulerBooks:
     def __init__(self, sightings: Sightings) -> None:
         self._sightings = sightings
         self._kept: dict[int, _Kept] = {}
+        self._lines: dict[tuple[int, Place | None], tuple[int, int, int]] = {}  # last step, epochs, times made again
         self.epochs = 0
         self.steps_per_epoch: int | None = None
 
     def made(self, scheduler: Any, place: Place | None) -> None:
         """A scheduler was constructed."""
+        self._again(scheduler, place)
         kept = self._keep(scheduler, place)
         kept.made = place
         parts = getattr(scheduler, "_schedulers", None) or ()
         for part in parts:  # of a sequence or a chain, which steps them itself
             self._keep(part, None).inner = True
+
+    def _again(self, scheduler: Any, place: Place | None) -> None:
+        """Count the schedulers that were made on one line, for one optimizer that had stepped, in one epoch each."""
+        optimizer = getattr(scheduler, "optimizer", None)
+        line = (id(optimizer), place)
+        known = self._lines.get(line)
+        if known is None or place is None:
+            self._lines[line] = (self._sightings.step, self.epochs, 0)
+            return
+        step, epochs, times = known
+        if self._sightings.step > step:
+            # Cycles of several epochs are meant to begin anew: snapshots, or restarts that are written by hand.
+            each = self.epochs - epochs <= 1
+            times = times + 1 if each else 0
+            self._lines[line] = (self._sightings.step, self.epochs, times)
+            if each and self.epochs:
+                facts = {"scheduler": type(scheduler).__name__, "epochs": self.epochs}
+                self._sightings.note("scheduler-recreated", place, facts, count=times)
+            else:
+                self._sightings.forget("scheduler-recreated")
 
     def stepped(self, scheduler: Any) -> None:
         """A scheduler was called."""

@@ -237,6 +237,12 @@ class Tape:
             facts |= {} if inner is None else {"modules": type(inner).__name__}
             self.sightings.note("dropout-in-evaluation", caller(), facts)
 
+    def autocast_made(
+        self, result: Any, block: Any, device: str, dtype: Any = None, enabled: bool = True, *rest: Any, **named: Any
+    ) -> None:
+        """`torch.autocast(device)`, which torch may switch off."""
+        self.precision.made(block, device, asked=enabled)
+
     def autocast_entered(self, result: Any, block: Any) -> None:
         """`with torch.autocast(...)`."""
         self.precision.entered(block)
