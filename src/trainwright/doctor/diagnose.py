@@ -47,7 +47,6 @@ from trainwright.records.findings import SEVERITIES
 RULES: tuple[Rule, ...] = (
     *loop_gradients.RULES,
     *loop_frequency.RULES,
-    *loop_restarts.RULES,
     *loop_schedule.RULES,
     *loop_optimizer.RULES,
     *loop_model.RULES,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from trainwright.doctor.kinds_schedule import SCHEDULER_WRONG_FREQUENCY
+from trainwright.doctor.loop_restarts import schedule_begins_again
 from trainwright.doctor.loop_seen import at, loop_of, place
 from trainwright.doctor.rule import Rule
 from trainwright.records import Chart, Evidence, Finding, Location, LoopFacts, Remedy, SchedulerFacts
@@ -22,7 +23,7 @@ AT_ONCE = 10
 
 
 def scheduler_wrong_frequency(chart: Chart) -> Finding | None:
-    """Exact counts: made for epochs and stepped every batch, the other way round, or stepped in two places."""
+    """Exact counts: made for epochs and stepped every batch, the other way round, in two places, or begun again."""
     loop = loop_of(chart)
     for scheduler in loop.schedulers:
         if scheduler.cyclic or scheduler.calls < 1:
@@ -30,7 +31,7 @@ def scheduler_wrong_frequency(chart: Chart) -> Finding | None:
         finding = _two_places(scheduler) or _too_often(scheduler, loop) or _too_rarely(scheduler, loop)
         if finding is not None:
             return finding
-    return None
+    return schedule_begins_again(chart)
 
 
 def _two_places(scheduler: SchedulerFacts) -> Finding | None:

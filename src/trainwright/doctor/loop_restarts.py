@@ -1,18 +1,18 @@
-"""Schedules that begin again: rates that rise, fall back and rise alike, and schedulers that are built in every epoch."""
+"""Schedules that begin again: rates that rise, fall back and rise alike, schedulers that are built in every epoch."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 from trainwright.doctor.kinds_schedule import SCHEDULER_WRONG_FREQUENCY
 from trainwright.doctor.loop_seen import at, counted, loop_of, often, place, word
-from trainwright.doctor.rule import Rule
 from trainwright.records import Chart, Evidence, Finding, Remedy, StepRecord
 
 RISES = 3
 """Rises in a row, each the same as the one before, rate by rate."""
 FOOT = 0.2
-"""A rise begins below this share of its end: a warmup does, and a schedule that goes up and down by a little does not."""
+"""A rise begins below this share of its end: a warmup does, a schedule that goes up and down by a little does not."""
 SHORTEST = 5
 """Steps of a rise; fewer are no schedule."""
 
@@ -42,9 +42,7 @@ def _same_rise(chart: Chart) -> Finding | None:
     if loop.turns or len(loop.optimizers) != 1 or any(scheduler.cyclic for scheduler in loop.schedulers):
         return None
     starts = [
-        index
-        for index in range(1, len(chart.steps))
-        if chart.steps[index].rate < FOOT * chart.steps[index - 1].rate
+        index for index in range(1, len(chart.steps)) if chart.steps[index].rate < FOOT * chart.steps[index - 1].rate
     ]
     rises = [_rates(chart.steps, one, other) for one, other in zip([0, *starts], starts, strict=False)]
     for end in range(RISES, len(rises) + 1):
@@ -81,7 +79,4 @@ def _rates(steps: Sequence[StepRecord], start: int, end: int) -> list[float]:
 def _is_rise(rates: Sequence[float]) -> bool:
     if len(rates) < SHORTEST or not rates[0] < FOOT * rates[-1]:
         return False
-    return all(earlier <= later for earlier, later in zip(rates, rates[1:], strict=False))
-
-
-RULES = (Rule(kind=SCHEDULER_WRONG_FREQUENCY, needs=("loop",), judge=schedule_begins_again),)
+    return all(earlier <= later for earlier, later in pairwise(rates))

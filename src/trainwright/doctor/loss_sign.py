@@ -36,7 +36,7 @@ def loss_maximised(chart: Chart) -> Finding | None:
                 ),
                 remedies=(Remedy(text=f"drop the minus sign: return what {call.function} gives"),),
             )
-    return None
+    return loss_goes_up(chart)
 
 
 def loss_goes_up(chart: Chart) -> Finding | None:
@@ -102,7 +102,6 @@ def loss_detached(chart: Chart) -> Finding | None:
 
 
 RULES = (
-    Rule(kind=LOSS_MAXIMISED, needs=("output",), judge=loss_maximised),
-    Rule(kind=LOSS_MAXIMISED, needs=("loop",), judge=loss_goes_up),
+    Rule(kind=LOSS_MAXIMISED, needs=("graph",), judge=loss_maximised),
     Rule(kind=LOSS_DETACHED, needs=("graph",), judge=loss_detached),
 )

@@ -31,7 +31,9 @@ class PrecisionBooks:
         self.steps = 0
         self.skipped = 0
         self._autocast: tuple[str, Place | None] | None = None  # dtype and line of the first that is switched on
-        self._refused: tuple[str, Place | None, str] | None = None  # and the device of the first that torch switches off
+        self._refused: tuple[str, Place | None, str] | None = (
+            None  # and the device of the first that torch switches off
+        )
         self._computed = 0  # passes of layers that autocast would compute in fewer bits
         self._reduced = 0  # of them, those that were
 

@@ -238,10 +238,16 @@ class Tape:
             self.sightings.note("dropout-in-evaluation", caller(), facts)
 
     def autocast_made(
-        self, result: Any, block: Any, device: str, dtype: Any = None, enabled: bool = True, *rest: Any, **named: Any
+        self,
+        result: Any,
+        block: Any,
+        device_type: str,
+        dtype: Any = None,
+        enabled: bool = True,
+        cache_enabled: Any = None,
     ) -> None:
         """`torch.autocast(device)`, which torch may switch off."""
-        self.precision.made(block, device, asked=enabled)
+        self.precision.made(block, device_type, asked=enabled)
 
     def autocast_entered(self, result: Any, block: Any) -> None:
         """`with torch.autocast(...)`."""
