@@ -24,7 +24,6 @@ from trainwright.doctor import (
     loop_optimizer,
     loop_precision,
     loop_samples,
-    loop_restarts,
     loop_schedule,
     loss,
     loss_balance,
