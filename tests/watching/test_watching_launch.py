@@ -17,7 +17,7 @@ from torch import nn
 from trainwright.doctor.silence import Silence, ignored_on_line
 from trainwright.errors import UsageError
 from trainwright.records import Location
-from trainwright.watching import attach, launch
+from trainwright.watching import launch, telling
 from trainwright.watching.disguise import hide_calls, own_frames
 from trainwright.watching.watch import Watch
 
@@ -122,8 +122,8 @@ def test_a_warning_looks_past_a_call_that_is_hidden() -> None:
 
 def test_replacements_that_are_hidden_still_work() -> None:
     before = torch.Tensor.backward
-    codes = {name: value.__code__ for name, value in vars(attach._Teller).items() if hasattr(value, "__code__")}
-    hide_calls(attach._Teller)
+    codes = {name: value.__code__ for name, value in vars(telling.Teller).items() if hasattr(value, "__code__")}
+    hide_calls(telling.Teller)
     try:
         with Watch() as watched:
             model = nn.Linear(2, 2)
@@ -132,7 +132,7 @@ def test_replacements_that_are_hidden_still_work() -> None:
             optimizer.step()
     finally:
         for name, code in codes.items():
-            vars(attach._Teller)[name].__code__ = code
+            vars(telling.Teller)[name].__code__ = code
     assert watched.problem is None
     loop = watched.chart.info.loop
     assert loop is not None

@@ -42,11 +42,11 @@ class _Doctor:
     def attach(self) -> None:
         """Torch is there: watch it. The program goes on in any case."""
         try:
-            from trainwright.watching.attach import _Teller
             from trainwright.watching.disguise import hide_calls, hide_frames
+            from trainwright.watching.telling import Teller
             from trainwright.watching.watch import Watch
 
-            hide_calls(_Teller)
+            hide_calls(Teller)
             hide_frames()
             order = self._order
             name = os.path.splitext(os.path.basename(order["program"]))[0]

@@ -28,7 +28,7 @@ _AHEAD = 4
 
 def chart_of(tape: Tape, name: str, *, finished: bool) -> Chart:
     """Return everything that was seen, as records. Unless `finished`, what can only be told at the end is held back."""
-    steps = () if tape.turns else tuple(tape.steps.rows.records())
+    steps = () if tape.learnt.turns else tuple(tape.steps.rows.records())
     info = info_of(tape, name, finished=finished)
     return Chart(
         info=info,
@@ -80,7 +80,7 @@ def loop_of(tape: Tape, *, finished: bool) -> LoopFacts:
     unseen = []
     if tape.compiles:
         unseen.append("compiled modules: their layers, and losses that are computed inside of them")
-    if tape.steps_by_hand:
+    if tape.learnt.steps_by_hand:
         unseen.append("rates and updates: the weights move without an optimizer of torch")
     if tape.steps.probes.refused:
         unseen.append(f"steps of other lengths: {tape.steps.probes.refused}")
@@ -91,7 +91,7 @@ def loop_of(tape: Tape, *, finished: bool) -> LoopFacts:
         backwards=tape.gradients.backwards,
         epochs=tape.loaders.epochs_made,
         evaluations=len(tape.steps.rows.evaluations),
-        turns=tape.turns,
+        turns=tape.learnt.turns,
         closures=tape.steps.closures,
         compiled=tape.compiles,
         finished=finished,

@@ -21,6 +21,10 @@ class _Count:
     facts: dict[str, Scalar] = field(default_factory=dict)
 
 
+DENSE_STEPS = 3
+"""Steps at the start of which everything is seen."""
+
+
 class Sightings:
     """Counts what is noted. `fresh` says that something is there that nobody has judged yet."""
 

@@ -107,7 +107,8 @@ class UnwalkedBooks:
             if graph.walked or (not graph.follows and graph.turn < self.turn):
                 continue
             if graph.follows and graph.gone:
-                self._sightings.note("gradients-tracked-in-evaluation", graph.place)
+                if self.turn > 0:  # where nothing is ever learnt, that is the fault
+                    self._sightings.note("gradients-tracked-in-evaluation", graph.place)
             else:
                 kept.append(graph)
         self._graphs = kept
