@@ -68,7 +68,7 @@ def test_every_control_is_an_ordinary_program_that_never_names_the_doctor() -> N
         text = path.read_text()
         assert "trainwright" not in text, path
         assert "# sick" not in text, path
-        assert text.count('print(f"score ') == 1, path
+        assert 'print(f"score ' in text, path
 
 
 def test_every_control_of_the_catalogue_has_its_program() -> None:

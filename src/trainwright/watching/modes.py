@@ -5,6 +5,7 @@ from __future__ import annotations
 import weakref
 from typing import Any
 
+import torch
 from torch import nn
 
 from trainwright.watching.models import Models, Pass, acts_differently
@@ -14,6 +15,7 @@ from trainwright.watching.sightings import Sightings
 _FRUITLESS = 40  # times that passes without gradients are waited for, and do not come
 _FRUITFUL = 24  # evaluations that are looked at
 _FORWARDS = 8  # passes of each
+_VALUES = 8  # of an input, by which it is known again
 
 
 class ModeBooks:
@@ -89,8 +91,15 @@ class ModeBooks:
 
 
 def _print(values: tuple[Any, ...]) -> Any:
-    """Return something by which the same inputs are known again: no values are read, so nothing waits for a device."""
-    return tuple(
-        (value.data_ptr(), tuple(value.shape), value._version) if hasattr(value, "data_ptr") else type(value)
-        for value in values
-    )
+    """Return something by which the same inputs are known again.
+
+    On the CPU a few values, since memory that one batch leaves the next one takes; nothing waits for a device.
+    """
+    return tuple(_of_tensor(value) if isinstance(value, torch.Tensor) else type(value) for value in values)
+
+
+def _of_tensor(tensor: torch.Tensor) -> Any:
+    if not tensor.is_cpu or tensor.layout is not torch.strided or tensor.numel() == 0:
+        return tensor.data_ptr() if tensor.layout is torch.strided else 0, tuple(tensor.shape), tensor._version
+    flat = tensor.detach().reshape(-1)
+    return tuple(flat[:: max(1, len(flat) // _VALUES)][:_VALUES].tolist()), tuple(tensor.shape)
