@@ -18,7 +18,7 @@ torch.manual_seed(int(sys.argv[1]))
 task = load(sys.argv[2], int(sys.argv[1]))
 loader = DataLoader(TensorDataset(task.x, task.y), batch_size=24, shuffle=True)
 network = nn.Sequential(nn.Linear(task.inputs, 100), nn.ReLU(), nn.Linear(100, 100), nn.ReLU(), nn.Linear(100, 20))
-network.append(nn.Linear(20, task.outputs))
+network.extend([nn.ReLU(), nn.Linear(20, task.outputs)])
 optimizer = torch.optim.SGD(network.parameters(), lr=4.0)
 objective = nn.CrossEntropyLoss()
 
