@@ -1,0 +1,45 @@
+"""Copies of models and optimizers that belong together."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+import torch
+from torch import nn
+
+from trainwright.errors import ModelError
+from trainwright.stacked.member import Member
+
+
+def model_copy(model: nn.Module) -> nn.Module:
+    """Return a deep copy of `model`, without gradients; raises `ModelError` for one that cannot be copied."""
+    try:
+        copied = copy.deepcopy(model)
+    except Exception as problem:
+        raise ModelError(
+            "a model of the trial array cannot be copied",
+            evidence=f"{type(model).__name__}: {str(problem).splitlines()[0] if str(problem) else problem!r}",
+            remedy="keep no tensors that were computed with gradients, and no open files, in the model's attributes",
+        ) from None
+    for parameter in copied.parameters():
+        parameter.grad = None
+    return copied
+
+
+def optimizer_copy(
+    optimizer: torch.optim.Optimizer, replaced: dict[torch.Tensor, torch.Tensor]
+) -> torch.optim.Optimizer:
+    """Return a copy of `optimizer`, of any class, with its state, over other tensors instead of its parameters."""
+    copied = object.__new__(type(optimizer))
+    memo: dict[int, Any] = {id(old): new for old, new in replaced.items()}
+    memo[id(optimizer)] = copied
+    copied.__dict__.update(copy.deepcopy(optimizer.__dict__, memo))
+    return copied
+
+
+def pair_copy(member: Member) -> tuple[nn.Module, torch.optim.Optimizer]:
+    """Return a copy of the member's model, and of its optimizer over the copy's parameters."""
+    model = model_copy(member.model)
+    replaced = dict(zip(member.model.parameters(), model.parameters(), strict=True))
+    return model, optimizer_copy(member.optimizer, replaced)

@@ -1,0 +1,89 @@
+"""The forward pass of all rows at once: torch's vmap over the stacked weights of any model that it can take."""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch import nn
+from torch.func import functional_call, vmap
+
+from trainwright.stacked.member import CannotStack
+from trainwright.stacked.stack import Stack
+
+
+class VmapForward:
+    """`template`, one model, computed with the weights of every row of the stack on one batch."""
+
+    def __init__(self, template: nn.Module) -> None:
+        self.template = template
+        self._proven: set[bool] = set()  # with gradients, without
+
+    def __call__(self, stack: Stack, x: torch.Tensor) -> torch.Tensor:
+        """Return the outputs `(K, N, ...)`; raises `CannotStack`, with the reason, where vmap cannot compute them."""
+        if torch.is_grad_enabled() in self._proven:
+            return self._run(stack, x)
+        with _strict(self.template):
+            outputs = self._run(stack, x)
+        if not isinstance(outputs, torch.Tensor):
+            raise CannotStack("the model's output is not one tensor", evidence=type(outputs).__name__)
+        self._proven.add(torch.is_grad_enabled())
+        return outputs
+
+    def _run(self, stack: Stack, x: torch.Tensor) -> torch.Tensor:
+        places = {name: None if name in stack.shared else 0 for name in stack.constants}
+        run = vmap(self._row, in_dims=(0, places, 0, None), randomness="error")
+        return run(stack.leaves, stack.constants, stack.buffers, x)
+
+    def _row(self, leaves: dict, constants: dict, buffers: dict, x: torch.Tensor) -> torch.Tensor:
+        return functional_call(self.template, {**leaves, **constants, **buffers}, (x,))
+
+
+@contextmanager
+def _strict(template: nn.Module) -> Iterator[None]:
+    """Turn whatever the stacked program does otherwise than the model alone, or not at all, into `CannotStack`."""
+    before = _plain_attributes(template)
+    fallback = torch._C._functorch._is_vmap_fallback_enabled()
+    torch._C._functorch._set_vmap_fallback_enabled(False)  # it would compute row after row, with a warning at most
+    try:
+        yield
+    except CannotStack:
+        raise
+    except Exception as problem:
+        raise CannotStack(
+            f"{_where(template, problem)} cannot be computed for all rows at once", evidence=_first_sentence(problem)
+        ) from problem
+    finally:
+        torch._C._functorch._set_vmap_fallback_enabled(fallback)
+    after = _plain_attributes(template)
+    changed = sorted(key for key in {**before, **after} if before.get(key) is not after.get(key))
+    if changed:
+        raise CannotStack(
+            "the model keeps something from one forward pass to the next", evidence=f"it sets {', '.join(changed)}"
+        )
+
+
+def _plain_attributes(model: nn.Module) -> dict[str, Any]:
+    return {
+        f"{name or type(module).__name__}.{attribute}": value
+        for name, module in model.named_modules()
+        for attribute, value in vars(module).items()
+    }
+
+
+def _where(template: nn.Module, problem: Exception) -> str:
+    """Return the innermost module in whose code the exception was raised, in words."""
+    names = {module: name for name, module in template.named_modules()}
+    found = [frame.f_locals.get("self") for frame, _ in traceback.walk_tb(problem.__traceback__)]
+    inside = [module for module in found if isinstance(module, nn.Module) and names.get(module)]
+    if not inside:
+        return f"the model ({type(template).__name__})"
+    return f"'{names[inside[-1]]}' ({type(inside[-1]).__name__})"
+
+
+def _first_sentence(problem: Exception) -> str:
+    text = " ".join(str(problem).split())
+    return text if len(text) <= 300 else text[:297] + "..."

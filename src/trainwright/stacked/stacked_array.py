@@ -1,0 +1,175 @@
+"""The trial array as one program: the weights of all rows in one stack, one forward pass, one backward pass."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import torch
+from torch import nn
+
+from trainwright.randomness import isolated
+from trainwright.stacked.copying import model_copy, pair_copy
+from trainwright.stacked.forward import VmapForward
+from trainwright.stacked.layout import difference, layout_of
+from trainwright.stacked.member import CannotStack, Member, check_differentiable, check_members, new_ids, places_of
+from trainwright.stacked.row_losses import RowLosses
+from trainwright.stacked.row_views import RowViews
+from trainwright.stacked.stack import Stack
+from trainwright.stacked.states import load_row, row_state, states_of
+from trainwright.stacked.stepping import base_rates, clip_rows
+from trainwright.tensors import evaluating
+
+
+class StackedArray:
+    """A `TrialArray` that trains all rows as one program. Raises `CannotStack` for members that are not alike."""
+
+    def __init__(self, members: Sequence[Member], ids: Sequence[int] | None = None) -> None:
+        check_members(members)
+        _check_alike(members)
+        self._members = list(members)
+        self._ids = new_ids((), ids, len(members), 0)
+        self._following = max(self._ids) + 1
+        self._steps = [member.steps for member in members]
+        self._frozen = [False] * len(members)
+        self._bases = [base_rates(member.optimizer) for member in members]
+        self._stack = Stack(layout_of(members[0]), members)
+        self._forward = VmapForward(model_copy(members[0].model))
+        self._losses = RowLosses([member.loss for member in members])
+        self._optimizers = RowViews(self._stack)
+        self._optimizers.add(members)
+
+    @property
+    def ids(self) -> tuple[int, ...]:
+        """The living rows."""
+        return self._ids
+
+    @property
+    def steps(self) -> tuple[int, ...]:
+        """How many updates each row has made."""
+        return tuple(self._steps)
+
+    @property
+    def frozen(self) -> tuple[int, ...]:
+        """The ids of the rows that have met a loss or a gradient that is not finite."""
+        return tuple(id for id, frozen in zip(self._ids, self._frozen, strict=True) if frozen)
+
+    def step(self, x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
+        """Make one update of each row on the batch; return the losses before it, `(K,)`, detached."""
+        stack = self._stack
+        kept = {name: buffer.clone() for name, buffer in stack.buffers.items()}
+        losses = self._losses(self._forward(stack, x), y)
+        check_differentiable(losses)
+        gradients = torch.autograd.grad(losses.sum(), list(stack.leaves.values()), allow_unused=True)
+        present = stack.store(gradients)
+        finite = torch.isfinite(losses) & clip_rows(stack.gradient, self._members)
+        healthy = finite.tolist()  # syncs an accelerator
+        living = [place for place, frozen in enumerate(self._frozen) if healthy[place] and not frozen]
+        values = losses.detach().clone()
+        if len(living) < len(self._ids):
+            self._hold_back(living, kept, values)
+        self._optimizers.step(living, self._members, self._bases, self._steps, present)
+        for place in living:
+            self._steps[place] += 1
+        return values
+
+    def _hold_back(self, living: Sequence[int], kept: Mapping[str, torch.Tensor], values: torch.Tensor) -> None:
+        """Freeze the rows that are not `living`: their buffers go back, and those frozen before have no loss."""
+        for place in sorted(set(range(len(self._ids))) - set(living)):
+            for name, buffer in self._stack.buffers.items():
+                buffer[place] = kept[name][place]
+            if self._frozen[place]:
+                values[place] = torch.nan
+            self._frozen[place] = True
+
+    def outputs(self, x: torch.Tensor) -> torch.Tensor:
+        """Return what each row's model gives for `x` in evaluation mode, `(K, N, ...)`; leaves no footprints."""
+        stack = self._stack
+        kept = {name: buffer.clone() for name, buffer in stack.buffers.items()}
+        with torch.no_grad(), isolated(), self._optimizers.averaged(), evaluating(self._forward.template):
+            outputs = self._forward(stack, x)
+            for name, buffer in stack.buffers.items():
+                buffer.copy_(kept[name])
+        return outputs
+
+    def keep(self, ids: Sequence[int]) -> None:
+        """Let all rows but `ids` go."""
+        places = places_of(self._ids, ids)
+        self._ids = tuple(ids)
+        self._members = [self._members[place] for place in places]
+        self._steps = [self._steps[place] for place in places]
+        self._frozen = [self._frozen[place] for place in places]
+        self._bases = [self._bases[place] for place in places]
+        self._stack.keep(places)
+        self._optimizers.keep(places)
+        self._losses = RowLosses([member.loss for member in self._members])
+
+    def add(self, members: Sequence[Member], ids: Sequence[int] | None = None) -> tuple[int, ...]:
+        """Take further members in, behind the others; return their ids."""
+        if not members:
+            return ()
+        check_members([*self._members, *members])
+        _check_alike([self._members[0], *members])
+        chosen = new_ids(self._ids, ids, len(members), self._following)
+        self._following = max(self._following, *(id + 1 for id in chosen))
+        self._ids += chosen
+        self._members += members
+        self._steps += [member.steps for member in members]
+        self._frozen += [False] * len(members)
+        self._bases += [base_rates(member.optimizer) for member in members]
+        self._stack.add(members)
+        self._optimizers.add(members)
+        self._losses = RowLosses([member.loss for member in self._members])
+        return chosen
+
+    def member(self, id: int) -> Member:
+        """Return the row as it stands as a member of its own."""
+        place = places_of(self._ids, [id])[0]
+        member = self._members[place]
+        model = model_copy(member.model)
+        values = self._stack.tensors(place)
+        with torch.no_grad():
+            for name, tensor in [*model.named_parameters(), *model.named_buffers()]:
+                tensor.copy_(values[name])
+        optimizer = self._optimizers.optimizer(place, dict(model.named_parameters()))
+        for group, base in zip(optimizer.param_groups, self._bases[place], strict=True):
+            group["lr"] = base
+        return replace(member, model=model, optimizer=optimizer, steps=self._steps[place])
+
+    def model(self, id: int) -> nn.Module:
+        """Return a stand-alone copy of the row's model."""
+        return self.member(id).model
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return all that an exact continuation needs, in copies."""
+        rows = [self.member(id) for id in self._ids]
+        states = [
+            row_state(row.model, row.optimizer, steps=row.steps, frozen=frozen)
+            for row, frozen in zip(rows, self._frozen, strict=True)
+        ]
+        return {"ids": list(self._ids), "rows": states}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go on from `state`, which an array of the same members has given, whichever way it computes."""
+        states = states_of(self._ids, state)
+        loaded = []
+        for member, kept in zip(self._members, states, strict=True):
+            model, optimizer = pair_copy(member)
+            load_row(model, optimizer, kept)
+            loaded.append(replace(member, model=model, optimizer=optimizer))
+        self._steps = [int(kept["steps"]) for kept in states]
+        self._frozen = [bool(kept["frozen"]) for kept in states]
+        self._stack = Stack(self._stack.layout, loaded)
+        self._optimizers = RowViews(self._stack)
+        self._optimizers.add(loaded)
+
+
+def _check_alike(members: Sequence[Member]) -> None:
+    found = difference(members)
+    if found is not None:
+        raise CannotStack(
+            "the members are not alike, so that they cannot be rows of one stack",
+            evidence=found,
+            remedy="put them into arrays of their own: buckets() sorts them",
+        )
