@@ -41,5 +41,5 @@ def optimizer_copy(
 def pair_copy(member: Member) -> tuple[nn.Module, torch.optim.Optimizer]:
     """Return a copy of the member's model, and of its optimizer over the copy's parameters."""
     model = model_copy(member.model)
-    replaced = dict(zip(member.model.parameters(), model.parameters(), strict=True))
+    replaced: dict[torch.Tensor, torch.Tensor] = dict(zip(member.model.parameters(), model.parameters(), strict=True))
     return model, optimizer_copy(member.optimizer, replaced)

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import traceback
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, nullcontext
 from typing import Any
 
 import torch
 from torch import nn
 from torch.func import functional_call, vmap
 
+from trainwright.stacked.draws import Draws, RowDropout, RowRates
+from trainwright.stacked.layout import hidden
 from trainwright.stacked.member import CannotStack
 from trainwright.stacked.stack import Stack
 
@@ -18,36 +20,60 @@ from trainwright.stacked.stack import Stack
 class VmapForward:
     """`template`, one model, computed with the weights of every row of the stack on one batch."""
 
-    def __init__(self, template: nn.Module) -> None:
+    def __init__(self, template: nn.Module, rates: Mapping[str, RowRates]) -> None:
         self.template = template
-        self._proven: set[bool] = set()  # with gradients, without
+        self._proven: set[bool] = set()  # without draws, with them
+        self.set_rates(rates)
 
-    def __call__(self, stack: Stack, x: torch.Tensor) -> torch.Tensor:
-        """Return the outputs `(K, N, ...)`; raises `CannotStack`, with the reason, where vmap cannot compute them."""
-        if torch.is_grad_enabled() in self._proven:
-            return self._run(stack, x)
+    def set_rates(self, rates: Mapping[str, RowRates]) -> None:
+        """Give every dropout the rates of all rows, of which each pass uses one for each row."""
+        for name, found in rates.items():
+            self.template.get_submodule(name).p = found  # type: ignore[assignment]
+
+    def __call__(self, stack: Stack, x: torch.Tensor, draws: Draws | None = None) -> torch.Tensor:
+        """Return the outputs `(K, N, ...)`; raises `CannotStack`, with the reason, where vmap cannot compute them.
+
+        Without `draws` nothing may be drawn by chance.
+        """
+        if (draws is None) in self._proven:
+            return self._run(stack, x, draws)
+        _refuse_hidden(self.template)
         with _strict(self.template):
-            outputs = self._run(stack, x)
+            outputs = self._run(stack, x, draws)
         if not isinstance(outputs, torch.Tensor):
             raise CannotStack("the model's output is not one tensor", evidence=type(outputs).__name__)
-        self._proven.add(torch.is_grad_enabled())
+        self._proven.add(draws is None)
         return outputs
 
-    def _run(self, stack: Stack, x: torch.Tensor) -> torch.Tensor:
+    def _run(self, stack: Stack, x: torch.Tensor, draws: Draws | None) -> torch.Tensor:
         places = {name: None if name in stack.shared else 0 for name in stack.constants}
-        run = vmap(self._row, in_dims=(0, places, 0, None), randomness="error")
-        return run(stack.leaves, stack.constants, stack.buffers, x)
+        anchor = torch.empty(len(stack), device=stack.layout.device)
 
-    def _row(self, leaves: dict, constants: dict, buffers: dict, x: torch.Tensor) -> torch.Tensor:
-        return functional_call(self.template, {**leaves, **constants, **buffers}, (x,))
+        def row(leaves: dict, constants: dict, buffers: dict, anchor: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
+            with nullcontext() if draws is None else RowDropout(draws, anchor):
+                return functional_call(self.template, {**leaves, **constants, **buffers}, (x,))
+
+        run = vmap(row, in_dims=(0, places, 0, 0, None), randomness="error")
+        return run(stack.leaves, stack.constants, stack.buffers, anchor, x)
+
+
+def _refuse_hidden(template: nn.Module) -> None:
+    found = hidden(template)
+    if found is not None:
+        name, module, attribute = found
+        raise CannotStack(
+            f"'{name}' ({type(module).__name__}) cannot be computed for all rows at once",
+            evidence=f"it keeps parameters in its attribute '{attribute}', where a row's own cannot take their place",
+        )
 
 
 @contextmanager
 def _strict(template: nn.Module) -> Iterator[None]:
     """Turn whatever the stacked program does otherwise than the model alone, or not at all, into `CannotStack`."""
     before = _plain_attributes(template)
-    fallback = torch._C._functorch._is_vmap_fallback_enabled()
-    torch._C._functorch._set_vmap_fallback_enabled(False)  # it would compute row after row, with a warning at most
+    functorch: Any = torch._C._functorch  # type: ignore[attr-defined]
+    fallback = functorch._is_vmap_fallback_enabled()
+    functorch._set_vmap_fallback_enabled(False)  # it would compute row after row, with a warning at most
     try:
         yield
     except CannotStack:
@@ -57,7 +83,7 @@ def _strict(template: nn.Module) -> Iterator[None]:
             f"{_where(template, problem)} cannot be computed for all rows at once", evidence=_first_sentence(problem)
         ) from problem
     finally:
-        torch._C._functorch._set_vmap_fallback_enabled(fallback)
+        functorch._set_vmap_fallback_enabled(fallback)
     after = _plain_attributes(template)
     changed = sorted(key for key in {**before, **after} if before.get(key) is not after.get(key))
     if changed:

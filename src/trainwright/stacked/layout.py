@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import types
+import weakref
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -99,7 +100,8 @@ def structure(member: Member) -> tuple[Any, ...]:
     buffers, which of them are one tensor, the optimizer's class, and which parameter is in which group.
     """
     model = member.model
-    modules = tuple((name, type(module), _attributes(module)) for name, module in model.named_modules())
+    known = frozenset(map(id, model.modules()))
+    modules = tuple((name, type(module), _attributes(module, known)) for name, module in model.named_modules())
     tensors = tuple(
         (name, kind, tuple(tensor.shape), tensor.dtype, tensor.device, tensor.requires_grad)
         for kind, named in (("parameter", model.named_parameters()), ("buffer", model.named_buffers()))
@@ -111,36 +113,55 @@ def structure(member: Member) -> tuple[Any, ...]:
     return (*modules, *tensors, tied, type(member.optimizer), groups)
 
 
-_DEPTH = 4  # how deep attributes are compared: configurations hold configurations, and a cycle must end
 _OWN = frozenset(vars(nn.Module())) - {"training"}  # what every module keeps for itself
+_DEPTH = 4  # how deep attributes are compared: configurations hold configurations, and a cycle must end
 
 
-def _attributes(module: nn.Module) -> tuple[Any, ...]:
+def _attributes(module: nn.Module, known: frozenset[int]) -> tuple[Any, ...]:
     """Return the module's mode and the attributes of its own, as far as they can be compared."""
     free = {"p"} if isinstance(module, nn.modules.dropout._DropoutNd) else set()
     names = sorted(vars(module).keys() - _OWN - free)
-    return tuple((name, _comparable(vars(module)[name])) for name in names)
+    return tuple((name, _comparable(vars(module)[name], known)) for name in names)
 
 
-def _comparable(value: Any, depth: int = 0) -> Any:
+def _comparable(value: Any, known: frozenset[int], depth: int = 0) -> Any:
     """Return `value` in a form that compares by content; two of a kind that cannot be looked into compare as unlike."""
-    if value is None or isinstance(
-        value, bool | int | float | complex | str | bytes | type | torch.dtype | torch.device
-    ):
+    if value is None or isinstance(value, _PLAIN):
         return value if value == value else "nan"
+    if isinstance(value, nn.Parameter | weakref.ref):
+        return type(value)  # a parameter outside its place keeps the model from the stack anyhow, see `hidden`
     if isinstance(value, torch.Tensor):
         return ("tensor", digest({"": value}))
     if isinstance(value, nn.Module):
-        return ("module", type(value))
+        return ("module", type(value), "" if id(value) in known else digest(value.state_dict()))
     if depth > _DEPTH:
         return (type(value), id(value))
     if isinstance(value, list | tuple | set | frozenset):
-        return (type(value).__name__, *(_comparable(entry, depth + 1) for entry in value))
+        return (type(value).__name__, *(_comparable(entry, known, depth + 1) for entry in value))
     if isinstance(value, dict):
-        return ("dict", *((str(name), _comparable(entry, depth + 1)) for name, entry in value.items()))
+        return ("dict", *((str(name), _comparable(entry, known, depth + 1)) for name, entry in value.items()))
     if isinstance(value, types.FunctionType):
         cells = [cell.cell_contents for cell in value.__closure__ or ()]
-        return (value.__module__, value.__qualname__, *(_comparable(cell, depth + 1) for cell in cells))
+        return (value.__module__, value.__qualname__, *(_comparable(cell, known, depth + 1) for cell in cells))
     if hasattr(value, "__dict__"):
-        return (type(value), _comparable(vars(value), depth + 1))
+        return (type(value), _comparable(vars(value), known, depth + 1))
     return (type(value), repr(value))
+
+
+_PLAIN = (bool, int, float, complex, str, bytes, type, torch.dtype, torch.device)
+
+
+def hidden(model: nn.Module) -> tuple[str, nn.Module, str] | None:
+    """Return name, module and attribute where a module keeps parameters beside their place; None where none does.
+
+    A list of a module's own weights, as recurrent layers keep it, goes on holding those of one row.
+    """
+    for name, module in model.named_modules():
+        for attribute in vars(module).keys() - _OWN:
+            value = vars(module)[attribute]
+            entries = (
+                value if isinstance(value, list | tuple) else value.values() if isinstance(value, dict) else [value]
+            )
+            if any(isinstance(entry, nn.Parameter) for entry in entries):
+                return name or type(module).__name__, module, attribute
+    return None

@@ -14,7 +14,7 @@ from trainwright.randomness import isolated, seed_step
 from trainwright.stacked.copying import pair_copy
 from trainwright.stacked.member import Member, check_differentiable, check_members, new_ids, places_of
 from trainwright.stacked.states import load_row, row_state, states_of
-from trainwright.stacked.stepping import base_rates, set_rates
+from trainwright.stacked.stepping import base_rates, set_all_rates
 from trainwright.tensors import buffers_restored, evaluating, global_norm
 
 
@@ -103,7 +103,7 @@ class LoopArray:
 def _step(row: _Row, x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
     if row.frozen:
         return torch.full((), torch.nan, device=x.device)
-    set_rates(row.optimizer, row.bases, row.member, row.steps)
+    set_all_rates([0], [row.optimizer], [row.bases], [row.member], [row.steps])
     buffers = list(row.model.buffers())
     kept = [buffer.clone() for buffer in buffers]
     row.optimizer.zero_grad(set_to_none=True)

@@ -11,7 +11,7 @@ from trainwright.parts.optimizers import averaged
 from trainwright.stacked.copying import optimizer_copy
 from trainwright.stacked.member import Member
 from trainwright.stacked.stack import Stack
-from trainwright.stacked.stepping import set_rates
+from trainwright.stacked.stepping import set_all_rates
 
 
 class RowViews:
@@ -29,7 +29,9 @@ class RowViews:
             names = {parameter: name for name, parameter in member.model.named_parameters()}
             views = {name: torch.nn.Parameter(view) for name, view in self.stack.row(self.stack.flat, place).items()}
             # A parameter that takes no gradient stands in the optimizer too: there it is left alone, as torch does.
-            replaced = {entry: views.get(name, entry) for entry, name in names.items()}
+            replaced: dict[torch.Tensor, torch.Tensor] = {
+                entry: views.get(name, entry) for entry, name in names.items()
+            }
             self.optimizers.append(optimizer_copy(member.optimizer, replaced))
             self._views.append(views)
         self._bind()
@@ -55,8 +57,8 @@ class RowViews:
         present: Sequence[bool],
     ) -> None:
         """Update the rows at the places `rows`; `present` says which parameters have a gradient in this step."""
+        set_all_rates(rows, self.optimizers, bases, members, steps)
         for place in rows:
-            set_rates(self.optimizers[place], bases[place], members[place], steps[place])
             gradients = self.stack.row(self.stack.gradient, place)
             for (name, view), there in zip(self._views[place].items(), present, strict=True):
                 view.grad = gradients[name] if there else None
@@ -67,6 +69,10 @@ class RowViews:
         return optimizer_copy(
             self.optimizers[place], {view: parameters[name] for name, view in self._views[place].items()}
         )
+
+    def parameters(self, place: int) -> Mapping[str, torch.Tensor]:
+        """Return the trained parameters of a row as its optimizer holds them, by name."""
+        return self._views[place]
 
     @contextmanager
     def averaged(self) -> Iterator[None]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from typing import Any
 
@@ -10,12 +11,15 @@ import torch
 from torch import nn
 
 from trainwright.randomness import isolated
+from trainwright.stacked.chain import ChainForward, is_chain
 from trainwright.stacked.copying import model_copy, pair_copy
+from trainwright.stacked.draws import Draws, rates_by_module
 from trainwright.stacked.forward import VmapForward
 from trainwright.stacked.layout import difference, layout_of
 from trainwright.stacked.member import CannotStack, Member, check_differentiable, check_members, new_ids, places_of
 from trainwright.stacked.row_losses import RowLosses
 from trainwright.stacked.row_views import RowViews
+from trainwright.stacked.row_wise import RowWise, row_wise
 from trainwright.stacked.stack import Stack
 from trainwright.stacked.states import load_row, row_state, states_of
 from trainwright.stacked.stepping import base_rates, clip_rows
@@ -35,10 +39,10 @@ class StackedArray:
         self._frozen = [False] * len(members)
         self._bases = [base_rates(member.optimizer) for member in members]
         self._stack = Stack(layout_of(members[0]), members)
-        self._forward = VmapForward(model_copy(members[0].model))
-        self._losses = RowLosses([member.loss for member in members])
-        self._optimizers = RowViews(self._stack)
-        self._optimizers.add(members)
+        template = model_copy(members[0].model)
+        self._forward = (ChainForward if is_chain(template) else VmapForward)(template, {})
+        self._look_at_members()
+        self._take_optimizers(members)
 
     @property
     def ids(self) -> tuple[int, ...]:
@@ -59,7 +63,8 @@ class StackedArray:
         """Make one update of each row on the batch; return the losses before it, `(K,)`, detached."""
         stack = self._stack
         kept = {name: buffer.clone() for name, buffer in stack.buffers.items()}
-        losses = self._losses(self._forward(stack, x), y)
+        self._draws.begin(self._steps)
+        losses = self._losses(self._forward(stack, x, self._draws), y)
         check_differentiable(losses)
         gradients = torch.autograd.grad(losses.sum(), list(stack.leaves.values()), allow_unused=True)
         present = stack.store(gradients)
@@ -69,7 +74,10 @@ class StackedArray:
         values = losses.detach().clone()
         if len(living) < len(self._ids):
             self._hold_back(living, kept, values)
-        self._optimizers.step(living, self._members, self._bases, self._steps, present)
+        if isinstance(self._optimizers, RowWise) and all(present):
+            self._optimizers.step(living, self._members, self._bases, self._steps)
+        else:  # a parameter without a gradient is left alone, which only the optimizer itself can do
+            self._views().step(living, self._members, self._bases, self._steps, present)
         for place in living:
             self._steps[place] += 1
         return values
@@ -87,11 +95,14 @@ class StackedArray:
         """Return what each row's model gives for `x` in evaluation mode, `(K, N, ...)`; leaves no footprints."""
         stack = self._stack
         kept = {name: buffer.clone() for name, buffer in stack.buffers.items()}
-        with torch.no_grad(), isolated(), self._optimizers.averaged(), evaluating(self._forward.template):
+        with torch.no_grad(), isolated(), self._averaged(), evaluating(self._forward.template):
             outputs = self._forward(stack, x)
             for name, buffer in stack.buffers.items():
                 buffer.copy_(kept[name])
         return outputs
+
+    def _averaged(self) -> AbstractContextManager[None]:
+        return nullcontext() if isinstance(self._optimizers, RowWise) else self._optimizers.averaged()
 
     def keep(self, ids: Sequence[int]) -> None:
         """Let all rows but `ids` go."""
@@ -103,7 +114,7 @@ class StackedArray:
         self._bases = [self._bases[place] for place in places]
         self._stack.keep(places)
         self._optimizers.keep(places)
-        self._losses = RowLosses([member.loss for member in self._members])
+        self._look_at_members()
 
     def add(self, members: Sequence[Member], ids: Sequence[int] | None = None) -> tuple[int, ...]:
         """Take further members in, behind the others; return their ids."""
@@ -118,9 +129,11 @@ class StackedArray:
         self._steps += [member.steps for member in members]
         self._frozen += [False] * len(members)
         self._bases += [base_rates(member.optimizer) for member in members]
+        views = self._views()
         self._stack.add(members)
-        self._optimizers.add(members)
-        self._losses = RowLosses([member.loss for member in self._members])
+        views.add(members)
+        self._optimizers = row_wise(views) or views
+        self._look_at_members()
         return chosen
 
     def member(self, id: int) -> Member:
@@ -161,8 +174,24 @@ class StackedArray:
         self._steps = [int(kept["steps"]) for kept in states]
         self._frozen = [bool(kept["frozen"]) for kept in states]
         self._stack = Stack(self._stack.layout, loaded)
-        self._optimizers = RowViews(self._stack)
-        self._optimizers.add(loaded)
+        self._take_optimizers(loaded)
+
+    def _look_at_members(self) -> None:
+        """Take from the members what differs between them and is no weight: rates of dropout, seeds, losses."""
+        self._forward.set_rates(rates_by_module([member.model for member in self._members]))
+        self._draws = Draws([member.seed for member in self._members], self._stack.layout.device)
+        self._losses = RowLosses([member.loss for member in self._members])
+
+    def _take_optimizers(self, members: Sequence[Member]) -> None:
+        views = RowViews(self._stack)
+        views.add(members)
+        self._optimizers: RowViews | RowWise = row_wise(views) or views
+
+    def _views(self) -> RowViews:
+        """Return the optimizers as ordinary ones, which go on so."""
+        if isinstance(self._optimizers, RowWise):
+            self._optimizers = self._optimizers.unstacked()
+        return self._optimizers
 
 
 def _check_alike(members: Sequence[Member]) -> None:

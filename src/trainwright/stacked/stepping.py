@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 
@@ -15,14 +15,30 @@ def base_rates(optimizer: torch.optim.Optimizer) -> list[float]:
     return [float(group["lr"]) for group in optimizer.param_groups]
 
 
-def set_rates(optimizer: torch.optim.Optimizer, bases: Sequence[float], member: Member, step: int) -> None:
-    """Set the rates, and where the member's schedule asks for it the momentum, of `step`."""
-    multiple = member.rate(step)
-    for group, base in zip(optimizer.param_groups, bases, strict=True):
-        group["lr"] = base * multiple
-    momentum = member.momentum(step)
-    if momentum is not None:
-        set_momentum(optimizer, momentum)
+def set_all_rates(
+    places: Sequence[int],
+    optimizers: Sequence[torch.optim.Optimizer],
+    bases: Sequence[Sequence[float]],
+    members: Sequence[Member],
+    steps: Sequence[int],
+) -> None:
+    """Set the rates, and where its schedule asks for it the momentum, of the step that each row at `places` is in."""
+    seen: dict[tuple, float | None] = {}  # most members follow one and the same schedule
+
+    def read(schedule: Callable[[int], float | None], step: int) -> float | None:
+        if (schedule, step) not in seen:
+            seen[schedule, step] = schedule(step)
+        return seen[schedule, step]
+
+    for place in places:
+        member, optimizer = members[place], optimizers[place]
+        multiple = read(member.rate, steps[place])
+        assert multiple is not None
+        for group, base in zip(optimizer.param_groups, bases[place], strict=True):
+            group["lr"] = base * multiple
+        momentum = read(member.momentum, steps[place])
+        if momentum is not None:
+            set_momentum(optimizer, momentum)
 
 
 def clip_rows(gradient: torch.Tensor, members: Sequence[Member]) -> torch.Tensor:
