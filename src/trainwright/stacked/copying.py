@@ -14,8 +14,13 @@ from trainwright.stacked.member import Member
 
 def model_copy(model: nn.Module) -> nn.Module:
     """Return a deep copy of `model`, without gradients; raises `ModelError` for one that cannot be copied."""
+    memo: dict[int, Any] = {}
+    for module in model.modules():
+        for value in vars(module).values():
+            if isinstance(value, torch.Tensor) and not value.is_leaf:  # kept by a forward pass, with its graph
+                memo[id(value)] = value.detach().clone()
     try:
-        copied = copy.deepcopy(model)
+        copied = copy.deepcopy(model, memo)
     except Exception as problem:
         raise ModelError(
             "a model of the trial array cannot be copied",

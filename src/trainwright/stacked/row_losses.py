@@ -58,10 +58,7 @@ def _written(losses: Sequence[Loss]) -> _Written | None:
     known = [smoothing for smoothing in smoothings if smoothing is not None]
     if len(known) == len(losses):
         return lambda outputs, y: _cross_entropy(outputs, y, known)
-    if all(
-        loss is F.mse_loss or type(loss) is SquaredError or (type(loss) is nn.MSELoss and loss.reduction == "mean")
-        for loss in losses
-    ):
+    if all(map(_is_squared_error, losses)):
         return _squared_error
     return None
 
@@ -75,6 +72,10 @@ def _smoothing(loss: Any) -> float | None:
     if type(loss) is nn.CrossEntropyLoss and loss.weight is None and loss.reduction == "mean":
         return float(loss.label_smoothing) if loss.ignore_index == IGNORED else None
     return None
+
+
+def _is_squared_error(loss: Any) -> bool:
+    return loss is F.mse_loss or type(loss) is SquaredError or (type(loss) is nn.MSELoss and loss.reduction == "mean")
 
 
 def _cross_entropy(outputs: torch.Tensor, y: torch.Tensor, smoothings: Sequence[float]) -> torch.Tensor | None:

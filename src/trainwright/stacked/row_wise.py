@@ -51,9 +51,10 @@ class RowWise:
     def _bind(self) -> None:
         layout = self.views.stack.layout
         groups = self.views.optimizers[0].param_groups
-        edges = [[slot for slot in layout.slots if slot.group == number] for number in range(len(groups))]
-        self._columns = [(slots[0].start, slots[-1].stop) if slots else (0, 0) for slots in edges]
+        slots = [[slot for slot in layout.slots if slot.group == number] for number in range(len(groups))]
+        self._columns = [(inside[0].start, inside[-1].stop) if inside else (0, 0) for inside in slots]
         self._rows: list[list[tuple]] | None = None
+        self._steady: list[dict[str, torch.Tensor]] | None = None
 
     def keep(self, places: Sequence[int]) -> None:
         """Let all but the rows at `places` go, as the stack did."""
@@ -67,7 +68,8 @@ class RowWise:
         self, rows: Sequence[int], members: Sequence[Member], bases: Sequence[Sequence[float]], steps: Sequence[int]
     ) -> None:
         """Update the rows at the places `rows`; every parameter has a gradient."""
-        set_all_rates(rows, self.views.optimizers, bases, members, steps)
+        if set_all_rates(rows, self.views.optimizers, bases, members, steps):
+            self._steady = None
         stack = self.views.stack
         if self.rule.fused is not None and stack.layout.width >= FUSED_FROM and stack.flat.device.type == "cpu":
             self._step_fused(rows)
@@ -75,39 +77,45 @@ class RowWise:
         tensors = [stack.flat, *self.slots.values()]
         others = sorted(set(range(len(stack))) - set(rows))
         kept = [tensor[others] for tensor in tensors] if others else []
-        self._step_all()
+        self._step_all(bases)
         if others:
             for tensor, values in zip(tensors, kept, strict=True):
                 tensor[others] = values
             self.made[others] -= 1
 
     @torch.no_grad()
-    def _step_all(self) -> None:
+    def _step_all(self, bases: Sequence[Sequence[float]]) -> None:
         stack, rule = self.views.stack, self.rule
+        if self._steady is None:
+            self._steady = [self._coefficients(number) for number in range(len(self._columns))]
         self.made += 1
-        made = self.made.to(torch.float64)[:, None]
-        named = [self._coefficients(number) for number in range(len(self._columns))]
-        decay = [(c["weight_decay"], c["lr"]) for c in named]
-        for (start, stop), (weight_decay, rate) in zip(self._columns, decay, strict=True):
-            if stop > start and bool(weight_decay.any()):
+        rates = self._column([[group["lr"] for group in row.param_groups] for row in self.views.optimizers])
+        named = [{**c, "lr": rates[:, number, None]} for number, c in enumerate(self._steady)]
+        for (start, stop), c in zip(self._columns, named, strict=True):
+            if "weight_decay" in c and stop > start:
                 weights = stack.flat[:, start:stop]
                 if rule.decoupled:
-                    weights.mul_((1 - rate * weight_decay).to(weights.dtype))
+                    weights.mul_((1 - c["lr"] * c["weight_decay"]).to(weights.dtype))
                 else:
-                    stack.gradient[:, start:stop].addcmul_(weights, weight_decay.to(weights.dtype))
-        for start, stop, c in _merged(self._columns, named):
-            values = {name: value.to(stack.flat.dtype) for name, value in {**c, "made": made}.items()}
+                    stack.gradient[:, start:stop].addcmul_(weights, c["weight_decay"].to(weights.dtype))
+        made = self.made.to(torch.float64)[:, None]
+        for start, stop, c in _merged(self._columns, named, bases):
+            values = rule.prepared({**c, "made": made})
             slots = {name: slot[:, start:stop] for name, slot in self.slots.items()}
-            rule.update(stack.flat[:, start:stop], stack.gradient[:, start:stop], slots, values)
+            typed = {name: value.to(stack.flat.dtype) for name, value in values.items()}
+            rule.update(stack.flat[:, start:stop], stack.gradient[:, start:stop], slots, typed)
 
     def _coefficients(self, number: int) -> dict[str, torch.Tensor]:
-        """Return the coefficients of a group in each row, float64 `(K, 1)`."""
+        """Return the coefficients of a group in each row but the rate, float64 `(K, 1)`; a decay only where one is."""
         groups = [optimizer.param_groups[number] for optimizer in self.views.optimizers]
-        rows = [{**self.rule.coefficients(group), **_common(group)} for group in groups]
-        device = self.made.device
-        return {
-            name: torch.tensor([[row[name]] for row in rows], dtype=torch.float64, device=device) for name in rows[0]
-        }
+        rows = [self.rule.coefficients(group) for group in groups]
+        found = {name: self._column([[row[name]] for row in rows]) for name in rows[0]}
+        if any(group["weight_decay"] for group in groups):
+            found["weight_decay"] = self._column([[group["weight_decay"]] for group in groups])
+        return found
+
+    def _column(self, values: list[list[float]]) -> torch.Tensor:
+        return torch.tensor(values, dtype=torch.float64, device=self.made.device)
 
     @torch.no_grad()
     def _step_fused(self, rows: Sequence[int]) -> None:
@@ -164,18 +172,21 @@ def _common(group: Mapping) -> dict[str, float]:
 
 
 def _merged(
-    columns: Sequence[tuple[int, int]], named: Sequence[Mapping[str, torch.Tensor]]
+    columns: Sequence[tuple[int, int]], named: Sequence[Mapping[str, torch.Tensor]], bases: Sequence[Sequence[float]]
 ) -> list[tuple[int, int, Mapping[str, torch.Tensor]]]:
-    """Return the groups' columns, neighbours as one where nothing but the decay tells them apart."""
+    """Return the groups' columns, neighbours as one where nothing but the decay tells them apart in any row."""
     found: list[tuple[int, int, Mapping[str, torch.Tensor]]] = []
-    for (start, stop), c in zip(columns, named, strict=True):
+    last = 0
+    for number, ((start, stop), c) in enumerate(zip(columns, named, strict=True)):
         if start == stop:
             continue
-        alike = found and all(torch.equal(found[-1][2][name], c[name]) for name in c if name != "weight_decay")
-        if alike:
+        same_rate = all(row[number] == row[last] for row in bases)
+        names = c.keys() - {"lr", "weight_decay"}
+        if found and same_rate and all(torch.equal(found[-1][2][name], c[name]) for name in names):
             found[-1] = (found[-1][0], stop, found[-1][2])
         else:
             found.append((start, stop, c))
+            last = number
     return found
 
 

@@ -21,14 +21,15 @@ class Rule:
     """How one class of optimizer updates.
 
     `slots` are its tensors beside the weights, by torch's names; `counts` says whether its state counts the steps.
-    `coefficients` are read from a group. `plain` holds the values that other options must have; `decoupled` says that
-    the decay is kept out of the gradient.
+    `coefficients` are read from a group; `prepared` makes of them, in float64 `(K, 1)`, what `update` takes. `plain`
+    holds the values that other options must have; `decoupled` says that the decay is kept out of the gradient.
     """
 
     slots: tuple[str, ...]
     counts: bool
     coefficients: Callable[[Mapping[str, Any]], Coefficients]
     update: Callable[[torch.Tensor, torch.Tensor, Tensors, Tensors], None]
+    prepared: Callable[[dict[str, torch.Tensor]], dict[str, torch.Tensor]] = dict
     plain: Mapping[str, Any] = field(default_factory=dict)
     decoupled: bool = False
     fused: Callable[..., None] | None = None
@@ -61,11 +62,21 @@ def _rmsprop(weights: torch.Tensor, gradient: torch.Tensor, slots: Tensors, c: T
 
 def _adam(weights: torch.Tensor, gradient: torch.Tensor, slots: Tensors, c: Tensors) -> None:
     mean, square = slots["exp_avg"], slots["exp_avg_sq"]
-    mean.lerp_(gradient, 1 - c["beta1"])
-    square.lerp_(gradient.square_(), 1 - c["beta2"])
+    mean.lerp_(gradient, c["one less beta1"])
+    square.lerp_(gradient.square_(), c["one less beta2"])
     scale = torch.sqrt(square, out=gradient)  # the gradient's memory is free from here on
-    scale.div_((1 - c["beta2"] ** c["made"]).sqrt()).add_(c["eps"])
-    weights.addcmul_(torch.div(mean, scale, out=scale), -c["lr"] / (1 - c["beta1"] ** c["made"]))
+    scale.div_(c["correction"]).add_(c["eps"])
+    weights.addcmul_(torch.div(mean, scale, out=scale), c["step"])
+
+
+def _adam_prepared(c: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    return {
+        "one less beta1": 1 - c["beta1"],
+        "one less beta2": 1 - c["beta2"],
+        "eps": c["eps"],
+        "correction": (1 - c["beta2"] ** c["made"]).sqrt(),
+        "step": -c["lr"] / (1 - c["beta1"] ** c["made"]),
+    }
 
 
 def _fused_adam(kernel: Callable[..., None]) -> Callable[..., None]:
@@ -99,7 +110,7 @@ def _fused_sgd(nesterov: bool) -> Callable[..., None]:
         torch._fused_sgd_(
             [weights],
             [gradient],
-            [slots["momentum_buffer"]],
+            [slots["momentum_buffer"]] if c["momentum"] else [],
             weight_decay=c["weight_decay"],
             momentum=c["momentum"],
             lr=c["lr"],
@@ -122,6 +133,7 @@ _ADAM = Rule(
     counts=True,
     coefficients=_betas,
     update=_adam,
+    prepared=_adam_prepared,
     plain={**_STANDARD, "amsgrad": False, "capturable": False, "decoupled_weight_decay": False},
     fused=_fused_adam(torch._fused_adam_),
 )
@@ -130,6 +142,7 @@ _ADAMW = Rule(
     counts=True,
     coefficients=_betas,
     update=_adam,
+    prepared=_adam_prepared,
     plain={**_STANDARD, "amsgrad": False, "capturable": False, "decoupled_weight_decay": True},
     decoupled=True,
     fused=_fused_adam(torch._fused_adamw_),

@@ -21,8 +21,12 @@ def set_all_rates(
     bases: Sequence[Sequence[float]],
     members: Sequence[Member],
     steps: Sequence[int],
-) -> None:
-    """Set the rates, and where its schedule asks for it the momentum, of the step that each row at `places` is in."""
+) -> bool:
+    """Set the rates, and where its schedule asks for it the momentum, of the step that each row at `places` is in.
+
+    Returns whether a schedule has set a momentum.
+    """
+    moved = False
     seen: dict[tuple, float | None] = {}  # most members follow one and the same schedule
 
     def read(schedule: Callable[[int], float | None], step: int) -> float | None:
@@ -39,6 +43,8 @@ def set_all_rates(
         momentum = read(member.momentum, steps[place])
         if momentum is not None:
             set_momentum(optimizer, momentum)
+            moved = True
+    return moved
 
 
 def clip_rows(gradient: torch.Tensor, members: Sequence[Member]) -> torch.Tensor:
