@@ -1,0 +1,188 @@
+"""What a search for hyperparameters writes down: the axes, the trials, the rounds, the moves between them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from trainwright.records.findings import Scalar
+
+Scale = Literal["linear", "log", "choice"]
+TrialStatus = Literal["running", "finished", "pruned", "failed"]
+Action = Literal["widened", "zoomed", "kept", "dropped", "given"]
+StudyStatus = Literal["running", "finished", "stopped"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Axis:
+    """One dimension of a space. Numbers lie in [low, high], both included; `lowest` and `highest` are never passed.
+
+    Whole numbers fill bins of equal width (on their scale), so that the first and the last come up as often as any.
+    With `when`, the axis exists only where the choice of that name is one of `when_in`.
+    """
+
+    scale: Scale
+    low: float = 0.0
+    high: float = 1.0
+    whole: bool = False
+    choices: tuple[Scalar, ...] = ()
+    lowest: float = -math.inf
+    highest: float = math.inf
+    when: str = ""
+    when_in: tuple[Scalar, ...] = ()
+
+    def value(self, unit: float) -> Scalar:
+        """Return the value at `unit` in [0, 1]."""
+        if self.scale == "choice":
+            return self.choices[min(int(unit * len(self.choices)), len(self.choices) - 1)]
+        start, end = self._span()
+        position = start + min(max(unit, 0.0), 1.0) * (end - start)
+        number = math.exp(position) if self.scale == "log" else position
+        if self.whole:
+            return int(min(max(round(number), self.low), self.high))
+        return min(max(number, self.low), self.high)
+
+    def unit(self, value: Scalar) -> float:
+        """Return where `value` lies: 0 at the low end, 1 at the high end, outside [0, 1] beyond; bins at their middle.
+
+        Raises `ValueError` where a choice has no such value.
+        """
+        if self.scale == "choice":
+            return (self.choices.index(value) + 0.5) / len(self.choices)
+        start, end = self._span()
+        number = float(value)
+        if self.scale == "log":
+            number = math.log(number) if number > 0 else -math.inf
+        return (number - start) / (end - start) if end > start else 0.5
+
+    def holds(self, value: Scalar) -> bool:
+        """Return whether `value` lies on this axis."""
+        if self.scale == "choice":
+            return value in self.choices
+        return isinstance(value, int | float) and self.low <= value <= self.high
+
+    def _span(self) -> tuple[float, float]:
+        half = 0.5 if self.whole else 0.0
+        start, end = self.low - half, self.high + half
+        return (math.log(start), math.log(end)) if self.scale == "log" else (start, end)
+
+
+Space = Mapping[str, Axis]
+"""Name -> axis: what a study searches."""
+
+
+def is_inside(values: Mapping[str, Scalar], space: Space) -> bool:
+    """Return whether a configuration lies in `space`: every value on its axis, and no axis that applies without one."""
+    for name, axis in space.items():
+        applies = not axis.when or (axis.when in values and values[axis.when] in axis.when_in)
+        if applies != (name in values) or (applies and not axis.holds(values[name])):
+            return False
+    return values.keys() <= space.keys()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Trial:
+    """One configuration under one seed. `scores[i]` is the validation score (lower is better) after `budgets[i]` steps.
+
+    `score` is the last finite one; None where there is none yet, and for a trial that failed at once. `rung` counts the
+    rungs that it was judged at. Repeats of one `configuration` share their values and differ in their seeds.
+    """
+
+    number: int
+    configuration: int
+    round: int
+    chunk: int
+    values: Mapping[str, Scalar]
+    seed: int
+    status: TrialStatus = "running"
+    rung: int = 0
+    score: float | None = None
+    budgets: tuple[int, ...] = ()
+    scores: tuple[float, ...] = ()
+    steps: int = 0
+    seconds: float = 0.0
+    reason: str = ""
+
+
+def ranked(trials: Iterable[Trial]) -> list[Trial]:
+    """Return the trials from best to worst: who came further first, then by score; failures last, ties by number."""
+    return sorted(trials, key=_rank)
+
+
+def _rank(trial: Trial) -> tuple[bool, int, float, int]:
+    lost = trial.status == "failed" or trial.score is None
+    return lost, -trial.rung, math.inf if trial.score is None else trial.score, trial.number
+
+
+@dataclass(frozen=True, kw_only=True)
+class Move:
+    """What became of one axis after round `round`, and why."""
+
+    round: int
+    name: str
+    action: Action
+    before: Axis
+    after: Axis
+    reason: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Round:
+    """One round: the space it was drawn from, its first configuration, and how many configurations each chunk has."""
+
+    number: int
+    space: Mapping[str, Axis]
+    first: int
+    chunks: tuple[int, ...]
+    moves: tuple[Move, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """What a study was asked to do.
+
+    `trials` counts configurations, each trained under `repeats` seeds for `budget` steps at most; `steps` bounds the
+    steps of all trials together. Halving judges first after `least` steps and keeps one in `eta`; eta 1 prunes nothing.
+    """
+
+    sampler: str = "auto"
+    trials: int = 54
+    rounds: int = 3
+    chunk: int = 18
+    repeats: int = 1
+    budget: int
+    least: int = 1
+    eta: int = 3
+    save_every: int | None = None
+    steps: int | None = None
+    seed: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class StudyInfo:
+    """A study as it stands: everything that a report needs, in the order in which it happened."""
+
+    plan: Plan
+    rounds: tuple[Round, ...] = ()
+    trials: tuple[Trial, ...] = ()
+    status: StudyStatus = "running"
+    reason: str = ""
+    notes: tuple[str, ...] = field(default=())
+
+    @property
+    def moves(self) -> tuple[Move, ...]:
+        """Return all moves, in order."""
+        return tuple(move for one in self.rounds for move in one.moves)
+
+    @property
+    def best(self) -> Trial | None:
+        """Return the best trial of those that came furthest, or None where all failed."""
+        order = ranked(self.trials)
+        return order[0] if order and order[0].score is not None and order[0].status != "failed" else None
+
+    @property
+    def steps(self) -> int:
+        """Return the steps of all trials together."""
+        return sum(trial.steps for trial in self.trials)

@@ -1,0 +1,1 @@
+"""The search for hyperparameters: spaces, samplers, rounds from coarse to fine, halving, and studies on disk."""
