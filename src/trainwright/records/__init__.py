@@ -34,7 +34,7 @@ from trainwright.records.specs import (
     Task,
     Value,
 )
-from trainwright.records.study import Axis, Move, Plan, Round, StudyInfo, Trial
+from trainwright.records.study import Axis, Edge, Importance, Move, Plan, Round, StudyInfo, Trial
 
 __all__ = [
     "AugmentSpec",
@@ -44,11 +44,13 @@ __all__ = [
     "CheckResult",
     "CheckStatus",
     "DataShape",
+    "Edge",
     "EvalRecord",
     "Event",
     "Evidence",
     "Finding",
     "GroupFacts",
+    "Importance",
     "InitializerSpec",
     "InputStats",
     "LayerStats",

@@ -13,6 +13,7 @@ Scale = Literal["linear", "log", "choice"]
 TrialStatus = Literal["running", "finished", "pruned", "failed"]
 Action = Literal["widened", "zoomed", "kept", "dropped", "given"]
 StudyStatus = Literal["running", "finished", "stopped"]
+Side = Literal["low", "high"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,8 +38,11 @@ class Axis:
         """Return the value at `unit` in [0, 1]."""
         if self.scale == "choice":
             return self.choices[min(int(unit * len(self.choices)), len(self.choices) - 1)]
+        if unit <= 0 or unit >= 1:  # the ends as they were given, not as rounding leaves them
+            end = self.low if unit <= 0 else self.high
+            return int(end) if self.whole else end
         start, end = self._span()
-        position = start + min(max(unit, 0.0), 1.0) * (end - start)
+        position = start + unit * (end - start)
         number = math.exp(position) if self.scale == "log" else position
         if self.whole:
             return int(min(max(round(number), self.low), self.high))
@@ -129,6 +133,26 @@ class Move:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Edge:
+    """An end of a range (of all rounds together) that the best values hug; a limit cannot be passed."""
+
+    name: str
+    side: Side
+    value: Scalar
+    axis: Axis
+    is_limit: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class Importance:
+    """The share of a parameter in the variance of the score, in [0, 1], and the standard deviation of that share."""
+
+    name: str
+    share: float
+    deviation: float
+
+
+@dataclass(frozen=True, kw_only=True)
 class Round:
     """One round: the space it was drawn from, its first configuration, and how many configurations each chunk has."""
 
@@ -144,16 +168,17 @@ class Plan:
     """What a study was asked to do.
 
     `trials` counts configurations, each trained under `repeats` seeds for `budget` steps at most; `steps` bounds the
-    steps of all trials together. Halving judges first after `least` steps and keeps one in `eta`; eta 1 prunes nothing.
+    steps of all trials together. Halving judges first after `least` steps (a ninth of the budget where none are given)
+    and keeps one in `eta`; eta 1 prunes nothing. All trials of a chunk are trained side by side.
     """
 
-    sampler: str = "auto"
+    sampler: str = "sobol"
     trials: int = 54
     rounds: int = 3
     chunk: int = 18
     repeats: int = 1
     budget: int
-    least: int = 1
+    least: int | None = None
     eta: int = 3
     save_every: int | None = None
     steps: int | None = None

@@ -67,7 +67,7 @@ def points(
     if sampler == "sobol" or (sampler == "tpe" and len(inside) < STARTUP):
         return _sobol(space, places, seed)
     if isinstance(sampler, str):
-        with _quiet():
+        with quiet():
             sampler = TPESampler(seed=derive(seed, "tpe", places.start) % 2**32, multivariate=True, group=True)
     return _asked(sampler, space, len(places), inside)
 
@@ -121,7 +121,7 @@ def _sobol(space: Space, places: range, seed: int) -> list[dict[str, Scalar]]:
 
 
 def _asked(sampler: BaseSampler, space: Space, count: int, told: Sequence[Trial]) -> list[dict[str, Scalar]]:
-    with _quiet():
+    with quiet():
         study = optuna.create_study(sampler=sampler)
         for trial in told:
             study.add_trial(_as_optuna(trial, space))
@@ -160,7 +160,7 @@ def _as_optuna(trial: Trial, space: Space) -> FrozenTrial:
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
+def quiet() -> Iterator[None]:
     """Keep Optuna's announcements (of studies, which are ours and in memory; of options that are new) to itself."""
     before = optuna.logging.get_verbosity()
     optuna.logging.set_verbosity(optuna.logging.ERROR)

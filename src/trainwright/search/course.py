@@ -1,0 +1,88 @@
+"""The course of a search: rounds of chunks, each chunk trained side by side and halved at its rungs."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from pathlib import Path
+
+from trainwright.records.study import Axis, Plan, StudyInfo
+from trainwright.search.arena import Arena
+from trainwright.search.ledger import Chunk
+from trainwright.search.samplers import Sampler
+from trainwright.search.space import checked
+from trainwright.search.study import LeaseLost, Study
+
+_PAUSE = 0.1  # seconds between looks at what other workers are doing
+
+
+def search(
+    arena: Arena,
+    plan: Plan,
+    space: Mapping[str, Axis],
+    *,
+    folder: Path | None = None,
+    sampler: Sampler | None = None,
+    seconds: float | None = None,
+    limits: Mapping[str, tuple[float, float]] | None = None,
+    observe: Callable[[StudyInfo], None] | None = None,
+) -> StudyInfo:
+    """Search until the plan is done or `seconds` are over, and return the study.
+
+    Called again with the same folder it goes on where it stood; called in several processes at once they share the
+    work. `sampler` is one of Optuna's samplers, in place of the plan's name; `limits` hold what each parameter can be;
+    `observe` is given the study after every decision. Raises `UsageError` for a plan or a space that makes no sense.
+    """
+    study = Study(folder, plan, checked(space, limits=limits), sampler=sampler)
+    deadline = math.inf if seconds is None else time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        chunk = study.claim()
+        if chunk is None:
+            if study.is_over():
+                break
+            time.sleep(_PAUSE)
+            continue
+        try:
+            _train(study, chunk, arena, deadline, observe)
+        except LeaseLost:
+            arena.drop(chunk.numbers)
+        finally:
+            study.release(chunk)
+    info = study.info()
+    if study.is_over():
+        return replace(info, status="finished")
+    return replace(info, status="stopped", reason=f"{seconds:g} seconds are over; run it again to go on")
+
+
+def _train(
+    study: Study, chunk: Chunk, arena: Arena, deadline: float, observe: Callable[[StudyInfo], None] | None
+) -> None:
+    """Train one chunk from where it stands. A decision that the journal holds is followed, not made again."""
+    found = study.load(chunk)
+    living, reached = frozenset(chunk.numbers), 0
+    if found is None:
+        arena.start(study.trials(living))
+    else:
+        reached, state = found
+        living = chunk.kept[reached]
+        arena.restore(study.trials(living), state)
+    for stop in study.stops:
+        if stop.steps <= reached:
+            continue
+        if not living or time.monotonic() >= deadline:
+            break
+        started = time.monotonic()
+        told = arena.advance(sorted(living), stop.steps)
+        kept = chunk.kept.get(stop.steps)
+        if kept is None:
+            scores = {number: float(told.get(number, math.nan)) for number in sorted(living)}
+            kept = study.decide(chunk, stop, scores, time.monotonic() - started)
+        arena.drop(living - kept)
+        living = kept
+        if living:
+            study.save(chunk, stop, arena.state())
+        if observe is not None:
+            observe(study.info())
+    arena.drop(living)

@@ -1,0 +1,294 @@
+"""A study: a folder that any number of processes work on at once, and that goes on after a kill where it stood.
+
+`study.jsonl` holds every decision, written before it is acted on; `arrays/` the tensors of each chunk at its last stop.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from trainwright.errors import RunError, UsageError
+from trainwright.randomness import derive
+from trainwright.records.jsonable import to_plain
+from trainwright.records.study import Axis, Move, Plan, Round, Space, StudyInfo, Trial
+from trainwright.search import snapshots
+from trainwright.search.arena import State
+from trainwright.search.halving import Stop, check_plan, cost, stops, survivors
+from trainwright.search.journal import Journal
+from trainwright.search.ledger import Chunk, Ledger
+from trainwright.search.owner import Owner, this_process
+from trainwright.search.rounds import move, moved
+from trainwright.search.samplers import Sampler, check_sampler, points, size
+
+JOURNAL = "study.jsonl"
+FIXED = ("seed", "repeats", "budget", "least", "eta", "save_every")
+"""What cannot change in a study that has begun: its scores would no longer compare."""
+
+
+class LeaseLost(Exception):
+    """Another worker took the chunk over, because this one seemed to be gone."""
+
+
+class Study:
+    """One process's view of a study. All that is decided goes through the journal, under its lock."""
+
+    def __init__(
+        self, folder: Path | None, plan: Plan, space: Mapping[str, Axis], *, sampler: Sampler | None = None
+    ) -> None:
+        check_plan(plan)
+        check_sampler(plan.sampler if sampler is None else sampler)
+        self.folder = folder
+        self.owner: Owner = this_process()
+        self._given_sampler = sampler
+        self._ledger = Ledger()
+        if folder is not None:
+            _make(folder)
+        self._journal = Journal(folder / JOURNAL if folder is not None else None, self.owner)
+        with self._journal.locked() as lines:
+            self._take(lines)
+            if self._journal.repaired:
+                self._write("note", text=f"{self._journal.repaired} bytes of a torn last line were cut off")
+            self._begin(plan, dict(space))
+
+    def _begin(self, plan: Plan, space: dict[str, Axis]) -> None:
+        before = self._ledger.plan
+        if before is not None:
+            for name in FIXED:
+                old, new = getattr(before, name), getattr(plan, name)
+                if old != new:
+                    raise UsageError(
+                        f"the study in {self.folder} was begun with {name} = {old}, not {new}",
+                        remedy=f"give {name} = {old}, or start another study in another folder",
+                    )
+        if before != plan:
+            self._write("plan", plan=to_plain(plan))
+        if self._ledger.given != space:
+            self._write("space", space=to_plain(space))
+
+    @property
+    def plan(self) -> Plan:
+        """Return what the study was asked to do."""
+        assert self._ledger.plan is not None
+        return self._ledger.plan
+
+    @property
+    def stops(self) -> tuple[Stop, ...]:
+        """Return the moments at which every chunk is scored."""
+        return stops(self.plan)
+
+    def info(self) -> StudyInfo:
+        """Return the study as it stands, with what other workers have written so far."""
+        self._take(self._journal.new())
+        return summary(self._ledger)
+
+    def claim(self) -> Chunk | None:
+        """Return a chunk to work on, now leased to this process; None where there is none at present.
+
+        Chunks that were begun and left behind come first; a round that is over is closed, and the next one opened.
+        """
+        with self._journal.locked() as lines:
+            self._take(lines)
+            ledger, now = self._ledger, time.time()
+            while True:
+                for chunk in ledger.chunks.values():
+                    if not chunk.is_over and (chunk.owner is None or chunk.owner.is_gone(now - chunk.heard)):
+                        return self._lease(chunk.key, [], now)
+                last = ledger.rounds[-1] if ledger.rounds else None
+                for place in range(len(last.chunks) if last else 0):
+                    key = (len(ledger.rounds) - 1, place)
+                    if key not in ledger.chunks:
+                        return self._lease(key, self._draw(ledger.rounds[-1], place), now)
+                if any(not chunk.is_over for chunk in ledger.chunks.values()) or not self._open():
+                    return None
+
+    def is_over(self) -> bool:
+        """Return whether nothing is left to do, for this process or any other."""
+        self._take(self._journal.new())
+        ledger = self._ledger
+        if any(not chunk.is_over for chunk in ledger.chunks.values()):
+            return False
+        places = range(len(ledger.rounds[-1].chunks)) if ledger.rounds else range(0)
+        return all((ledger.rounds[-1].number, place) in ledger.chunks for place in places) and self._next() is None
+
+    def trials(self, numbers: Sequence[int] | frozenset[int]) -> list[Trial]:
+        """Return trials by their numbers, in order."""
+        return [self._ledger.trials[number] for number in sorted(numbers)]
+
+    def decide(self, chunk: Chunk, stop: Stop, scores: Mapping[int, float], seconds: float) -> frozenset[int]:
+        """Write down the scores at a stop and who goes on, and return that; what was decided before stands."""
+        living = self.trials(frozenset(scores))
+        is_last = stop == self.stops[-1]
+        eta = 1 if stop.rung is None or is_last else self.plan.eta
+        kept = survivors(living, scores, eta=eta)
+        with self._journal.locked() as lines:
+            self._take(lines)
+            self._check_lease(chunk)
+            facts = {
+                "steps": stop.steps,
+                "rung": stop.rung,
+                "last": is_last,
+                "scores": dict(scores),
+                "kept": sorted(kept),
+                "seconds": seconds,
+            }
+            self._write("scores", round=chunk.key[0], chunk=chunk.key[1], time=time.time(), **facts)
+        return frozenset(kept)
+
+    def save(self, chunk: Chunk, stop: Stop, state: State) -> None:
+        """Keep the tensors of the chunk's trials as they are after a stop."""
+        if self.folder is None:
+            return
+        saved = snapshots.save(self.folder, chunk.key, stop.steps, state)
+        with self._journal.locked() as lines:
+            self._take(lines)
+            self._check_lease(chunk)
+            self._write("saved", round=chunk.key[0], chunk=chunk.key[1], **to_plain(saved))
+        snapshots.tidy(self.folder, chunk.key, saved)
+
+    def load(self, chunk: Chunk) -> tuple[int, State] | None:
+        """Return the steps and tensors of the chunk's last snapshot, None where there is none that is whole."""
+        if self.folder is None or chunk.saved is None:
+            return None
+        state = snapshots.load(self.folder, chunk.saved)
+        return None if state is None else (chunk.saved.steps, state)
+
+    def release(self, chunk: Chunk) -> None:
+        """Leave a chunk to whoever comes next."""
+        with self._journal.locked() as lines:
+            self._take(lines)
+            if chunk.owner == self.owner and not chunk.is_over:
+                self._write("release", round=chunk.key[0], chunk=chunk.key[1])
+
+    def _lease(self, key: tuple[int, int], trials: Sequence[Trial], now: float) -> Chunk:
+        owner, plain = to_plain(self.owner), to_plain(list(trials))
+        self._write("lease", round=key[0], chunk=key[1], owner=owner, time=now, trials=plain)
+        return self._ledger.chunks[key]
+
+    def _check_lease(self, chunk: Chunk) -> None:
+        if self._ledger.chunks[chunk.key].owner != self.owner:
+            raise LeaseLost
+
+    def _draw(self, one: Round, place: int) -> list[Trial]:
+        plan, start = self.plan, sum(one.chunks[:place])
+        places = range(start, start + one.chunks[place])
+        seed, told = derive(plan.seed, "round", one.number), list(self._ledger.trials.values())
+        values = points(self._sampler, one.space, places, total=sum(one.chunks), seed=seed, told=told)
+        return [
+            Trial(
+                number=(one.first + at) * plan.repeats + repeat,
+                configuration=one.first + at,
+                round=one.number,
+                chunk=place,
+                values=values[at - start],
+                # Common random numbers: all configurations start from the same weights and see the same batches.
+                seed=derive(plan.seed, "repeat", repeat),
+            )
+            for at in places
+            for repeat in range(plan.repeats)
+        ]
+
+    @property
+    def _sampler(self) -> Sampler:
+        return self.plan.sampler if self._given_sampler is None else self._given_sampler
+
+    def _open(self) -> bool:
+        """Close the last round and open the next; False where the study is over."""
+        found = self._next()
+        if found is not None:
+            self._write("round", round=to_plain(found))
+        return found is not None
+
+    def _next(self) -> Round | None:
+        """Return the round that follows, of an even share of what is left, or None where nothing is."""
+        rounds, plan = self._ledger.rounds, self.plan
+        number = len(rounds)
+        first = sum(sum(one.chunks) for one in rounds)
+        is_extra = number >= plan.rounds and not self._ledger.is_new_space
+        if first >= plan.trials or (is_extra and self._sampler == "grid"):
+            return None  # a grid may have fewer points than it was allowed
+        space, moves = self._moves(is_extra)
+        rounds_left = max(plan.rounds - number, 1)
+        count = size(self._sampler, space, -(-(plan.trials - first) // rounds_left))
+        if plan.steps is not None:
+            left = plan.steps - sum(cost(plan, each) for one in rounds for each in one.chunks)
+            share = max(left // rounds_left, min(left, cost(plan, 1)))
+            while count > 0 and sum(cost(plan, each) for each in _split(count, plan.chunk)) > share:
+                count -= 1
+        if count < 1:
+            return None
+        return Round(number=number, space=space, first=first, chunks=_split(count, plan.chunk), moves=moves)
+
+    def _moves(self, is_extra: bool) -> tuple[dict[str, Axis], tuple[Move, ...]]:
+        ledger = self._ledger
+        if not ledger.rounds:
+            return ledger.given, ()
+        last, after = ledger.rounds[-1], len(ledger.rounds) - 1
+        if ledger.is_new_space:
+            changed = [
+                Move(round=after, name=name, action="given", before=last.space.get(name, axis), after=axis, reason=why)
+                for name, axis in ledger.given.items()
+                for why in ("changed by hand",)
+                if last.space.get(name) != axis
+            ]
+            return ledger.given, tuple(changed)
+        if is_extra:  # more trials were asked for, and no more rounds
+            return dict(last.space), ()
+        trials = list(ledger.trials.values())
+        moves = move(last.space, trials, number=after, first=_first(ledger.rounds))
+        return moved(last.space, moves), moves
+
+    def _write(self, kind: str, **facts: Any) -> None:
+        self._journal.append({"kind": kind, **facts})
+        self._take(self._journal.new())
+
+    def _take(self, lines: Sequence[Mapping[str, Any]]) -> None:
+        for line in lines:
+            self._ledger.add(line)
+
+
+def read_study(folder: Path) -> StudyInfo:
+    """Return a study from its folder, without taking part in it. Raises `RunError` where there is none."""
+    ledger = Ledger()
+    for line in Journal(folder / JOURNAL, this_process()).new():
+        ledger.add(line)
+    if ledger.plan is None:
+        raise RunError(f"{folder} holds no study", remedy=f"give a folder with a {JOURNAL} in it")
+    return summary(ledger)
+
+
+def summary(ledger: Ledger) -> StudyInfo:
+    """Return the record of a study."""
+    assert ledger.plan is not None
+    trials = tuple(ledger.trials[number] for number in sorted(ledger.trials))
+    return StudyInfo(plan=ledger.plan, rounds=tuple(ledger.rounds), trials=trials, notes=tuple(ledger.notes))
+
+
+def _split(count: int, chunk: int) -> tuple[int, ...]:
+    """Return chunks of at most `chunk`, as even as can be: halving among two would decide nothing."""
+    parts = -(-count // chunk)
+    return tuple(count // parts + (place < count % parts) for place in range(parts)) if parts else ()
+
+
+def _first(rounds: Sequence[Round]) -> Space:
+    """Return for each axis the range that it was given with: the first, or the last that was changed by hand."""
+    given = dict(rounds[0].space)
+    for one in rounds:
+        given |= {each.name: each.after for each in one.moves if each.action == "given"}
+    return given
+
+
+def _make(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as problem:
+        raise RunError(
+            f"the study's folder {folder} cannot be written", evidence=str(problem), remedy="choose another folder"
+        ) from None
+    others = [path.name for path in folder.iterdir() if not path.name.startswith("study.")]
+    if others and not (folder / JOURNAL).exists():
+        raise RunError(
+            f"{folder} holds other files and no study", evidence=f"{others[0]}, ...", remedy="choose another folder"
+        )
