@@ -22,6 +22,7 @@ from trainwright.stages.sections import (
     PartSection,
     Section,
     TrainSection,
+    TuneSection,
 )
 from trainwright.stages.toml_lines import key_lines
 from trainwright.stages.toml_text import toml
@@ -38,6 +39,7 @@ class Recipe(Section):
     augment: AugmentSection = AugmentSection()
     train: TrainSection = TrainSection()
     doctor: DoctorSection = DoctorSection()
+    tune: TuneSection = TuneSection()
     path: str | None = Field(default=None, exclude=True, repr=False)
     lines: dict[str, int] = Field(default={}, exclude=True, repr=False)
 

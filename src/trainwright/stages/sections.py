@@ -107,6 +107,24 @@ class DoctorSection(Section):
     ignore: list[str] = []
 
 
+class TuneSection(Section):
+    """What a search tries: `space` maps settings to ranges, `{"optimizer.lr" = {log_uniform = [1e-5, 1e-1]}}`.
+
+    `trials` counts configurations over all `rounds`, each trained under `repeats` seeds; without `prune` all go to the
+    end. `final` is the number of fresh seeds that the best is trained under again, and `seconds` 0 for no limit.
+    """
+
+    space: dict[str, Any] = {}
+    trials: int = Field(default=54, ge=1)
+    rounds: int = Field(default=3, ge=1)
+    sampler: Literal["grid", "random", "sobol", "tpe"] = "sobol"
+    prune: bool = True
+    repeats: int = Field(default=1, ge=1)
+    final: int = Field(default=3, ge=0)
+    score: Literal["loss", "error", "rmse"] = "loss"
+    seconds: float = Field(default=0.0, ge=0)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Choosable:
     """A section that chooses from a catalogue: what its entries are called, and the options that all of them share."""
@@ -139,6 +157,7 @@ SECTIONS: Mapping[str, type[Section]] = {
     "augment": AugmentSection,
     "train": TrainSection,
     "doctor": DoctorSection,
+    "tune": TuneSection,
 }
 
 COUNTS: Mapping[str, int] = {"train.epochs": 1_000_000_000, "train.threads": 1_024, "train.batch_size": 1_000_000_000}

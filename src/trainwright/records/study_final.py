@@ -1,0 +1,75 @@
+"""The final run of a search: its best configuration trained again under fresh seeds, beside the default's."""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from trainwright.records.findings import Scalar
+
+_QUANTILES = (12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228)
+"""97.5 % quantiles of Student's t with 1 to 10 degrees of freedom."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class FinalRun:
+    """Scores are validation scores, lower is better; `test_scores` come from a split that the search never saw.
+
+    `fresh_scores[i]` and, where the default was trained beside it, `default_scores[i]` were made under `seeds[i]`: the
+    same first weights, batches and steps, so that they compare in pairs. A run that failed has the score NaN.
+    """
+
+    values: Mapping[str, Scalar]
+    seeds: tuple[int, ...]
+    steps: int
+    search_score: float
+    fresh_scores: tuple[float, ...]
+    default_scores: tuple[float, ...] = ()
+    test_scores: tuple[float, ...] = ()
+
+    @property
+    def fresh(self) -> float:
+        """Return the mean score under fresh seeds, NaN where one of the runs failed."""
+        return statistics.fmean(self.fresh_scores) if self.fresh_scores else math.nan
+
+    @property
+    def optimism(self) -> float:
+        """Return by how much the search promised more than fresh seeds kept: the best of many is lucky too."""
+        return self.fresh - self.search_score
+
+    @property
+    def gain(self) -> float | None:
+        """Return how much lower the score is than the default's, over pairs of equal seeds; None without a default."""
+        return statistics.fmean(self._gains) if self._gains else None
+
+    @property
+    def gain_error(self) -> float | None:
+        """Return the standard error of the gain, None from fewer than two pairs."""
+        gains = self._gains
+        if len(gains) < 2 or not all(map(math.isfinite, gains)):
+            return None
+        return statistics.stdev(gains) / math.sqrt(len(gains))
+
+    @property
+    def is_beyond_noise(self) -> bool | None:
+        """Return whether the gain exceeds what the repeats' own noise makes, by a t-test on the pairs.
+
+        One-sided, with odds of 1 in 40 where there is no gain; None where there are too few pairs to tell.
+        """
+        gain, error = self.gain, self.gain_error
+        if gain is None or error is None:
+            return None
+        return gain > _quantile(len(self._gains) - 1) * error
+
+    @property
+    def _gains(self) -> list[float]:
+        return [other - own for own, other in zip(self.fresh_scores, self.default_scores, strict=False)]
+
+
+def _quantile(freedom: int) -> float:
+    """Return the 97.5 % quantile of Student's t; beyond the table by its expansion around the normal one's."""
+    if freedom <= len(_QUANTILES):
+        return _QUANTILES[freedom - 1]
+    return 1.95996 + 2.3723 / freedom + 2.8225 / freedom**2  # Abramowitz and Stegun, 26.7.5

@@ -1,0 +1,213 @@
+"""The arena of real trainings: trials as rows of as few arrays as can be, and what cannot be a row by itself."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from itertools import islice
+from typing import Any
+
+import torch
+
+from trainwright.data.feed import Batch, Feed
+from trainwright.randomness import isolated
+from trainwright.records.study import Trial
+from trainwright.search.arena import State
+from trainwright.search.entrant import Enter, LoneEntrant, RowEntrant
+from trainwright.search.scoring import Scorer
+from trainwright.stacked.buckets import buckets
+from trainwright.stacked.loop_array import LoopArray
+from trainwright.stacked.member import TrialArray
+from trainwright.stacked.packing import packed, unpacked
+from trainwright.stacked.probe import choose
+from trainwright.stacked.stacked_array import StackedArray
+from trainwright.vitals.memory import available_memory
+
+Say = Callable[[str], None]
+_SHARE = 0.5
+"""Share of the free memory that the rows of one array may take; what they keep for the backward pass is a guess."""
+_COPIES = 8  # of its weights that a row takes, activations among them, before anything is measured
+
+
+class Rows:
+    """Trials that are rows of one array, on the same batches."""
+
+    def __init__(self, entrants: Mapping[int, RowEntrant], *, lane: str | None) -> None:
+        first = next(iter(entrants.values()))
+        self.feed, self.planned_steps = first.feed, first.planned_steps
+        members, ids = [entrant.member for entrant in entrants.values()], list(entrants)
+        self.made = 0
+        self.array: TrialArray
+        if lane is None:
+            x, y = next(iter(self.feed.epoch(0)))
+            self.array, choice = choose(members, x, y, ids)
+            self.lane, self.reason = choice.lane, choice.reason
+        else:  # as it was before: the other way would round differently
+            self.lane, self.reason = lane, "as before"
+            self.array = (StackedArray if lane == "stacked" else LoopArray)(members, ids)
+
+    @property
+    def numbers(self) -> tuple[int, ...]:
+        """The trials that are left."""
+        return self.array.ids
+
+    def train(self, share: float) -> None:
+        """Train all rows until so much of a whole run is done."""
+        target = max(1, round(share * self.planned_steps))
+        for x, y in islice(_from(self.feed, self.made), max(target - self.made, 0)):
+            self.array.step(x, y)
+            self.made += 1
+
+    def scores(self, scorer: Scorer) -> dict[int, float]:
+        """Return the score of each row."""
+        return scorer.rows(self.array)
+
+    def drop(self, numbers: Collection[int]) -> bool:
+        """Let rows go; say whether any are left."""
+        left = [number for number in self.array.ids if number not in numbers]
+        if left and len(left) < len(self.array.ids):
+            self.array.keep(left)
+        return bool(left)
+
+    def states(self) -> dict[int, Any]:
+        """Return the state of each row."""
+        state = self.array.state_dict()
+        return dict(zip(state["ids"], state["rows"], strict=True))
+
+    def load(self, states: Mapping[int, Any], made: int) -> None:
+        """Go on from `states`, `made` steps into the run."""
+        self.array.load_state_dict({"ids": list(self.array.ids), "rows": [states[id] for id in self.array.ids]})
+        self.made = made
+
+
+class Lone:
+    """One trial with a training of its own, which always begins at its first step: it is a function of the seed."""
+
+    def __init__(self, number: int, entrant: LoneEntrant) -> None:
+        self.number = number
+        self.training = entrant.training
+        self.reason, self.lane = entrant.reason, "alone"
+        self.made = 0
+        self._steps = entrant.training.steps()
+
+    @property
+    def numbers(self) -> tuple[int, ...]:
+        """The trial."""
+        return (self.number,)
+
+    def train(self, share: float) -> None:
+        """Train until so much of a whole run is done."""
+        target = max(1, round(share * self.training.planned_steps))
+        with isolated():
+            self._go_on(target)
+
+    def _go_on(self, target: int) -> None:
+        for _ in islice(self._steps, max(target - self.made, 0)):
+            self.made += 1
+
+    def scores(self, scorer: Scorer) -> dict[int, float]:
+        """Return the score."""
+        if self.training.diverged is not None:
+            return {self.number: math.nan}
+        with self.training.average.shown():
+            return {self.number: scorer.alone(self.training.model)}
+
+    def drop(self, numbers: Collection[int]) -> bool:
+        """Say whether the trial is left."""
+        return self.number not in numbers
+
+
+class Arrays:
+    """Trains trials side by side, as `Arena` asks. `say` is told how, once for each array; `budget` is a whole run."""
+
+    def __init__(self, enter: Enter, scorer: Scorer, *, budget: int, say: Say | None = None) -> None:
+        self._enter, self._scorer, self._budget = enter, scorer, budget
+        self._say = say or (lambda text: None)
+        self._parts: list[Rows | Lone] = []
+
+    def start(self, trials: Sequence[Trial]) -> None:
+        """Begin these trials."""
+        self._parts += self._begun(trials, {})
+
+    def advance(self, numbers: Sequence[int], steps: int) -> dict[int, float]:
+        """Train these trials to `steps` of the budget, a trial of another length to the same share of its own."""
+        wanted, scores = set(numbers), dict[int, float]()
+        for part in self._parts:
+            if wanted.isdisjoint(part.numbers):
+                continue
+            part.train(steps / self._budget)
+            scores |= part.scores(self._scorer)
+        return {number: scores[number] for number in numbers if number in scores}
+
+    def scores(self, scorer: Scorer) -> dict[int, float]:
+        """Return what another scorer says of all that are left."""
+        return {number: score for part in self._parts for number, score in part.scores(scorer).items()}
+
+    def drop(self, numbers: Collection[int]) -> None:
+        """Forget these trials."""
+        self._parts = [part for part in self._parts if part.drop(numbers)]
+
+    def model(self, number: int) -> torch.nn.Module:
+        """Return a copy of a living trial's model, as it stands."""
+        part = next(part for part in self._parts if number in part.numbers)
+        return part.array.model(number) if isinstance(part, Rows) else part.training.model
+
+    def state(self) -> State:
+        """Return the state of the rows that are left, and how each trial was trained."""
+        rows = [part for part in self._parts if isinstance(part, Rows)]
+        states = {str(number): state for part in rows for number, state in part.states().items()}
+        tensors, rest = packed(states)
+        made = {str(number): part.made for part in self._parts for number in part.numbers}
+        lanes = {str(number): part.lane for part in self._parts for number in part.numbers}
+        return State(tensors=tensors, facts={"rows": rest, "made": made, "lanes": lanes})
+
+    def restore(self, trials: Sequence[Trial], state: State) -> None:
+        """Begin these trials where `state` left them; what trains alone is trained again up to there."""
+        states = {int(number): row for number, row in unpacked(state.tensors, state.facts["rows"]).items()}
+        made = {int(number): steps for number, steps in state.facts["made"].items()}
+        lanes = {int(number): lane for number, lane in state.facts["lanes"].items()}
+        begun = self._begun(trials, lanes)
+        for part in begun:
+            if isinstance(part, Rows):
+                part.load(states, made[part.numbers[0]])
+        self._parts += begun
+
+    def _begun(self, trials: Sequence[Trial], lanes: Mapping[int, str]) -> list[Rows | Lone]:
+        entrants = {trial.number: self._enter(trial) for trial in trials}
+        parts: list[Rows | Lone] = [
+            Lone(number, entrant) for number, entrant in entrants.items() if isinstance(entrant, LoneEntrant)
+        ]
+        rows = {number: entrant for number, entrant in entrants.items() if isinstance(entrant, RowEntrant)}
+        parts += [Rows(together, lane=lanes.get(next(iter(together)))) for together in _together(rows)]
+        for part in parts:
+            trained = f"{len(part.numbers)} trials" if len(part.numbers) > 1 else "1 trial"
+            self._say(f"{trained}: {part.lane} ({part.reason})")
+        return parts
+
+
+def _together(entrants: Mapping[int, RowEntrant]) -> Iterator[dict[int, RowEntrant]]:
+    """Yield the trials that can be rows of one array: alike, on the same batches, and no more than memory holds."""
+    by_feed: dict[tuple[int, int], list[int]] = {}
+    for number, entrant in entrants.items():
+        by_feed.setdefault((id(entrant.feed), entrant.planned_steps), []).append(number)
+    for numbers in by_feed.values():
+        for places in buckets([entrants[number].member for number in numbers]):
+            alike = [numbers[place] for place in places]
+            most = _rows_that_fit(entrants[alike[0]])
+            for start in range(0, len(alike), most):
+                yield {number: entrants[number] for number in alike[start : start + most]}
+
+
+def _rows_that_fit(entrant: RowEntrant) -> int:
+    weights = list(entrant.member.model.parameters())
+    size = sum(weight.numel() * weight.element_size() for weight in weights)
+    free = available_memory(weights[0].device if weights else "cpu")
+    return max(1, int(_SHARE * free / max(_COPIES * size, 1)))
+
+
+def _from(feed: Feed, made: int) -> Iterator[Batch]:
+    """Yield the batches of training from step `made` on, epoch after epoch."""
+    epoch, place = divmod(made, feed.steps_per_epoch)
+    while True:
+        yield from islice(feed.epoch(epoch), place, None)
+        epoch, place = epoch + 1, 0

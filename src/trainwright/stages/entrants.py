@@ -1,0 +1,197 @@
+"""From a trial's values to what can be trained: the recipe's own parts, as a row of an array wherever a row will do."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import torch
+from torch import nn
+
+from trainwright.data.dataset import Dataset
+from trainwright.data.feed import Feed
+from trainwright.errors import ModelError, UsageError, did_you_mean
+from trainwright.parts import optimizers
+from trainwright.parts.own_module import told
+from trainwright.parts.schedules import fraction_of
+from trainwright.randomness import isolated
+from trainwright.records.findings import Location, Scalar
+from trainwright.records.study import Trial
+from trainwright.search.entrant import Enter, Entrant, LoneEntrant, RowEntrant
+from trainwright.stacked.member import Member
+from trainwright.stages.assemble import assemble
+from trainwright.stages.choose import choose
+from trainwright.stages.given import changes_of, prepare_given
+from trainwright.stages.named import build_loss, build_optimizer, build_schedule, loss_for
+from trainwright.stages.recipe import Recipe
+from trainwright.stages.setup import Setup, build_model, given_of, prepare
+from trainwright.stages.sizes import batch_size_for, epochs_for
+from trainwright.stages.splits import dataset_batches, facts_of
+from trainwright.training.history import History
+
+Factory = Callable[..., nn.Module]
+
+
+def lone_reason(recipe: Recipe) -> str:
+    """Return what a recipe asks of its step that no row of an array does, "" where there is nothing."""
+    train, loss = recipe.train, recipe.loss.options
+    reasons = {
+        "the optimizer evaluates the loss itself": optimizers.CATALOGUE[recipe.optimizer.name].closure,
+        f"train.precision = '{train.precision}'": train.precision != "fp32",
+        f"train.ema = {train.ema:g}": train.ema > 0,
+        f"train.accumulate = {train.accumulate}": train.accumulate > 1,
+        "train.compile": train.compile,
+        "train.checkpoint_activations": train.checkpoint_activations,
+        "a penalty in the loss": bool(loss.get("l1") or loss.get("l2")),
+        "a schedule that watches the evaluations": recipe.schedule.name == "plateau",
+        "doctor.repair = 'apply'": recipe.doctor.repair == "apply",
+    }
+    return next((reason for reason, asked in reasons.items() if asked), "")
+
+
+def from_dataset(recipe: Recipe, dataset: Dataset, device: torch.device) -> Enter:
+    """Return what builds the trials of a recipe over `dataset`, whose values are settings of the recipe."""
+    facts = facts_of(dataset)
+    feeds: dict[tuple[Any, ...], Feed] = {}
+
+    def enter(trial: Trial) -> Entrant:
+        asked = recipe.changed(trial.values)
+        chosen = {choice.setting: choice.value for choice in choose(facts, given_of(asked))}
+        asked = asked.completed(chosen)
+        reason = lone_reason(asked)
+        if reason:
+            own = recipe.changed({**trial.values, "train.seed": trial.seed})
+            return _alone(prepare(own, dataset), reason)
+        spec = loss_for(asked, facts.task, dataset.shape.outputs)
+        loss = build_loss(asked, spec, facts.class_counts)
+        # The order of the batches is the same for all trials, seeds and all: they are compared on equal terms.
+        model, _ = build_model(asked.changed({"train.seed": trial.seed}), loss, dataset, device)
+        size = batch_size_for(asked, len(dataset.train))
+        key = (size, asked.train.sampler, tuple(sorted(asked.augment.strengths.items())), spec.name)
+        if key not in feeds:
+            feeds[key] = dataset_batches(asked, dataset, size, device, spec)["train"]
+        return _row(asked, model, loss.training, feeds[key], trial.seed)
+
+    return enter
+
+
+def from_factory(
+    recipe: Recipe,
+    factory: Factory,
+    train: Any,
+    validation: Any,
+    *,
+    loss: Any,
+    base: Setup,
+    names: Mapping[str, str],
+    caller: Location,
+) -> Enter:
+    """Return what builds the trials of a model's factory. `names` maps each name of the space to the setting that it
+    is, "" where the factory takes it. `base` is the setup of one model, whose data serve all.
+    """
+    feeds: dict[int, Feed] = {base.splits["train"].batch_size: base.splits["train"]}
+
+    def enter(trial: Trial) -> Entrant:
+        model = made(factory, {name: value for name, value in trial.values.items() if not names[name]}, trial.seed)
+        changes = {names[name]: value for name, value in trial.values.items() if names[name]}
+        asked = recipe.changed(changes)
+        completing = {name: setting.value for name, setting in base.recipe.settings().items() if name in _SHARED}
+        asked = asked.completed(completing)
+        reason = lone_reason(asked)
+        size = asked.train.batch_size
+        if reason or any(name.startswith(("loss.", "augment.")) for name in changes):
+            own = asked.changed({"train.seed": trial.seed})
+            setup = prepare_given(own, model, train, validation, loss=loss, optimizer=None, caller=caller)
+            return _alone(setup, reason or "its loss or its data are its own")
+        model.to(torch.device(base.recipe.train.device))
+        if isinstance(size, int) and asked.given("train.batch_size") and size not in feeds:
+            setup = prepare_given(asked, model, train, validation, loss=loss, optimizer=None, caller=caller)
+            feeds[size] = setup.splits["train"]
+        feed = feeds[size] if isinstance(size, int) and size in feeds else base.splits["train"]
+        return _row(asked, model, base.loss, feed, trial.seed)
+
+    return enter
+
+
+_SHARED = ("optimizer.name", "schedule.name", "train.batch_size", "train.device", "train.threads")
+
+
+def made(factory: Factory, values: Mapping[str, Scalar], seed: int) -> nn.Module:
+    """Return the model of these values, its weights drawn under `seed`; raises `ModelError` where it is none."""
+    with isolated(seed, "initialisation"):
+        try:
+            model = factory(**values)
+        except Exception as problem:
+            raise ModelError(
+                "the model's factory raised an error",
+                evidence=f"{told(problem, [])}; it was given {_words(values)}",
+                remedy="let it build a model for every value of the space",
+            ) from problem
+    if not isinstance(model, nn.Module):
+        raise ModelError(
+            "the model's factory must return a torch.nn.Module",
+            evidence=f"it returned a {type(model).__name__}, given {_words(values)}",
+        )
+    return model
+
+
+def homes_of(factory: Factory, names: Mapping[str, Any]) -> dict[str, str]:
+    """Return for each name of a space the setting of the recipe that it is, "" where it is the factory's own.
+
+    A name with a dot is a setting; another is the factory's where it takes such an argument, else a setting by its
+    short name (`lr`). Raises `UsageError`, with the nearest name, for what is neither.
+    """
+    taken = inspect.signature(factory).parameters.values()
+    own = [one.name for one in taken if one.kind in (one.POSITIONAL_OR_KEYWORD, one.KEYWORD_ONLY)]
+    open_ended = any(one.kind is one.VAR_KEYWORD for one in taken)
+    homes: dict[str, str] = {}
+    for name in names:
+        if name in own:
+            homes[name] = ""
+            continue
+        try:
+            homes[name] = name if "." in name else next(iter(changes_of({name: None})))
+        except UsageError:
+            if not open_ended:
+                raise UsageError(
+                    f"the space has '{name}', which neither the model's factory takes nor a recipe knows",
+                    evidence=f"the factory takes {', '.join(own) or 'nothing'}",
+                    remedy=did_you_mean(name, [*own, "lr", "weight_decay", "batch_size", "clip_norm", "momentum"]),
+                ) from None
+            homes[name] = ""
+    return homes
+
+
+def defaults_of(factory: Factory) -> bool:
+    """Say whether a factory can be called without arguments."""
+    return all(
+        one.default is not one.empty or one.kind in (one.VAR_POSITIONAL, one.VAR_KEYWORD)
+        for one in inspect.signature(factory).parameters.values()
+    )
+
+
+def _row(recipe: Recipe, model: nn.Module, loss: Any, feed: Feed, seed: int) -> RowEntrant:
+    optimizer, _ = build_optimizer(recipe, model)
+    schedule, _ = build_schedule(recipe)
+    steps = recipe.train.steps or epochs_for(recipe, feed.steps_per_epoch, 1) * feed.steps_per_epoch
+    model.train()
+    member = Member(
+        model=model,
+        optimizer=optimizer,
+        loss=loss,
+        rate=lambda step: schedule.multiple(fraction_of(step, steps)),
+        momentum=lambda step: schedule.momentum(fraction_of(step, steps)),
+        clip_norm=recipe.train.clip_norm or None,
+        clip_value=recipe.train.clip_value or None,
+        seed=seed,
+    )
+    return RowEntrant(member=member, feed=feed, planned_steps=steps)
+
+
+def _alone(setup: Setup, reason: str) -> LoneEntrant:
+    return LoneEntrant(training=assemble(setup, History()).training, reason=reason)
+
+
+def _words(values: Mapping[str, Scalar]) -> str:
+    return ", ".join(f"{name} = {value!r}" for name, value in values.items()) or "nothing"
