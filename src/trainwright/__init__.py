@@ -15,8 +15,10 @@ if TYPE_CHECKING:
     from trainwright.errors import TrainwrightError
     from trainwright.records import Chart, Finding, Outcome
     from trainwright.runs.reader import read_run
+    from trainwright.search.space import choice, integers, log_uniform, uniform
     from trainwright.stages.recipe import Recipe
     from trainwright.stages.train import Run, fit
+    from trainwright.stages.tune import Study, tune
     from trainwright.stages.verify import Report, verify
     from trainwright.watching.watch import Watch, watch
 
@@ -30,13 +32,19 @@ _HOMES = {
     "Recipe": "stages.recipe",
     "Report": "stages.verify",
     "Run": "stages.train",
+    "Study": "stages.tune",
     "TrainwrightError": "errors",
     "Watch": "watching.watch",
+    "choice": "search.space",
     "diagnose": "doctor.diagnose",
     "explain": "doctor.kinds",
     "fit": "stages.train",
     "gradcheck": "checks.gradcheck",
+    "integers": "search.space",
+    "log_uniform": "search.space",
     "read_run": "runs.reader",
+    "tune": "stages.tune",
+    "uniform": "search.space",
     "verify": "stages.verify",
     "watch": "watching.watch",
 }
@@ -49,13 +57,19 @@ __all__ = [
     "Recipe",
     "Report",
     "Run",
+    "Study",
     "TrainwrightError",
     "Watch",
+    "choice",
     "diagnose",
     "explain",
     "fit",
     "gradcheck",
+    "integers",
+    "log_uniform",
     "read_run",
+    "tune",
+    "uniform",
     "verify",
     "watch",
 ]

@@ -363,6 +363,49 @@ def summary(
         look.summary(console, document, recipe, changes or [], data_root, measure=measure)
 
 
+@app.command(rich_help_panel="Work")
+def tune(
+    recipe: RecipeFile,
+    changes: Changes = None,
+    trials: Annotated[int | None, typer.Option("--trials", metavar="N", help="Configurations to try.")] = None,
+    rounds: Annotated[int | None, typer.Option("--rounds", metavar="N", help="Rounds from coarse to fine.")] = None,
+    sampler: Annotated[
+        str | None, typer.Option("--sampler", metavar="NAME", help="grid, random, sobol or tpe.")
+    ] = None,
+    prune: Annotated[
+        bool | None, typer.Option("--prune/--no-prune", help="Stop what is behind at a ninth and a third of the run.")
+    ] = None,
+    final: Annotated[
+        int | None, typer.Option("--final", metavar="N", help="Fresh seeds for the best at the end; 0 for none.")
+    ] = None,
+    seconds: Annotated[
+        float | None, typer.Option("--seconds", metavar="N", help="Stop after so long; run it again to go on.")
+    ] = None,
+    workers: Annotated[int, typer.Option("--workers", metavar="N", help="Processes that share the work.")] = 1,
+    folder: Annotated[
+        Path | None,
+        typer.Option("--folder", metavar="DIR", help="Where to keep the study, or go on; else studies/NAME-001, ..."),
+    ] = None,
+    data_root: DataRoot = None,
+    json: JsonFile = None,
+) -> None:
+    """Search the space of [tune] from coarse to fine, many trials as one program; then the final run of the best."""
+    from trainwright.cli import tune as command
+
+    asked = {"trials": trials, "rounds": rounds, "sampler": sampler, "prune": prune, "final": final, "seconds": seconds}
+    with answering(json) as (console, document):
+        command.run(
+            console,
+            document,
+            recipe,
+            changes=changes or [],
+            asked=asked,
+            folder=folder,
+            workers=command.checked_workers(workers),
+            data_root=data_root,
+        )
+
+
 @app.command(rich_help_panel="Look")
 def doctor(
     log: Annotated[

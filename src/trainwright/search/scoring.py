@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -64,6 +64,6 @@ class Scorer:
         record = evaluator(self.feed, split="validation", step=0, epoch=0.0)
         return record.loss if self.score == "loss" else self._from(record.metrics)
 
-    def _from(self, metrics: dict[str, float]) -> float:
+    def _from(self, metrics: Mapping[str, float]) -> float:
         value = metrics[_METRICS[self.score]]
         return 1.0 - value if self.score == "error" else value

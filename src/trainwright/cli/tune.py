@@ -1,0 +1,157 @@
+"""The command `tune`: the search as it goes on, its report, and where the study is kept."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+from rich.live import Live
+from rich.text import Text
+
+from trainwright.cli.answer import EXIT_INTERRUPTED, say
+from trainwright.cli.train import parse_change
+from trainwright.errors import UsageError
+
+if TYPE_CHECKING:
+    from trainwright.records.study import StudyInfo
+    from trainwright.stages.tune import Study
+
+_REDRAW_SECONDS = 0.5
+_WIDEST = 120
+PAGE = "report.html"
+
+
+def run(
+    console: Console,
+    document: dict[str, Any],
+    recipe_file: Path,
+    *,
+    changes: Sequence[str],
+    asked: Mapping[str, Any],
+    folder: Path | None,
+    workers: int,
+    data_root: str | None,
+) -> None:
+    """Search what `[tune]` of the recipe says; `asked` are its keys from the command line. Fills `document`."""
+    parsed = dict(parse_change(change) for change in changes)
+    parsed |= {f"tune.{name}": value for name, value in asked.items() if value is not None}
+    from trainwright.runs.writer import next_folder
+    from trainwright.stages.recipe import Recipe
+    from trainwright.stages.tune import space_of, tune_recipe
+
+    recipe = Recipe.read(recipe_file, parsed)
+    space_of(recipe)  # a slip is told before any process is started
+    target = folder if folder is not None else next_folder(Path("studies"), recipe_file.stem)
+    helpers = [_helper(recipe_file, parsed, target, data_root) for _ in range(workers - 1)]
+    try:
+        with _Live(console) as live:
+            study = tune_recipe(recipe, folder=target, data_root=data_root, observe=live.show, say=live.note)
+    except KeyboardInterrupt:
+        say(
+            console,
+            f"interrupted; what was decided is kept in {target}: the same command goes on with --folder {target}",
+        )
+        document["status"] = EXIT_INTERRUPTED
+        return
+    finally:
+        for helper in helpers:
+            helper.terminate()
+            helper.wait()
+    show(console, document, study, name=recipe_file.stem)
+
+
+def show(console: Console, document: dict[str, Any], study: Study, *, name: str) -> None:
+    """Print the report of a study, write its page, and fill `document`."""
+    from trainwright.report.study_html import study_page
+    from trainwright.report.study_json import study_json
+    from trainwright.report.study_text import render_study
+
+    facts: dict[str, Any] = {
+        "name": name,
+        "findings": study.findings,
+        "edges": study.edges,
+        "importance": study.importance,
+        "final": study.confirmation,
+    }
+    width = min(console.width, _WIDEST)
+    text = render_study(study.info, **facts, color=console.color_system is not None, width=width)
+    console.print(text, markup=False, highlight=False, soft_wrap=True)
+    for note in study.notes:
+        say(console, f"note: {note}")
+    document.update(study_json(study.info, **facts))
+    document["folder"] = None if study.folder is None else str(study.folder)
+    if study.folder is not None:
+        (study.folder / PAGE).write_text(study_page(study.info, **facts), encoding="utf-8")
+        kept = f"kept in {study.folder}; open {study.folder / PAGE}"
+        say(console, f"{kept}; the final run: trainwright report {study.final.folder}" if study.final else kept)
+
+
+class _Live:
+    """The study as it stands, redrawn in a terminal; plain lines where the output is none."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._live: Live | None = None
+        self._drawn = 0.0
+        self._told = 0
+
+    def __enter__(self) -> _Live:
+        if self._console.is_terminal:
+            self._live = Live(console=self._console, transient=True, auto_refresh=False)
+            self._live.start()
+        return self
+
+    def __exit__(self, *rest: object) -> None:
+        if self._live is not None:
+            self._live.stop()
+
+    def note(self, text: str) -> None:
+        """Print a line above the table."""
+        say(self._console, text)
+
+    def show(self, info: StudyInfo) -> None:
+        """Draw the study, at most every half second."""
+        now = time.monotonic()
+        if self._live is None:
+            self._line(info)
+        elif now - self._drawn >= _REDRAW_SECONDS:
+            from trainwright.report.study_live import render_live
+
+            height, width = self._console.height - 1, min(self._console.width, _WIDEST)
+            text = render_live(info, height=min(height, 30), color=True, width=width)
+            self._live.update(Text.from_ansi(text), refresh=True)
+            self._drawn = now
+
+    def _line(self, info: StudyInfo) -> None:
+        over = sum(trial.status != "running" for trial in info.trials)
+        if over == self._told:
+            return
+        self._told = over
+        best = "none yet" if info.best is None or info.best.score is None else f"{info.best.score:.5g}"
+        number = info.rounds[-1].number + 1 if info.rounds else 1
+        say(self._console, f"round {number}: {over} of {len(info.trials)} trials over, best {best}")
+
+
+def _helper(recipe: Path, changes: Mapping[str, Any], folder: Path, data_root: str | None) -> subprocess.Popen[bytes]:
+    """Start a process that works on the same study and says nothing."""
+    from trainwright.stages.toml_text import toml
+
+    given = [part for name, value in changes.items() for part in ("--set", f"{name}={toml(value)}")]
+    root = ["--data-root", data_root] if data_root else []
+    command = [sys.executable, "-m", "trainwright", "tune", str(recipe), *given, *root, "--folder", str(folder)]
+    return subprocess.Popen(
+        [*command, "--set", "tune.final=0"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=dict(os.environ)
+    )
+
+
+def checked_workers(workers: int) -> int:
+    """Return the number of processes; raises `UsageError` below 1."""
+    if workers < 1:
+        raise UsageError(f"--workers {workers}: at least one process has to work", remedy="leave it out for one")
+    return workers
