@@ -86,3 +86,29 @@ def test_the_lock_names_its_holder_while_it_is_held(tmp_path: Path) -> None:
     with journal.locked():
         assert (tmp_path / "study.lock").read_text().split()[:2] == [owner.host, str(owner.pid)]
     assert (tmp_path / "study.lock").read_text() == ""
+
+
+def test_a_lock_whose_holder_was_killed_is_taken_over_and_says_whose_it_was(tmp_path: Path) -> None:
+    (tmp_path / "study.lock").write_text("laptop 4711 99\n")
+    journal = Journal(tmp_path / "study.jsonl", this_process())
+    with journal.locked():
+        assert journal.orphaned == "laptop 4711 99"
+
+
+def test_a_full_disk_is_an_error_that_loses_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "study.jsonl"
+    bodies = written(path, 2)
+    before = path.read_bytes()
+
+    def full(handle: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    journal = Journal(path, this_process())
+    with monkeypatch.context() as patched:
+        patched.setattr("os.fsync", full)
+        with pytest.raises(RunError, match="No space left"), journal.locked():
+            journal.append({"kind": "note"})
+    path.write_bytes(before + b'{"check":"0')  # what such a disk leaves
+    with journal.locked():
+        journal.append({"kind": "note", "text": "next"})
+    assert Journal(path, this_process()).new() == [*bodies, {"kind": "note", "text": "next"}]

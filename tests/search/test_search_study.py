@@ -269,6 +269,21 @@ def test_every_sampler_runs_a_study_with_repeats_under_common_seeds(sampler: str
         assert [trial.seed for trial in mates] == [trial.seed for trial in study.trials[:3]]
 
 
+def test_the_best_configuration_is_the_best_by_the_median_of_its_repeats() -> None:
+    scores = {0: (0.1, 0.9, 0.9), 1: (0.5, 0.5, 0.6), 2: (0.2, None, None)}
+    trials = tuple(
+        Trial(
+            number=3 * configuration + repeat, configuration=configuration, round=0, chunk=0, values={}, seed=repeat,
+            status="failed" if score is None else "finished", score=score, rung=score is not None,
+        )
+        for configuration, each in scores.items()
+        for repeat, score in enumerate(each)
+    )  # fmt: skip
+    best = StudyInfo(plan=Plan(budget=1), trials=trials).best
+    assert best is not None
+    assert (best.configuration, best.score) == (1, 0.5)
+
+
 def test_who_observes_sees_every_decision() -> None:
     seen: list[int] = []
     search(Walk(), plan("sobol"), SPACE, observe=lambda study: seen.append(study.steps))

@@ -14,7 +14,7 @@ from dataclasses import replace
 
 from trainwright.doctor.kinds_search import ALL_TRIALS_FAILED, BEST_VALUE_AT_EDGE, RATE_SEARCHED_LINEARLY
 from trainwright.records.findings import Evidence, Finding, Remedy, Scalar
-from trainwright.records.study import Axis, Edge, Side, Space, StudyInfo, ranked
+from trainwright.records.study import Axis, Edge, Side, Space, StudyInfo, merged, ranked
 
 TOP = 0.25
 """Share of the trials that counts as good."""
@@ -61,7 +61,7 @@ def edges(study: StudyInfo) -> tuple[Edge, ...]:
 
     An end that an earlier round has looked beyond is none.
     """
-    scored = [trial for trial in ranked(study.trials) if trial.status != "failed" and trial.score is not None]
+    scored = [trial for trial in ranked(merged(study.trials)) if trial.status != "failed" and trial.score is not None]
     if len({trial.score for trial in scored}) < 2:
         return ()  # where nothing makes a difference, the best is whoever came first
     found = []

@@ -115,6 +115,23 @@ def ranked(trials: Iterable[Trial]) -> list[Trial]:
     return sorted(trials, key=_rank)
 
 
+def merged(trials: Iterable[Trial]) -> list[Trial]:
+    """Return one trial for each configuration: the repeat whose score is the median, failures last, of an even number
+    the worse.
+
+    The best of several seeds would be luck; repeats that came less far than others do not count.
+    """
+    repeats: dict[int, list[Trial]] = {}
+    for trial in trials:
+        repeats.setdefault(trial.configuration, []).append(trial)
+    middle = []
+    for each in repeats.values():
+        furthest = max(trial.rung for trial in each)
+        order = ranked(trial for trial in each if trial.status == "failed" or trial.rung == furthest)
+        middle.append(order[len(order) // 2])
+    return middle
+
+
 def _rank(trial: Trial) -> tuple[bool, int, float, int]:
     lost = trial.status == "failed" or trial.score is None
     return lost, -trial.rung, math.inf if trial.score is None else trial.score, trial.number
@@ -203,8 +220,8 @@ class StudyInfo:
 
     @property
     def best(self) -> Trial | None:
-        """Return the best trial of those that came furthest, or None where all failed."""
-        order = ranked(self.trials)
+        """Return the best configuration of those that came furthest, by its median repeat; None where all failed."""
+        order = ranked(merged(self.trials))
         return order[0] if order and order[0].score is not None and order[0].status != "failed" else None
 
     @property

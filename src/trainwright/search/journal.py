@@ -31,6 +31,8 @@ class Journal:
         self._memory: list[dict[str, Any]] = []
         self.repaired = 0
         """Bytes of torn lines that were cut off."""
+        self.orphaned = ""
+        """Who held the lock last and was killed while holding it: host, number, start."""
 
     def new(self) -> list[dict[str, Any]]:
         """Return the lines that came since the last call. A torn last line is left for later.
@@ -68,10 +70,17 @@ class Journal:
             self._memory.append(json.loads(json.dumps(body)))
             return
         text = json.dumps(body, separators=(",", ":")).encode()
-        with open(self.path, "ab") as file:
-            file.write(_HEAD % _check(text) + text + b"}\n")
-            file.flush()
-            os.fsync(file.fileno())
+        try:
+            with open(self.path, "ab") as file:
+                file.write(_HEAD % _check(text) + text + b"}\n")
+                file.flush()
+                os.fsync(file.fileno())
+        except OSError as problem:
+            raise RunError(
+                f"the study's journal {self.path} could not be written",
+                evidence=problem.strerror or str(problem),
+                remedy="free space, and run the search again: it goes on where it stood",
+            ) from None
 
     @contextmanager
     def locked(self) -> Iterator[list[dict[str, Any]]]:
@@ -83,7 +92,16 @@ class Journal:
             yield self.new()
             return
         with open(self.path.with_suffix(".lock"), "a+", encoding="utf-8") as file:
-            _lock(file.fileno())
+            try:
+                _lock(file.fileno())
+            except OSError as problem:
+                raise RunError(
+                    f"{file.name} cannot be locked",
+                    evidence=problem.strerror or str(problem),
+                    remedy="keep the study on a disk of this machine",
+                ) from None
+            file.seek(0)
+            self.orphaned = file.read().strip() or self.orphaned
             file.seek(0)
             file.truncate()
             file.write(f"{self.owner.host} {self.owner.pid} {self.owner.started}\n")

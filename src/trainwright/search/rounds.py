@@ -12,7 +12,7 @@ from dataclasses import replace
 
 from trainwright.doctor.search import FEWEST, TOP, beyond, leaning
 from trainwright.records.findings import Scalar
-from trainwright.records.study import Action, Axis, Move, Space, Trial, is_inside, ranked
+from trainwright.records.study import Action, Axis, Move, Space, Trial, is_inside, merged, ranked
 
 EDGE, ONE_SIDED = 0.2, 1.64
 """As in the doctor's edge test, but quicker to move: a needless widening costs part of a round, a missed one the best
@@ -30,7 +30,7 @@ SURELY_WORSE = 8
 
 def move(space: Space, trials: Sequence[Trial], *, number: int, first: Space) -> tuple[Move, ...]:
     """Return one move for each axis after round `number`; `first` is the space of the first round."""
-    inside = ranked(trial for trial in trials if trial.status != "running" and is_inside(trial.values, space))
+    inside = ranked(trial for trial in merged(trials) if trial.status != "running" and is_inside(trial.values, space))
     scored = [trial for trial in inside if trial.status != "failed" and trial.score is not None]
     moves = []
     for name, axis in space.items():

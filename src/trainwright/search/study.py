@@ -51,6 +51,10 @@ class Study:
             self._take(lines)
             if self._journal.repaired:
                 self._write("note", text=f"{self._journal.repaired} bytes of a torn last line were cut off")
+            if self._journal.orphaned:
+                self._write(
+                    "note", text=f"the lock was taken over from a process that is gone: {self._journal.orphaned}"
+                )
             self._begin(plan, dict(space))
 
     def _begin(self, plan: Plan, space: dict[str, Axis]) -> None:
