@@ -18,7 +18,8 @@ from typing import Any
 import torch
 
 from trainwright.randomness import derive, generator
-from trainwright.records.study import Axis, Plan, StudyInfo, Trial
+from trainwright.records.space import Axis
+from trainwright.records.study import Plan, StudyInfo, Trial
 from trainwright.search.arena import State
 from trainwright.search.course import search
 from trainwright.search.space import log_uniform
@@ -123,9 +124,7 @@ def main() -> int:
     parser.add_argument("--seeds", type=int, default=20)
     parser.add_argument("--dimensions", type=int, nargs="+", default=[2, 3, 4])
     given = parser.parse_args()
-    print(
-        f"whole trials to come within 1 % of the best: median over {given.seeds} seeds (found in so many of them), up to"
-    )
+    print(f"whole trials to come within 1 % of the best: median over {given.seeds} seeds (found in so many), up to")
     print(f"{TRIALS}; first where the optimum lies in the range that was given, then where it lies beyond")
     print(" " * 26 + "".join(f"{f'{count} parameters':>30}" for count in given.dimensions))
     for name, method in METHODS.items():

@@ -12,7 +12,8 @@ import pytest
 import torch
 
 from trainwright.errors import UsageError
-from trainwright.records.study import Space, Trial, is_inside
+from trainwright.records.space import Space, is_inside
+from trainwright.records.study import Trial
 from trainwright.search.samplers import grid, points, size
 from trainwright.search.space import checked, choice, integers, log_uniform, uniform
 

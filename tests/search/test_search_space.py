@@ -12,17 +12,16 @@ from hypothesis import strategies as st
 
 from trainwright.errors import UsageError
 from trainwright.records import Axis, from_plain, to_plain
-from trainwright.records.study import is_inside
+from trainwright.records.space import is_inside
 from trainwright.search.space import (
     checked,
     choice,
     configuration,
-    from_toml,
     integers,
     log_uniform,
-    to_toml,
     uniform,
 )
+from trainwright.search.space_toml import from_toml, to_toml
 
 AXES = {
     "uniform": uniform(0.0, 0.5),

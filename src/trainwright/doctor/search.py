@@ -14,7 +14,8 @@ from dataclasses import replace
 
 from trainwright.doctor.kinds_search import ALL_TRIALS_FAILED, BEST_VALUE_AT_EDGE, RATE_SEARCHED_LINEARLY
 from trainwright.records.findings import Evidence, Finding, Remedy, Scalar
-from trainwright.records.study import Axis, Edge, Side, Space, StudyInfo, merged, ranked
+from trainwright.records.space import Axis, Space
+from trainwright.records.study import Edge, Side, StudyInfo, merged, ranked
 
 TOP = 0.25
 """Share of the trials that counts as good."""

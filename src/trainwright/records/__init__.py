@@ -21,6 +21,7 @@ from trainwright.records.history import (
 from trainwright.records.jsonable import from_plain, to_plain
 from trainwright.records.loop import GroupFacts, LoopFacts, OptimizerFacts, SchedulerFacts, Sighting, SightingName
 from trainwright.records.run import InputStats, Ledger, Outcome, OutputFacts, RunInfo, Setting, Status, TargetStats
+from trainwright.records.space import Axis
 from trainwright.records.specs import (
     AugmentSpec,
     DataShape,
@@ -34,7 +35,7 @@ from trainwright.records.specs import (
     Task,
     Value,
 )
-from trainwright.records.study import Axis, Edge, Importance, Move, Plan, Round, StudyInfo, Trial
+from trainwright.records.study import Edge, Importance, Move, Plan, Round, StudyInfo, Trial
 
 __all__ = [
     "AugmentSpec",

@@ -8,7 +8,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from trainwright.records.study import Axis, Plan, StudyInfo
+from trainwright.records.space import Axis
+from trainwright.records.study import Plan, StudyInfo
 from trainwright.search.arena import Arena
 from trainwright.search.ledger import Chunk
 from trainwright.search.samplers import Sampler

@@ -12,7 +12,8 @@ from optuna.importance import FanovaImportanceEvaluator
 
 from trainwright.randomness import derive
 from trainwright.records.findings import Scalar
-from trainwright.records.study import Axis, Importance, StudyInfo, Trial
+from trainwright.records.space import Axis
+from trainwright.records.study import Importance, StudyInfo, Trial
 from trainwright.search.samplers import quiet
 
 FEWEST = 16

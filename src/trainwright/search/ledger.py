@@ -8,7 +8,8 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from trainwright.records.jsonable import from_plain
-from trainwright.records.study import Axis, Plan, Round, Trial
+from trainwright.records.space import Axis
+from trainwright.records.study import Plan, Round, Trial
 from trainwright.search.owner import Owner
 
 Key = tuple[int, int]

@@ -12,7 +12,8 @@ from dataclasses import replace
 
 from trainwright.doctor.search import FEWEST, TOP, beyond, leaning
 from trainwright.records.findings import Scalar
-from trainwright.records.study import Action, Axis, Move, Space, Trial, is_inside, merged, ranked
+from trainwright.records.space import Axis, Space, is_inside
+from trainwright.records.study import Action, Move, Trial, merged, ranked
 
 EDGE, ONE_SIDED = 0.2, 1.64
 """As in the doctor's edge test, but quicker to move: a needless widening costs part of a round, a missed one the best

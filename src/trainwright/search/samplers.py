@@ -26,7 +26,8 @@ from torch.quasirandom import SobolEngine
 from trainwright.errors import UsageError, did_you_mean
 from trainwright.randomness import derive, generator
 from trainwright.records.findings import Scalar
-from trainwright.records.study import Space, Trial, is_inside
+from trainwright.records.space import Space, is_inside
+from trainwright.records.study import Trial
 from trainwright.search.space import configuration, in_order
 
 SAMPLERS = ("grid", "random", "sobol", "tpe")

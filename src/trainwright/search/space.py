@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
 from trainwright.errors import UsageError, did_you_mean
 from trainwright.records.findings import Scalar
-from trainwright.records.study import Axis, Space
+from trainwright.records.space import Axis, Space
 
 When = tuple[str, Any]
 """The name of a choice, and the value or values of it with which an axis applies."""
@@ -33,7 +33,7 @@ PHYSICAL: Mapping[str, tuple[float, float]] = {
 """Last part of a name -> what the number can be, where nobody says otherwise: at dropout 1 nothing is left to train, at
 momentum 1 nothing is forgotten.
 """
-_FORMS = ("uniform", "log_uniform", "integers", "choice")
+FORMS = ("uniform", "log_uniform", "integers", "choice")
 
 
 def uniform(low: float, high: float, *, limits: tuple[float, float] | None = None, when: When | None = None) -> Axis:
@@ -96,7 +96,7 @@ def checked(space: Mapping[str, Axis], *, limits: Mapping[str, tuple[float, floa
         if not isinstance(axis, Axis):
             raise UsageError(
                 f"the space maps '{name}' to {axis!r}, which is no range",
-                remedy=f"use one of {', '.join(_FORMS)}, or fix '{name}' in the recipe",
+                remedy=f"use one of {', '.join(FORMS)}, or fix '{name}' in the recipe",
             )
     full = {name: _limited(name, axis, limits or {}) for name, axis in space.items()}
     for name, axis in full.items():
@@ -117,50 +117,6 @@ def configuration(space: Space, units: Mapping[str, float]) -> dict[str, Scalar]
         if not axis.when or (axis.when in values and values[axis.when] in axis.when_in):
             values[name] = axis.value(units[name])
     return {name: values[name] for name in space if name in values}
-
-
-def from_toml(name: str, plain: Any) -> Axis:
-    """Return the axis that a recipe states: `{ log_uniform = [1e-5, 1e-1] }`, with `limits` and `when` beside it.
-
-    `when = { "optimizer.name" = ["sgd"] }`; `{ integers = [16, 256], log = true }`; `{ choice = ["sgd", "adamw"] }`.
-    Raises `UsageError` that names the field.
-    """
-    form = next((key for key in _FORMS if isinstance(plain, Mapping) and key in plain), None)
-    if form is None:
-        raise UsageError(
-            f"'{name}' is {plain!r}, which is no range",
-            remedy=f"write one of {', '.join(_FORMS)}: {{ log_uniform = [1e-5, 1e-1] }}",
-        )
-    for key in plain:
-        if key not in (form, "limits", "when", "log"):
-            raise UsageError(f"'{name}' has an unknown key '{key}'", remedy=did_you_mean(key, [form, "limits", "when"]))
-    bounds = plain[form]
-    if not isinstance(bounds, Sequence) or isinstance(bounds, str) or (form != "choice" and len(bounds) != 2):
-        raise UsageError(f"'{name}': {form} is {bounds!r}", remedy=f"write {form} = [lowest, highest]")
-    when = plain.get("when")
-    options: dict[str, Any] = {"when": next(iter(when.items())) if when else None}
-    if form != "choice" and "limits" in plain:
-        options["limits"] = tuple(plain["limits"])
-    if form == "integers":
-        options["log"] = bool(plain.get("log", False))
-    try:
-        made = {"uniform": uniform, "log_uniform": log_uniform, "integers": integers, "choice": choice}[form]
-        return made(*bounds, **options)
-    except UsageError as problem:
-        raise UsageError(f"'{name}': {problem.what}", evidence=problem.evidence, remedy=problem.remedy) from None
-
-
-def to_toml(axis: Axis) -> dict[str, Any]:
-    """Return what `from_toml` makes this axis of."""
-    if axis.scale == "choice":
-        plain: dict[str, Any] = {"choice": list(axis.choices)}
-    elif axis.whole:
-        plain = {"integers": [int(axis.low), int(axis.high)], **({"log": True} if axis.scale == "log" else {})}
-    else:
-        plain = {"log_uniform" if axis.scale == "log" else "uniform": [axis.low, axis.high]}
-    if (axis.lowest, axis.highest) != (-math.inf, math.inf):
-        plain["limits"] = [axis.lowest, axis.highest]
-    return plain | ({"when": {axis.when: list(axis.when_in)}} if axis.when else {})
 
 
 def _numbers(scale: Any, low: float, high: float, *, whole: bool, limits: Any, when: When | None) -> Axis:

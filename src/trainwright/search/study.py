@@ -11,17 +11,17 @@ from pathlib import Path
 from typing import Any
 
 from trainwright.errors import RunError, UsageError
-from trainwright.randomness import derive
 from trainwright.records.jsonable import to_plain
-from trainwright.records.study import Axis, Move, Plan, Round, Space, StudyInfo, Trial
+from trainwright.records.space import Axis
+from trainwright.records.study import Plan, StudyInfo, Trial
 from trainwright.search import snapshots
 from trainwright.search.arena import State
-from trainwright.search.halving import Stop, check_plan, cost, stops, survivors
+from trainwright.search.halving import Stop, check_plan, stops, survivors
 from trainwright.search.journal import Journal
 from trainwright.search.ledger import Chunk, Ledger
 from trainwright.search.owner import Owner, this_process
-from trainwright.search.rounds import move, moved
-from trainwright.search.samplers import Sampler, check_sampler, points, size
+from trainwright.search.planning import draw, next_round
+from trainwright.search.samplers import Sampler, check_sampler
 
 JOURNAL = "study.jsonl"
 FIXED = ("seed", "repeats", "budget", "least", "eta", "save_every")
@@ -104,7 +104,7 @@ class Study:
                 for place in range(len(last.chunks) if last else 0):
                     key = (len(ledger.rounds) - 1, place)
                     if key not in ledger.chunks:
-                        return self._lease(key, self._draw(ledger.rounds[-1], place), now)
+                        return self._lease(key, draw(ledger, ledger.rounds[-1], place, self._sampler), now)
                 if any(not chunk.is_over for chunk in ledger.chunks.values()) or not self._open():
                     return None
 
@@ -115,7 +115,9 @@ class Study:
         if any(not chunk.is_over for chunk in ledger.chunks.values()):
             return False
         places = range(len(ledger.rounds[-1].chunks)) if ledger.rounds else range(0)
-        return all((ledger.rounds[-1].number, place) in ledger.chunks for place in places) and self._next() is None
+        return all((ledger.rounds[-1].number, place) in ledger.chunks for place in places) and (
+            next_round(ledger, self._sampler) is None
+        )
 
     def trials(self, numbers: Sequence[int] | frozenset[int]) -> list[Trial]:
         """Return trials by their numbers, in order."""
@@ -175,74 +177,16 @@ class Study:
         if self._ledger.chunks[chunk.key].owner != self.owner:
             raise LeaseLost
 
-    def _draw(self, one: Round, place: int) -> list[Trial]:
-        plan, start = self.plan, sum(one.chunks[:place])
-        places = range(start, start + one.chunks[place])
-        seed, told = derive(plan.seed, "round", one.number), list(self._ledger.trials.values())
-        values = points(self._sampler, one.space, places, total=sum(one.chunks), seed=seed, told=told)
-        return [
-            Trial(
-                number=(one.first + at) * plan.repeats + repeat,
-                configuration=one.first + at,
-                round=one.number,
-                chunk=place,
-                values=values[at - start],
-                # Common random numbers: all configurations start from the same weights and see the same batches.
-                seed=derive(plan.seed, "repeat", repeat),
-            )
-            for at in places
-            for repeat in range(plan.repeats)
-        ]
-
     @property
     def _sampler(self) -> Sampler:
         return self.plan.sampler if self._given_sampler is None else self._given_sampler
 
     def _open(self) -> bool:
         """Close the last round and open the next; False where the study is over."""
-        found = self._next()
+        found = next_round(self._ledger, self._sampler)
         if found is not None:
             self._write("round", round=to_plain(found))
         return found is not None
-
-    def _next(self) -> Round | None:
-        """Return the round that follows, of an even share of what is left, or None where nothing is."""
-        rounds, plan = self._ledger.rounds, self.plan
-        number = len(rounds)
-        first = sum(sum(one.chunks) for one in rounds)
-        is_extra = number >= plan.rounds and not self._ledger.is_new_space
-        if first >= plan.trials or (is_extra and self._sampler == "grid"):
-            return None  # a grid may have fewer points than it was allowed
-        space, moves = self._moves(is_extra)
-        rounds_left = max(plan.rounds - number, 1)
-        count = size(self._sampler, space, -(-(plan.trials - first) // rounds_left))
-        if plan.steps is not None:
-            left = plan.steps - sum(cost(plan, each) for one in rounds for each in one.chunks)
-            share = max(left // rounds_left, min(left, cost(plan, 1)))
-            while count > 0 and sum(cost(plan, each) for each in _split(count, plan.chunk)) > share:
-                count -= 1
-        if count < 1:
-            return None
-        return Round(number=number, space=space, first=first, chunks=_split(count, plan.chunk), moves=moves)
-
-    def _moves(self, is_extra: bool) -> tuple[dict[str, Axis], tuple[Move, ...]]:
-        ledger = self._ledger
-        if not ledger.rounds:
-            return ledger.given, ()
-        last, after = ledger.rounds[-1], len(ledger.rounds) - 1
-        if ledger.is_new_space:
-            changed = [
-                Move(round=after, name=name, action="given", before=last.space.get(name, axis), after=axis, reason=why)
-                for name, axis in ledger.given.items()
-                for why in ("changed by hand",)
-                if last.space.get(name) != axis
-            ]
-            return ledger.given, tuple(changed)
-        if is_extra:  # more trials were asked for, and no more rounds
-            return dict(last.space), ()
-        trials = list(ledger.trials.values())
-        moves = move(last.space, trials, number=after, first=_first(ledger.rounds))
-        return moved(last.space, moves), moves
 
     def _write(self, kind: str, **facts: Any) -> None:
         self._journal.append({"kind": kind, **facts})
@@ -268,20 +212,6 @@ def summary(ledger: Ledger) -> StudyInfo:
     assert ledger.plan is not None
     trials = tuple(ledger.trials[number] for number in sorted(ledger.trials))
     return StudyInfo(plan=ledger.plan, rounds=tuple(ledger.rounds), trials=trials, notes=tuple(ledger.notes))
-
-
-def _split(count: int, chunk: int) -> tuple[int, ...]:
-    """Return chunks of at most `chunk`, as even as can be: halving among two would decide nothing."""
-    parts = -(-count // chunk)
-    return tuple(count // parts + (place < count % parts) for place in range(parts)) if parts else ()
-
-
-def _first(rounds: Sequence[Round]) -> Space:
-    """Return for each axis the range that it was given with: the first, or the last that was changed by hand."""
-    given = dict(rounds[0].space)
-    for one in rounds:
-        given |= {each.name: each.after for each in one.moves if each.action == "given"}
-    return given
 
 
 def _make(folder: Path) -> None:
