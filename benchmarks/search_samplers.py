@@ -106,9 +106,9 @@ def measure(method: Mapping[str, Any], dimensions: int, seeds: int) -> list[floa
     found = []
     for seed in range(seeds):
         space, true = task(dimensions, seed)
-        plan = Plan(
-            **{"budget": BUDGET, "chunk": ARRAY, "trials": TRIALS, "seed": seed} | dict(method), steps=TRIALS * BUDGET
-        )
+        given: dict[str, Any] = dict(method)
+        given.setdefault("trials", TRIALS)
+        plan = Plan(budget=BUDGET, chunk=ARRAY, steps=TRIALS * BUDGET, seed=seed, **given)
         found.append(needed(search(Scores(true), plan, space), true))
     return found
 

@@ -62,6 +62,7 @@ def test_a_study_on_disk_and_one_in_memory_are_the_same(undisturbed: StudyInfo, 
     assert outcome(study) == outcome(undisturbed)
     assert study.rounds == undisturbed.rounds
     assert outcome(read_study(tmp_path)) == outcome(undisturbed)
+    assert study.status == read_study(tmp_path).status == "finished"
     assert {trial.status for trial in study.trials} == {"finished", "pruned"}
     assert study.steps == sum(cost(plan("sobol"), 9) for _ in range(4))
     assert not list(tmp_path.glob("arrays/*.tmp"))
@@ -74,6 +75,7 @@ def test_a_study_that_ends_within_a_rung_goes_on_as_if_it_had_not(
 ) -> None:
     with pytest.raises(Killed):
         search(Mortal(rows), plan("sobol"), SPACE, folder=tmp_path)
+    assert read_study(tmp_path).status == "stopped"
     arena = Walk()
     assert outcome(search(arena, plan("sobol"), SPACE, folder=tmp_path)) == outcome(undisturbed)
     assert rows < 20 or arena.steps < undisturbed.steps  # what was saved is not trained again
@@ -286,6 +288,13 @@ def test_the_best_configuration_is_the_best_by_the_median_of_its_repeats() -> No
 
 def test_who_observes_sees_every_decision() -> None:
     seen: list[int] = []
-    search(Walk(), plan("sobol"), SPACE, observe=lambda study: seen.append(study.steps))
+    states: set[str] = set()
+
+    def observe(study: StudyInfo) -> None:
+        seen.append(study.steps)
+        states.add(study.status)
+
+    search(Walk(), plan("sobol"), SPACE, observe=observe)
+    assert states == {"running", "finished"}
     assert seen == sorted(seen)
     assert len(seen) == 4 * 6

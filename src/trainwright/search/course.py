@@ -53,7 +53,7 @@ def search(
             study.release(chunk)
     info = study.info()
     if study.is_over():
-        return replace(info, status="finished")
+        return info
     return replace(info, status="stopped", reason=f"{seconds:g} seconds are over; run it again to go on")
 
 
@@ -85,5 +85,7 @@ def _train(
         if living:
             study.save(chunk, stop, arena.state())
         if observe is not None:
-            observe(study.info())
+            info = study.info()
+            # Between two chunks nobody holds a lease, but this process is about to.
+            observe(replace(info, status="running") if info.status == "stopped" else info)
     arena.drop(living)

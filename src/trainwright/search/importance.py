@@ -18,7 +18,7 @@ from trainwright.search.samplers import quiet
 
 FEWEST = 16
 """Trials below which a forest says nothing of the kind."""
-RESAMPLES = 10
+RESAMPLES, TREES = 10, 24
 WORST = 0.9
 """Quantile of the scores at which they are cut off, failures with them: importance is asked for where one would train,
 and a few losses of a thousand would be all that the variance consists of.
@@ -80,7 +80,7 @@ def _evaluate(axes: dict[str, Axis], trials: Sequence[Trial], scores: Sequence[f
         for place, score in enumerate(scores):
             values = {name: columns[name][place] for name in distributions}
             made.add_trial(optuna.create_trial(params=values, distributions=distributions, value=score))
-        return FanovaImportanceEvaluator(seed=seed).evaluate(made)
+        return FanovaImportanceEvaluator(n_trees=TREES, seed=seed).evaluate(made)
 
 
 def _place(axis: Axis, value: Scalar) -> Scalar:

@@ -36,6 +36,15 @@ def next_round(ledger: Ledger, sampler: Sampler) -> Round | None:
     return Round(number=number, space=space, sampler=name, first=first, chunks=_split(count, plan.chunk), moves=moves)
 
 
+def is_over(ledger: Ledger, sampler: Sampler) -> bool:
+    """Return whether nothing is left to do: every chunk is over, and no round follows."""
+    begun = len(ledger.rounds) == 0 or all(
+        (ledger.rounds[-1].number, place) in ledger.chunks for place in range(len(ledger.rounds[-1].chunks))
+    )
+    is_idle = all(chunk.is_over for chunk in ledger.chunks.values())
+    return begun and is_idle and next_round(ledger, sampler) is None
+
+
 def draw(ledger: Ledger, one: Round, place: int, sampler: Sampler) -> list[Trial]:
     """Return the trials of a chunk. The round keeps the sampler that it was opened with, where that has a name."""
     plan, start = ledger.plan, sum(one.chunks[:place])

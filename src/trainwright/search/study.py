@@ -20,7 +20,7 @@ from trainwright.search.halving import Stop, check_plan, stops, survivors
 from trainwright.search.journal import Journal
 from trainwright.search.ledger import Chunk, Ledger
 from trainwright.search.owner import Owner, this_process
-from trainwright.search.planning import draw, next_round
+from trainwright.search.planning import draw, is_over, next_round
 from trainwright.search.samplers import Sampler, check_sampler
 
 JOURNAL = "study.jsonl"
@@ -111,13 +111,7 @@ class Study:
     def is_over(self) -> bool:
         """Return whether nothing is left to do, for this process or any other."""
         self._take(self._journal.new())
-        ledger = self._ledger
-        if any(not chunk.is_over for chunk in ledger.chunks.values()):
-            return False
-        places = range(len(ledger.rounds[-1].chunks)) if ledger.rounds else range(0)
-        return all((ledger.rounds[-1].number, place) in ledger.chunks for place in places) and (
-            next_round(ledger, self._sampler) is None
-        )
+        return is_over(self._ledger, self._sampler)
 
     def trials(self, numbers: Sequence[int] | frozenset[int]) -> list[Trial]:
         """Return trials by their numbers, in order."""
@@ -208,10 +202,14 @@ def read_study(folder: Path) -> StudyInfo:
 
 
 def summary(ledger: Ledger) -> StudyInfo:
-    """Return the record of a study."""
+    """Return the record of a study: running while some process works on it, stopped where none does any more."""
     assert ledger.plan is not None
     trials = tuple(ledger.trials[number] for number in sorted(ledger.trials))
-    return StudyInfo(plan=ledger.plan, rounds=tuple(ledger.rounds), trials=trials, notes=tuple(ledger.notes))
+    rounds, notes, now = tuple(ledger.rounds), tuple(ledger.notes), time.time()
+    owners = [(chunk.owner, now - chunk.heard) for chunk in ledger.chunks.values() if not chunk.is_over]
+    works = any(owner is not None and not owner.is_gone(silent) for owner, silent in owners)
+    status = "finished" if is_over(ledger, ledger.plan.sampler) else "running" if works else "stopped"
+    return StudyInfo(plan=ledger.plan, rounds=rounds, trials=trials, status=status, notes=notes)
 
 
 def _make(folder: Path) -> None:
