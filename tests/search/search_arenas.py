@@ -36,6 +36,9 @@ class Formula:
         noise = torch.randn(2, generator=drawn, dtype=torch.float64).tolist()
         return self.score(trial.values) + self.noise * noise[0] + self.early * noise[1] / math.sqrt(steps)
 
+    def why(self, number: int) -> str:
+        return ""
+
     def drop(self, numbers: Collection[int]) -> None:
         for number in numbers:
             self.trials.pop(number, None)
@@ -76,6 +79,9 @@ class Walk(Formula):
             self.rows[number] = (steps, state)
             time.sleep(self.pause)
         return {number: float(self.rows[number][1][0].square().sum()) for number in numbers}
+
+    def why(self, number: int) -> str:
+        return ""
 
     def drop(self, numbers: Collection[int]) -> None:
         super().drop(numbers)

@@ -24,7 +24,7 @@ from trainwright.search.course import search
 from trainwright.search.halving import cost
 from trainwright.search.owner import SILENT_SECONDS, Owner, this_process
 from trainwright.search.space import checked, log_uniform, uniform
-from trainwright.search.study import JOURNAL, Study, read_study
+from trainwright.search.study import JOURNAL, StudyView, read_study
 
 WORKER = Path(__file__).with_name("search_worker.py")
 
@@ -91,7 +91,7 @@ def test_a_study_cut_at_any_byte_of_its_journal_goes_on_as_if_it_had_not(
         folder = tmp_path / str(number)
         folder.mkdir()
         (folder / JOURNAL).write_bytes(whole[:cut])
-        again = Study(folder, plan("sobol"), SPACE)
+        again = StudyView(folder, plan("sobol"), SPACE)
         for chunk in again._ledger.chunks.values():  # the worker that wrote them is this process, and gone
             again._write("release", round=chunk.key[0], chunk=chunk.key[1])
         study = search(Walk(), plan("sobol"), SPACE, folder=folder)
@@ -186,7 +186,7 @@ def test_a_worker_whose_chunk_was_taken_over_writes_nothing_more(undisturbed: St
     class Robbed(Walk):
         def advance(self, numbers: Sequence[int], steps: int) -> Any:
             if not self.steps:
-                other = Study(tmp_path, plan("sobol"), SPACE)
+                other = StudyView(tmp_path, plan("sobol"), SPACE)
                 chunk = next(iter(other._ledger.chunks.values()))
                 other._lease(chunk.key, [], time.time())
                 other._write("release", round=chunk.key[0], chunk=chunk.key[1])

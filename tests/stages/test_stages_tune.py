@@ -105,9 +105,7 @@ def test_rows_go_on_from_a_snapshot_as_if_nothing_had_been() -> None:
     recipe = Recipe.of({"data": {"source": "iris"}, "train": {"epochs": 4, "batch_size": 32}})
     dataset = load_data(recipe)
     base = prepare(recipe, dataset)
-    scorer = Scorer(
-        feed=base.splits["validation"], loss=base.evaluation_loss, score="loss", task="classification"
-    )
+    scorer = Scorer(feed=base.splits["validation"], loss=base.evaluation_loss, score="loss", task="classification")
     trials = [
         Trial(number=n, configuration=n, round=0, chunk=0, values={"optimizer.lr": rate, **more}, seed=7)
         for n, (rate, more) in enumerate([(1e-3, {}), (1e-2, {}), (3e-3, {"train.ema": 0.9}), (1e9, {})])
@@ -129,9 +127,7 @@ def test_each_trial_scores_as_its_own_run_would() -> None:
     recipe = Recipe.of({"data": {"source": "iris"}, "train": {"epochs": 4, "batch_size": 32, "verify": "off"}})
     dataset = load_data(recipe)
     base = prepare(recipe, dataset)
-    scorer = Scorer(
-        feed=base.splits["validation"], loss=base.evaluation_loss, score="loss", task="classification"
-    )
+    scorer = Scorer(feed=base.splits["validation"], loss=base.evaluation_loss, score="loss", task="classification")
     rates = (1e-3, 1e-2)
     trials = [
         Trial(number=n, configuration=n, round=0, chunk=0, values={"optimizer.lr": rate}, seed=0)
@@ -164,6 +160,27 @@ def test_a_factory_that_raises_or_returns_no_module_is_named_with_its_values() -
         tw.tune(lambda width: 3, TRAIN, VALIDATION, space={"width": tw.integers(4, 8)}, **SMALL)
 
 
+def test_a_trial_whose_model_cannot_be_built_or_trained_fails_alone_with_its_reason() -> None:
+    def fragile(width: int = 8, shape: str = "right") -> nn.Module:
+        if width > 12:
+            raise ValueError("too wide for this machine")
+        return nn.Sequential(nn.Linear(6 if shape == "right" else 7, width), nn.Linear(width, 3))
+
+    space = {"width": tw.choice(4, 8, 16), "shape": tw.choice("right", "right too", "wrong")}
+    study = tw.tune(
+        lambda width=8, shape="right": fragile(width, "right" if "right" in shape else shape),
+        TRAIN, VALIDATION, space=space, **{**SMALL, "trials": 9, "rounds": 1, "prune": False},
+    )  # fmt: skip
+    assert study.best is not None
+    for trial in study.trials:
+        fails = trial.values["width"] == 16 or trial.values["shape"] == "wrong"
+        assert trial.status == ("failed" if fails else "finished")
+        if trial.values["width"] == 16:
+            assert "too wide for this machine" in trial.reason
+        elif fails:
+            assert "shapes cannot be multiplied" in trial.reason
+
+
 def test_a_factory_that_shares_its_module_is_refused() -> None:
     shared = net()
     with pytest.raises(ModelError, match="share a parameter"):
@@ -175,6 +192,7 @@ def test_trials_that_all_diverge_are_a_finding_and_no_exception() -> None:
     study = tw.tune(net, TRAIN, VALIDATION, space=wild, optimizer="sgd", clip_norm=0.0, prune=False, **SMALL)
     assert study.best is None
     assert [finding.kind for finding in study.findings][:1] == ["all-trials-failed"]
+    assert all("not finite in step" in trial.reason for trial in study.trials)
 
 
 def test_a_recipe_is_searched_over_its_own_settings(tmp_path: Path) -> None:

@@ -37,6 +37,10 @@ class Arena(Protocol):
         """
         ...
 
+    def why(self, number: int) -> str:
+        """Return why a trial has failed, "" where nothing more is known than its score."""
+        ...
+
     def drop(self, numbers: Collection[int]) -> None:
         """Forget these trials."""
         ...

@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Any
 
 import torch
 
 from trainwright.data.feed import Batch, Feed
+from trainwright.errors import TrainwrightError
 from trainwright.randomness import isolated
 from trainwright.records.study import Trial
 from trainwright.search.arena import State
-from trainwright.search.entrant import Enter, LoneEntrant, RowEntrant
+from trainwright.search.entrant import Enter, Entrant, LoneEntrant, RowEntrant
 from trainwright.search.scoring import Scorer
 from trainwright.stacked.buckets import buckets
 from trainwright.stacked.loop_array import LoopArray
-from trainwright.stacked.member import TrialArray
+from trainwright.stacked.member import TrialArray, check_members
 from trainwright.stacked.packing import packed, unpacked
 from trainwright.stacked.probe import choose
 from trainwright.stacked.stacked_array import StackedArray
@@ -61,6 +62,13 @@ class Rows:
     def scores(self, scorer: Scorer) -> dict[int, float]:
         """Return the score of each row."""
         return scorer.rows(self.array)
+
+    def why(self, number: int) -> str:
+        """Return why a row has failed, "" where it has not."""
+        if number not in self.array.frozen:
+            return ""
+        made = dict(zip(self.array.ids, self.array.steps, strict=True))[number]
+        return f"its loss or its gradient was not finite in step {made + 1}"
 
     def drop(self, numbers: Collection[int]) -> bool:
         """Let rows go; say whether any are left."""
@@ -112,6 +120,10 @@ class Lone:
         with self.training.average.shown():
             return {self.number: scorer.alone(self.training.model)}
 
+    def why(self, number: int) -> str:
+        """Return why the trial has failed, "" where it has not."""
+        return self.training.diverged or ""
+
     def drop(self, numbers: Collection[int]) -> bool:
         """Say whether the trial is left."""
         return self.number not in numbers
@@ -124,6 +136,7 @@ class Arrays:
         self._enter, self._scorer, self._budget = enter, scorer, budget
         self._say = say or (lambda text: None)
         self._parts: list[Rows | Lone] = []
+        self._failed: dict[int, str] = {}
 
     def start(self, trials: Sequence[Trial]) -> None:
         """Begin these trials."""
@@ -132,12 +145,22 @@ class Arrays:
     def advance(self, numbers: Sequence[int], steps: int) -> dict[int, float]:
         """Train these trials to `steps` of the budget, a trial of another length to the same share of its own."""
         wanted, scores = set(numbers), dict[int, float]()
-        for part in self._parts:
+        for part in list(self._parts):
             if wanted.isdisjoint(part.numbers):
                 continue
-            part.train(steps / self._budget)
-            scores |= part.scores(self._scorer)
+            try:
+                part.train(steps / self._budget)
+                scores |= part.scores(self._scorer)
+            except (TrainwrightError, RuntimeError, ValueError, TypeError) as problem:  # a trial's failure is data
+                self._fail(part.numbers, problem)
+                self._parts.remove(part)
+                continue
+            self._failed |= {number: reason for number in part.numbers if (reason := part.why(number))}
         return {number: scores[number] for number in numbers if number in scores}
+
+    def why(self, number: int) -> str:
+        """Return why a trial has failed, "" where it has not."""
+        return self._failed.get(number, "")
 
     def scores(self, scorer: Scorer) -> dict[int, float]:
         """Return what another scorer says of all that are left."""
@@ -173,16 +196,34 @@ class Arrays:
         self._parts += begun
 
     def _begun(self, trials: Sequence[Trial], lanes: Mapping[int, str]) -> list[Rows | Lone]:
-        entrants = {trial.number: self._enter(trial) for trial in trials}
+        entrants: dict[int, Entrant] = {}
+        for trial in trials:
+            try:
+                entrants[trial.number] = self._enter(trial)
+            except TrainwrightError as problem:
+                self._fail([trial.number], problem)
         parts: list[Rows | Lone] = [
             Lone(number, entrant) for number, entrant in entrants.items() if isinstance(entrant, LoneEntrant)
         ]
         rows = {number: entrant for number, entrant in entrants.items() if isinstance(entrant, RowEntrant)}
-        parts += [Rows(together, lane=lanes.get(next(iter(together)))) for together in _together(rows)]
+        # A fault of the factory, not of a trial: two that share weights would train each other.
+        check_members([entrant.member for entrant in rows.values()])
+        for together in _together(rows):
+            try:
+                parts.append(Rows(together, lane=lanes.get(next(iter(together)))))
+            except (TrainwrightError, RuntimeError, ValueError, TypeError) as problem:
+                self._fail(together, problem)
         for part in parts:
             trained = f"{len(part.numbers)} trials" if len(part.numbers) > 1 else "1 trial"
             self._say(f"{trained}: {part.lane} ({part.reason})")
         return parts
+
+    def _fail(self, numbers: Iterable[int], problem: Exception) -> None:
+        words = problem.what if isinstance(problem, TrainwrightError) else str(problem).strip().splitlines()[:1]
+        reason = words if isinstance(words, str) else f"{type(problem).__name__}: {''.join(words)}"
+        if isinstance(problem, TrainwrightError) and problem.evidence:
+            reason += f" ({problem.evidence})"
+        self._failed |= dict.fromkeys(numbers, reason)
 
 
 def _together(entrants: Mapping[int, RowEntrant]) -> Iterator[dict[int, RowEntrant]]:

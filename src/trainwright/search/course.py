@@ -14,7 +14,7 @@ from trainwright.search.arena import Arena
 from trainwright.search.ledger import Chunk
 from trainwright.search.samplers import Sampler
 from trainwright.search.space import checked
-from trainwright.search.study import LeaseLost, Study
+from trainwright.search.study import LeaseLost, StudyView
 
 _PAUSE = 0.1  # seconds between looks at what other workers are doing
 
@@ -36,7 +36,7 @@ def search(
     work. `sampler` is one of Optuna's samplers, in place of the plan's name; `limits` hold what each parameter can be;
     `observe` is given the study after every decision. Raises `UsageError` for a plan or a space that makes no sense.
     """
-    study = Study(folder, plan, checked(space, limits=limits), sampler=sampler)
+    study = StudyView(folder, plan, checked(space, limits=limits), sampler=sampler)
     deadline = math.inf if seconds is None else time.monotonic() + seconds
     while time.monotonic() < deadline:
         chunk = study.claim()
@@ -58,7 +58,7 @@ def search(
 
 
 def _train(
-    study: Study, chunk: Chunk, arena: Arena, deadline: float, observe: Callable[[StudyInfo], None] | None
+    study: StudyView, chunk: Chunk, arena: Arena, deadline: float, observe: Callable[[StudyInfo], None] | None
 ) -> None:
     """Train one chunk from where it stands. A decision that the journal holds is followed, not made again."""
     found = study.load(chunk)
@@ -79,7 +79,8 @@ def _train(
         kept = chunk.kept.get(stop.steps)
         if kept is None:
             scores = {number: float(told.get(number, math.nan)) for number in sorted(living)}
-            kept = study.decide(chunk, stop, scores, time.monotonic() - started)
+            reasons = {number: arena.why(number) for number, score in scores.items() if not math.isfinite(score)}
+            kept = study.decide(chunk, stop, scores, time.monotonic() - started, reasons)
         arena.drop(living - kept)
         living = kept
         if living:

@@ -109,7 +109,8 @@ class Ledger:
                     place = f"not among the best {len(kept)} of {len(line['scores'])} after {steps} steps"
                     trial = replace(trial, status="pruned", reason=place)
             else:
-                reason = f"the validation score is {score} after {steps} steps"
+                told = line.get("reasons", {}).get(str(number))
+                reason = told or f"the validation score is {score} after {steps} steps"
                 trial = replace(trial, status="failed", reason=reason)
             self.trials[number] = trial
 

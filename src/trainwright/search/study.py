@@ -32,7 +32,7 @@ class LeaseLost(Exception):
     """Another worker took the chunk over, because this one seemed to be gone."""
 
 
-class Study:
+class StudyView:
     """One process's view of a study. All that is decided goes through the journal, under its lock."""
 
     def __init__(
@@ -117,8 +117,13 @@ class Study:
         """Return trials by their numbers, in order."""
         return [self._ledger.trials[number] for number in sorted(numbers)]
 
-    def decide(self, chunk: Chunk, stop: Stop, scores: Mapping[int, float], seconds: float) -> frozenset[int]:
-        """Write down the scores at a stop and who goes on, and return that; what was decided before stands."""
+    def decide(
+        self, chunk: Chunk, stop: Stop, scores: Mapping[int, float], seconds: float, reasons: Mapping[int, str]
+    ) -> frozenset[int]:
+        """Write down the scores at a stop and who goes on, and return that; what was decided before stands.
+
+        `reasons` say why trials failed, as far as that is known.
+        """
         living = self.trials(frozenset(scores))
         is_last = stop == self.stops[-1]
         eta = 1 if stop.rung is None or is_last else self.plan.eta
@@ -133,6 +138,7 @@ class Study:
                 "scores": dict(scores),
                 "kept": sorted(kept),
                 "seconds": seconds,
+                "reasons": {str(number): reason for number, reason in reasons.items() if reason},
             }
             self._write("scores", round=chunk.key[0], chunk=chunk.key[1], time=time.time(), **facts)
         return frozenset(kept)

@@ -15,14 +15,16 @@ from trainwright.doctor.search import edges, judge
 from trainwright.errors import RecipeError, UsageError
 from trainwright.records import Finding, Location
 from trainwright.records.findings import Scalar
-from trainwright.records.study import Edge, Importance, Move, Plan, Space, StudyInfo, Trial
+from trainwright.records.space import Space
+from trainwright.records.study import Edge, Importance, Move, Plan, StudyInfo, Trial
 from trainwright.records.study_final import FinalRun
 from trainwright.search.arrays import Arrays
 from trainwright.search.course import search
 from trainwright.search.importance import importance
 from trainwright.search.samplers import Sampler, check_sampler
 from trainwright.search.scoring import Scorer
-from trainwright.search.space import checked, configuration, from_toml
+from trainwright.search.space import checked, configuration
+from trainwright.search.space_toml import from_toml
 from trainwright.stages import final as last
 from trainwright.stages.entrants import defaults_of, from_dataset, from_factory, homes_of, made
 from trainwright.stages.given import changes_of, prepare_given
