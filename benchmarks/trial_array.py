@@ -14,7 +14,7 @@ import argparse
 import statistics
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import torch
@@ -90,6 +90,12 @@ def trial(case: Case, number: int) -> tuple[nn.Module, torch.optim.Optimizer]:
     return model, torch.optim.AdamW(model.parameters(), lr=rate(number))
 
 
+def batches_of(case: Case) -> Iterator[torch.Tensor]:
+    """Yield the rows of each step, in a new order every epoch."""
+    for _ in range(case.steps // BATCHES):
+        yield from torch.randperm(BATCHES * case.batch).split(case.batch)
+
+
 def with_loader(case: Case, trials: int) -> None:
     """Train one trial after the other, each over a DataLoader."""
     dataset = TensorDataset(*data(case))
@@ -109,10 +115,7 @@ def by_hand(case: Case, trials: int) -> None:
     x, y = data(case)
     for number in range(trials):
         model, optimizer = trial(case, number)
-        for step in range(case.steps):
-            if step % BATCHES == 0:
-                order = torch.randperm(len(x)).split(case.batch)
-            rows = order[step % BATCHES]
+        for rows in batches_of(case):
             optimizer.zero_grad()
             F.cross_entropy(model(x[rows]), y[rows]).backward()
             optimizer.step()
@@ -142,10 +145,7 @@ def as_array(case: Case) -> tuple[Spent, Spent, Choice]:
     built = now()
     array, choice = choose(members, x[: case.batch], y[: case.batch])
     probed = now()
-    for step in range(case.steps):
-        if step % BATCHES == 0:
-            order = torch.randperm(len(x)).split(case.batch)
-        rows = order[step % BATCHES]
+    for rows in batches_of(case):
         array.step(x[rows], y[rows])
     ended = now()
     whole = ended - started

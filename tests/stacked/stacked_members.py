@@ -55,7 +55,7 @@ def member(
     torch.manual_seed(number)
     model = network().to(dtype)
     spec = optimizers.CATALOGUE[optimizer]
-    options = {name: option.default for name, option in spec.options.items()}
+    options: dict[str, Any] = {name: option.default for name, option in spec.options.items()}
     decay = 0.01 * (1 + number)
     options["lr"] = options["lr"] * (1 + 0.5 * number)
     options["weight_decay"] = decay

@@ -56,8 +56,9 @@ def choose(
 ) -> tuple[TrialArray, Choice]:
     """Return an array of `members`, which has made no step yet, computed in the faster way, and why.
 
-    Makes some steps on the batch `(x, y)` with copies, ten of each way at most and fewer where they are long. The stack is taken only where a step of two rows in float64
-    agrees with their stand-alone steps in losses, gradients and buffers. What fails in a stand-alone step is raised.
+    Makes some steps on the batch `(x, y)` with copies: ten of each way at most, fewer where they are long. The stack is
+    taken only where a step of two rows in float64 agrees with their stand-alone steps in losses, gradients and buffers.
+    What fails in a stand-alone step is raised.
     """
     with isolated():
         looped = LoopArray(members[:_LOOPED])
