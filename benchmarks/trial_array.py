@@ -56,6 +56,8 @@ def convolutional() -> nn.Module:
 
 @dataclass(frozen=True)
 class Case:
+    """What is trained: so many trials of a network, each by so many steps on batches of random samples."""
+
     name: str
     network: Callable[[], nn.Module]
     sample: tuple[int, ...]
@@ -123,6 +125,8 @@ def by_hand(case: Case, trials: int) -> None:
 
 @dataclass
 class Spent:
+    """Seconds of the processor, all threads together, and of the clock on the wall."""
+
     processor: float
     wall: float
 

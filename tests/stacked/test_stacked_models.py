@@ -92,9 +92,39 @@ class Words(nn.Module):
         return self.last(self.table((x[:, 0].abs() * 2).long().clamp(max=4)))
 
 
+class Attends(nn.Module):
+    """Causal attention over six numbers as six places, with dropout within."""
+
+    def __init__(self, dropout: float = 0.0) -> None:
+        super().__init__()
+        self.dropout = dropout
+        self.into, self.out, self.last = nn.Linear(1, 12), nn.Linear(4, 4), nn.Linear(4, 3)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        query, key, value = self.into(x[:, :, None]).unflatten(-1, (3, 2, 2)).permute(2, 0, 3, 1, 4)
+        dropout = self.dropout if self.training else 0.0
+        found = nn.functional.scaled_dot_product_attention(query, key, value, dropout_p=dropout, is_causal=True)
+        return self.last(self.out(found.transpose(1, 2).flatten(2)).mean(1))
+
+
+def attends_and_drops() -> nn.Module:
+    return Attends(0.3)
+
+
 @pytest.mark.parametrize(
     "network",
-    [Tied, tied_chain, frozen_trunk, same_frozen_trunk, sleeping_normalisation, evaluating_network, Unused, Words],
+    [
+        Attends,
+        attends_and_drops,
+        Tied,
+        tied_chain,
+        frozen_trunk,
+        same_frozen_trunk,
+        sleeping_normalisation,
+        evaluating_network,
+        Unused,
+        Words,
+    ],
 )
 @pytest.mark.parametrize("optimizer", ["adamw", "momentum", "nadam"])
 def test_rows_of_such_a_model_equal_their_stand_alone_runs(network: Network, optimizer: str) -> None:
@@ -157,6 +187,12 @@ class Aliased(Tied):
         return super().forward(x @ self.weights[0])
 
 
+class SparseWords(Words):
+    def __init__(self) -> None:
+        super().__init__()
+        self.table = nn.Embedding(5, 4, sparse=True)
+
+
 def cumulative() -> nn.Module:
     return nn.Sequential(nn.Linear(6, 8, bias=False), nn.BatchNorm1d(8, momentum=None), nn.Linear(8, 3))
 
@@ -167,13 +203,17 @@ REASONS = [
     (Noisy, "random"),
     (Recurrent, r"'memory' \(LSTM\)"),
     (Aliased, "attribute 'weights'"),
+    (SparseWords, r"'table' \(Embedding\).*sparse"),
     (cumulative, r"'1' \(BatchNorm1d\)"),
 ]
 
 
 @pytest.mark.parametrize(("network", "reason"), REASONS)
 def test_what_cannot_be_stacked_goes_into_the_loop_with_the_reason(network: Network, reason: str) -> None:
-    members = [member(number, network) for number in range(3)]
+    members = [member(number, network, optimizer="sgd", clip_value=0.1) for number in range(3)]
+    for entry in members:
+        for group in entry.optimizer.param_groups:
+            group["weight_decay"] = 0.0  # which sparse gradients do not take
     x, y = next(batches(1))
     array, choice = choose(members, x, y, ids=[3, 4, 5])
     assert isinstance(array, LoopArray)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import torch
@@ -11,6 +12,7 @@ from torch.nn import functional as F
 from torch.overrides import TorchFunctionMode
 
 from trainwright.randomness import derive
+from trainwright.stacked.attention import attention
 
 _FEATURE_DROPOUTS = (F.dropout1d, F.dropout2d, F.dropout3d)
 
@@ -68,25 +70,33 @@ def rates_by_module(models: Sequence[nn.Module]) -> dict[str, RowRates]:
     }
 
 
-class RowDropout(TorchFunctionMode):
-    """Lets every dropout within a vmap over the rows draw from `draws`. `anchor` is any tensor that vmap has split."""
+class RowFunctions(TorchFunctionMode):
+    """Computes, within a vmap over the rows, what torch's vmap cannot: dropout from each row's draws, and attention.
 
-    def __init__(self, draws: Draws, anchor: torch.Tensor) -> None:
+    `anchor` is any tensor that vmap has split. Without `draws` nothing is dropped.
+    """
+
+    def __init__(self, draws: Draws | None, anchor: torch.Tensor) -> None:
         super().__init__()
         self.draws = draws
         self.anchor = anchor
 
     def __torch_function__(self, func: Any, types: Any, args: tuple = (), kwargs: Mapping | None = None) -> Any:
-        """Replace calls of dropout; all else goes on as it is."""
+        """Replace calls of dropout and of attention; all else goes on as it is."""
         given = dict(kwargs or {})
+        if func is F.scaled_dot_product_attention:
+            draws = self.draws
+            return attention((args, given), None if draws is None else partial(self._dropped, draws, F.dropout))
+        if self.draws is None:
+            return func(*args, **given)
         if func is F.dropout or func in _FEATURE_DROPOUTS:
             values = {**dict(zip(("input", "p", "training", "inplace"), args, strict=False)), **given}
             if values.get("training", True):
-                return self._dropped(func, values["input"], values.get("p", 0.5))
+                return self._dropped(self.draws, func, values["input"], values.get("p", 0.5))
         return func(*args, **given)
 
-    def _dropped(self, func: Any, x: torch.Tensor, rate: float | RowRates) -> torch.Tensor:
-        rates = rate.rates if isinstance(rate, RowRates) else (float(rate),) * len(self.draws.seeds)
+    def _dropped(self, draws: Draws, func: Any, x: torch.Tensor, rate: float | RowRates) -> torch.Tensor:
+        rates = rate.rates if isinstance(rate, RowRates) else (float(rate),) * len(draws.seeds)
         if not any(rates):
             return x
         shape = tuple(x.shape)
@@ -94,7 +104,7 @@ class RowDropout(TorchFunctionMode):
             if x.dim() < 3:
                 raise RuntimeError(f"{func.__name__} on {x.dim()} axes has no rule for many rows")
             shape = (*shape[:2], *[1] * (x.dim() - 2))
-        return x * _Mask.apply(self.anchor, x, self.draws, rates, shape)
+        return x * _Mask.apply(self.anchor, x, draws, rates, shape)
 
 
 class _Mask(torch.autograd.Function):

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import traceback
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from typing import Any
 
 import torch
 from torch import nn
 from torch.func import functional_call, vmap
 
-from trainwright.stacked.draws import Draws, RowDropout, RowRates
+from trainwright.stacked.draws import Draws, RowFunctions, RowRates
 from trainwright.stacked.layout import hidden
 from trainwright.stacked.member import CannotStack
 from trainwright.stacked.stack import Stack
@@ -37,7 +37,7 @@ class VmapForward:
         """
         if (draws is None) in self._proven:
             return self._run(stack, x, draws)
-        _refuse_hidden(self.template)
+        _refuse(self.template)
         with _strict(self.template):
             outputs = self._run(stack, x, draws)
         if not isinstance(outputs, torch.Tensor):
@@ -50,14 +50,21 @@ class VmapForward:
         anchor = torch.empty(len(stack), device=stack.layout.device)
 
         def row(leaves: dict, constants: dict, buffers: dict, anchor: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
-            with nullcontext() if draws is None else RowDropout(draws, anchor):
+            with RowFunctions(draws, anchor):
                 return functional_call(self.template, {**leaves, **constants, **buffers}, (x,))
 
         run = vmap(row, in_dims=(0, places, 0, 0, None), randomness="error")
         return run(stack.leaves, stack.constants, stack.buffers, anchor, x)
 
 
-def _refuse_hidden(template: nn.Module) -> None:
+def _refuse(template: nn.Module) -> None:
+    """Raise `CannotStack` for what no error would tell of, or none that names the module."""
+    for name, module in template.named_modules():
+        if isinstance(module, nn.Embedding | nn.EmbeddingBag) and module.sparse:
+            raise CannotStack(
+                f"'{name}' ({type(module).__name__}) cannot be computed for all rows at once",
+                evidence="its gradient is sparse, and cannot be stacked",
+            )
     found = hidden(template)
     if found is not None:
         name, module, attribute = found

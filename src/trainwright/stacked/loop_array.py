@@ -127,8 +127,13 @@ def _step(row: _Row, x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
 
 def _clip(row: _Row) -> bool:
     """Cut the gradient as the member asks, entries first; return whether it is finite."""
-    held = [parameter.grad for group in row.optimizer.param_groups for parameter in group["params"]]
-    gradients = [gradient for gradient in held if gradient is not None]
+    gradients = []
+    for parameter in (entry for group in row.optimizer.param_groups for entry in group["params"]):
+        if parameter.grad is not None and parameter.grad.is_sparse:
+            parameter.grad = parameter.grad.coalesce()
+            gradients.append(parameter.grad._values())  # all that is not zero
+        elif parameter.grad is not None:
+            gradients.append(parameter.grad)
     norm = global_norm(gradients)
     if not bool(torch.isfinite(norm)):  # syncs an accelerator
         return False
