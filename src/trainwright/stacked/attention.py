@@ -1,4 +1,4 @@
-"""Attention for all rows at once: torch has no rule for its fast kernels under vmap, so the rows become more samples."""
+"""Attention for all rows at once, as more samples: torch has no rule for its fast kernels under vmap."""
 
 from __future__ import annotations
 
