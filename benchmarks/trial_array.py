@@ -15,7 +15,7 @@ import statistics
 import sys
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import nn
@@ -167,6 +167,10 @@ def measured(case: Case, rounds: int, share: int) -> None:
     """Print the table of one case. The loops train `share` trials and count for all: their time is in proportion."""
     found: dict[str, list[Spent]] = {"DataLoader": [], "by hand": [], "array, probe included": [], "array": []}
     times, choice = case.trials / share, None
+    short = replace(case, steps=BATCHES, trials=2)
+    with_loader(short, 1)  # what is done once in a process belongs to none of them
+    by_hand(short, 1)
+    as_array(short)
     for _ in range(rounds):
         found["DataLoader"].append(timed(lambda: with_loader(case, share), times))
         found["by hand"].append(timed(lambda: by_hand(case, share), times))
