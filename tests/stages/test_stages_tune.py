@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
 import torch
@@ -32,7 +33,7 @@ def net(width: int = 8, dropout: float = 0.0) -> nn.Module:
 
 TRAIN, VALIDATION = blobs(160, 0), blobs(240, 1)
 RATES = {"lr": tw.log_uniform(1e-4, 1e-1)}
-SMALL = {"trials": 6, "rounds": 2, "epochs": 3, "final": 0, "batch_size": 32}
+SMALL: dict[str, Any] = {"trials": 6, "rounds": 2, "epochs": 3, "final": 0, "batch_size": 32}
 
 
 def test_the_best_trial_is_the_one_that_trains_to_the_best_score_alone() -> None:
@@ -157,7 +158,7 @@ def test_a_factory_that_raises_or_returns_no_module_is_named_with_its_values() -
     with pytest.raises(ModelError, match=r"no such width.*width = "):
         tw.tune(raising, TRAIN, VALIDATION, space={"width": tw.integers(4, 8)}, **SMALL)
     with pytest.raises(ModelError, match="returned a int"):
-        tw.tune(lambda width: 3, TRAIN, VALIDATION, space={"width": tw.integers(4, 8)}, **SMALL)
+        tw.tune(lambda width: cast(Any, 3), TRAIN, VALIDATION, space={"width": tw.integers(4, 8)}, **SMALL)
 
 
 def test_a_trial_whose_model_cannot_be_built_or_trained_fails_alone_with_its_reason() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import sys
 from pathlib import Path
@@ -16,7 +17,7 @@ def ward(monkeypatch, tmp_path):
     """Return the ward's rooms, with nothing kept yet."""
     monkeypatch.syspath_prepend(str(ROOT))
     monkeypatch.syspath_prepend(str(ROOT / "docs"))
-    import ward_page
+    ward_page = importlib.import_module("ward_page")
     from ward import kept, patient, program, table
 
     monkeypatch.setattr(kept, "RESULTS", tmp_path)

@@ -19,12 +19,12 @@ from trainwright.watching.watch import Watch, watch
 
 def into_copies(model: nn.Module) -> None:
     for weight in model.parameters():
-        weight = weight - 0.1 * weight.grad
+        weight = weight - 0.1 * weight.grad  # pyright: ignore[reportOperatorIssue]
 
 
 def into_weights(model: nn.Module) -> None:
     for weight in model.parameters():
-        weight -= 0.1 * weight.grad
+        weight -= 0.1 * weight.grad  # pyright: ignore[reportOperatorIssue]
 
 
 def nowhere(model: nn.Module) -> None:
@@ -84,8 +84,9 @@ def test_frozen_layers_are_named_where_they_know_nothing(prepare: Callable, name
         x, y = loops.samples()
         with watch(quiet=True) as watched:
             model = loops.network()
-            prepare(model[0])
-            model[0].requires_grad_(False)
+            first = next(model.children())
+            prepare(first)
+            first.requires_grad_(False)
             optimizer = torch.optim.Adam(model.parameters(), lr=1e-2)
             for rows in torch.arange(len(x)).split(32):
                 loops.healthy(model, optimizer, x[rows], y[rows], 0)
@@ -126,8 +127,9 @@ def test_a_scheduler_that_is_built_in_each_epoch_is_seen(every: int) -> None:
     with watch(quiet=True) as watched:
         model = loops.network()
         optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+        schedule = lr_scheduler.ExponentialLR(optimizer, 0.98)
         for epoch in range(8):
-            if epoch % every == 0:
+            if epoch and epoch % every == 0:
                 schedule = lr_scheduler.ExponentialLR(optimizer, 0.98)
             for given, target in loader:
                 loops.healthy(model, optimizer, given, target, 0)
