@@ -190,3 +190,28 @@ def test_steps_that_make_the_loss_larger_are_an_error(sign: int, up: bool, named
             optimizer.step()
     errors = [finding.kind for finding in watched.findings if finding.severity == "error"]
     assert errors == (["loss-maximised"] if named else [])
+
+
+@pytest.mark.parametrize(
+    ("difference", "named"),
+    [
+        (lambda output, y: output - y, True),
+        (lambda output, y: y - output, True),
+        (lambda output, y: output[:, 0] - y[:, None], True),
+        (lambda output, y: output[:, 0] - y, False),
+        (lambda output, y: output[:, 0][:, None] - y[None], False),
+        (lambda output, y: output - output.T, False),
+        (lambda output, y: output - torch.linspace(0, 1, 5), False),
+    ],
+    ids=["column and row", "the other way", "row and column", "alike", "written out", "both learnt", "quantiles"],
+)
+def test_a_difference_over_all_pairs_is_named_unless_it_is_meant(difference: Callable, named: bool) -> None:
+    x = torch.randn(64, 4)
+    model = nn.Linear(4, 1)
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.01)
+    with watch(quiet=True) as watched:
+        for rows in torch.arange(64).split(16):
+            optimizer.zero_grad()
+            difference(model(x[rows]), x[rows].sum(1)).square().mean().backward()
+            optimizer.step()
+    assert ("loss-shape-broadcast" in [finding.kind for finding in watched.findings]) == named

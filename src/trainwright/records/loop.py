@@ -60,6 +60,7 @@ SightingName = Literal[
     "validation-overlaps-training",  # samples of two loaders; facts: found, asked, expected (a share), by_index
     "held-out-answers",  # of a classifier, by evaluation; facts: right, asked (of the last evaluations)
     "validation-prepared-differently",  # inputs; facts: those of watching.preparation
+    "difference-of-all-pairs",  # in a loss by hand, one side learnt; facts: output, difference (shapes)
     "penalty-without-gradient",  # a part of the loss follows a sum of weights; facts: part, sum, of, multiple
     "logits-compared",  # a model's own output, with the middle of probabilities; facts: low, high, threshold
     "samples-mixed",  # outputs change with other samples; facts: samples, effect, softmax (shape) or module, layer

@@ -15,6 +15,7 @@ from trainwright.watching.graphs import frames_compiled, leaves
 from trainwright.watching.owners import Owner, closure_of
 from trainwright.watching.places import caller
 from trainwright.watching.sightings import DENSE_STEPS
+from trainwright.watching.spreading import note_spread
 
 if TYPE_CHECKING:
     from trainwright.watching.tape import Tape
@@ -74,6 +75,7 @@ class Learnt:
                 tape.graphs.retained(tensor, place)
             if tape.gradients.backwards <= DENSE_STEPS:
                 tape.graphs.reach(tensor, self._weights(), place)
+                note_spread(tape.sightings, tensor)
                 if not tape.gradients.owners:
                     tape.by_hand.reaches(leaves(tensor), tape.models.roots())
             if tape.sightings.step < DENSE_STEPS:
