@@ -68,7 +68,7 @@ def run(
 
 def show(console: Console, document: dict[str, Any], study: Study, *, name: str) -> None:
     """Print the report of a study, write its page, and fill `document`."""
-    from trainwright.report.study_html import study_page
+    from trainwright.report.study_html import render_study_html
     from trainwright.report.study_json import study_json
     from trainwright.report.study_text import render_study
 
@@ -87,7 +87,7 @@ def show(console: Console, document: dict[str, Any], study: Study, *, name: str)
     document.update(study_json(study.info, **facts))
     document["folder"] = None if study.folder is None else str(study.folder)
     if study.folder is not None:
-        (study.folder / PAGE).write_text(study_page(study.info, **facts), encoding="utf-8")
+        (study.folder / PAGE).write_text(render_study_html(study.info, **facts), encoding="utf-8")
         kept = f"kept in {study.folder}; open {study.folder / PAGE}"
         say(console, f"{kept}; the final run: trainwright report {study.final.folder}" if study.final else kept)
 

@@ -36,6 +36,7 @@ from trainwright.records.specs import (
     Value,
 )
 from trainwright.records.study import Edge, Importance, Move, Plan, Round, StudyInfo, Trial
+from trainwright.records.study_final import FinalRun
 
 __all__ = [
     "AugmentSpec",
@@ -49,6 +50,7 @@ __all__ = [
     "EvalRecord",
     "Event",
     "Evidence",
+    "FinalRun",
     "Finding",
     "GroupFacts",
     "Importance",

@@ -6,10 +6,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from trainwright.records import Severity
-from trainwright.report.axes import Axis, axis_for, lost_cells, tick_labels
+from trainwright.report.axes import Axis, axis_for, lost_cells
 from trainwright.report.numbers import compact, number
 from trainwright.report.panels import Panel, Series
 from trainwright.report.safe import markup
+from trainwright.report.svg import height, value_grid, word
 
 # The curves live in a box of this width that is stretched to the sheet; heights are in true pixels.
 _WIDTH = 1000
@@ -40,9 +41,9 @@ def plot_svg(panel: Panel, across: Axis, pins: Sequence[Pin]) -> str:
     up = _value_axis(panel)
     parts = _gutter(measured, across, lost) if lost else []
     if up is None:
-        parts.append(_text("empty", "50%", (top + bottom) / 2, "no finite value", anchor="middle"))
+        parts.append(word("empty", "50%", (top + bottom) / 2, "no finite value", anchor="middle"))
     else:
-        parts += _grid(up, top, bottom)
+        parts += value_grid(up, top, bottom, count=5 if bottom - top > _LOW else 4)
     parts += _step_axis(across, bottom)
     parts += [_pin_line(pin, across, bottom) for pin in pins]
     if up is not None:
@@ -66,16 +67,6 @@ def _value_axis(panel: Panel) -> Axis | None:
     return axis_for([*values, *levels], allow_log=panel.allow_log, zero=panel.zero)
 
 
-def _grid(up: Axis, top: float, bottom: float) -> list[str]:
-    parts = []
-    ticks = up.ticks(5 if bottom - top > _LOW else 4)
-    for tick, label in zip(ticks, tick_labels(ticks), strict=True):
-        y = _height(up, tick, top, bottom)
-        parts.append(f'<line class="grid" x1="0" x2="100%" y1="{y:.1f}" y2="{y:.1f}"/>')
-        parts.append(_text("tick", "0", y + 4, label, anchor="end", shift=-8))
-    return parts
-
-
 def _step_axis(across: Axis, bottom: float) -> list[str]:
     parts = [f'<line class="axis" x1="0" x2="100%" y1="{bottom}" y2="{bottom}"/>']
     ticks = [round(tick) for tick in across.ticks(6) if tick == round(tick)]
@@ -85,7 +76,7 @@ def _step_axis(across: Axis, bottom: float) -> list[str]:
         # Every second label goes on a narrow screen.
         style = "tick minor" if index % 2 else "tick"
         parts.append(f'<line class="axis" x1="{place:.2f}%" x2="{place:.2f}%" y1="{bottom}" y2="{bottom + 4}"/>')
-        parts.append(_text(style, f"{place:.2f}%", bottom + 18, number(tick), anchor=anchor))
+        parts.append(word(style, f"{place:.2f}%", bottom + 18, number(tick), anchor=anchor))
     return parts
 
 
@@ -96,23 +87,23 @@ def _pin_line(pin: Pin, across: Axis, bottom: float) -> str:
 
 def _baseline(name: str, level: float, up: Axis, top: float, bottom: float, *, left: bool) -> list[str]:
     """Draw a level to compare with; labels of two stand at different ends, since the levels may be near each other."""
-    y = _height(up, level, top, bottom)
+    y = height(up, level, top, bottom)
     line = f'<line class="baseline" x1="0" x2="100%" y1="{y:.1f}" y2="{y:.1f}"/>'
     above = y - 6 if y - top > 18 else y + 14
     place, anchor, shift = ("0", "start", 4) if left else ("100%", "end", -4)
-    return [line, _text("baseline-label", place, above, f"{name} {number(level)}", anchor=anchor, shift=shift)]
+    return [line, word("baseline-label", place, above, f"{name} {number(level)}", anchor=anchor, shift=shift)]
 
 
 def _gutter(measured: Iterable[Series], across: Axis, lost: int) -> list[str]:
     """Draw the strip above the plot that marks where values were not finite: a gap alone is easily overlooked."""
     cells = {cell for series in measured for cell in lost_cells(series.curve, across, _CELLS)}
     parts = [f'<rect class="gutter" width="100%" height="{_GUTTER - 4}"/>']
-    parts.append(_text("tick", "0", 12, f"{compact(lost)} ×", anchor="end", shift=-8))
+    parts.append(word("tick", "0", 12, f"{compact(lost)} ×", anchor="end", shift=-8))
     for cell in sorted(cells):
         if cell - 1 in cells:
             parts.append(f'<line class="lost" x1="{cell - 1}%" x2="{cell}%" y1="8" y2="8"/>')
         if not {cell - 1, cell + 1} <= cells:
-            parts.append(_text("lost-sign", f"{cell}%", 12, "×", anchor="middle"))
+            parts.append(word("lost-sign", f"{cell}%", 12, "×", anchor="middle"))
     return parts
 
 
@@ -120,7 +111,7 @@ def _curves(series: Sequence[Series], across: Axis, up: Axis, top: float, bottom
     paths = []
     for each in series:
         segments = [
-            [(_WIDTH * across.place(step), _height(up, value, top, bottom)) for step, value in segment]
+            [(_WIDTH * across.place(step), height(up, value, top, bottom)) for step, value in segment]
             for segment in each.curve.segments()
         ]
         lines = "".join(_path(segment) for segment in segments if len(segment) > 1)
@@ -145,14 +136,14 @@ def _end_labels(series: Sequence[Series], up: Axis, top: float, bottom: float) -
     for each in series:
         finite = each.curve.finite()
         if each.role != "raw" and finite:
-            ends.append((_height(up, finite[-1][1], top, bottom), f"{each.role} {number(finite[-1][1], digits=3)}"))
+            ends.append((height(up, finite[-1][1], top, bottom), f"{each.role} {number(finite[-1][1], digits=3)}"))
     ends.sort()
     heights: list[float] = []
     for y, _ in ends:
         heights.append(max(y, heights[-1] + _LABEL_GAP) if heights else y)
     overhang = max(0.0, heights[-1] - bottom) if heights else 0.0
     labels = zip(heights, ends, strict=True)
-    return [_text("end-label", "100%", y - overhang + 4, label, anchor="start", shift=8) for y, (_, label) in labels]
+    return [word("end-label", "100%", y - overhang + 4, label, anchor="start", shift=8) for y, (_, label) in labels]
 
 
 def _description(panel: Panel, measured: Iterable[Series], up: Axis | None) -> str:
@@ -171,12 +162,3 @@ def _description(panel: Panel, measured: Iterable[Series], up: Axis | None) -> s
         )
     sentences += [f"Dashed: {name} at {number(level)}." for name, level in panel.baselines]
     return " ".join(sentences)
-
-
-def _height(up: Axis, value: float, top: float, bottom: float) -> float:
-    return bottom - up.place(value) * (bottom - top)
-
-
-def _text(style: str, x: str, y: float, text: str, *, anchor: str, shift: int = 0) -> str:
-    moved = f' dx="{shift}"' if shift else ""
-    return f'<text class="{style}" x="{x}" y="{y:.1f}"{moved} text-anchor="{anchor}">{markup(text)}</text>'
