@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Any
@@ -39,7 +40,10 @@ class Rows:
         members, ids = [entrant.member for entrant in entrants.values()], list(entrants)
         self.made = 0
         self.array: TrialArray
-        if lane is None:
+        if len(members) == 1 and lane is None:
+            self.lane, self.reason = "loop", "no other trial is of its shape"
+            self.array = LoopArray(members, ids)
+        elif lane is None:
             x, y = next(iter(self.feed.epoch(0)))
             self.array, choice = choose(members, x, y, ids)
             self.lane, self.reason = choice.lane, choice.reason
@@ -213,9 +217,8 @@ class Arrays:
                 parts.append(Rows(together, lane=lanes.get(next(iter(together)))))
             except (TrainwrightError, RuntimeError, ValueError, TypeError) as problem:
                 self._fail(together, problem)
-        for part in parts:
-            trained = f"{len(part.numbers)} trials" if len(part.numbers) > 1 else "1 trial"
-            self._say(f"{trained}: {part.lane} ({part.reason})")
+        for text, count in Counter(_how(part) for part in parts).items():
+            self._say(f"{count} trial{'s' if count > 1 else ''}{text}" if text.startswith(", ") else text)
         return parts
 
     def _fail(self, numbers: Iterable[int], problem: Exception) -> None:
@@ -224,6 +227,14 @@ class Arrays:
         if isinstance(problem, TrainwrightError) and problem.evidence:
             reason += f" ({problem.evidence})"
         self._failed |= dict.fromkeys(numbers, reason)
+
+
+def _how(part: Rows | Lone) -> str:
+    """Return how trials are trained: in full for an array, else what follows the number of all that are alike."""
+    if len(part.numbers) > 1:
+        way = "as one program" if part.lane == "stacked" else "one by one"
+        return f"{len(part.numbers)} trials {way}: {part.reason}"
+    return f", each by itself: {part.reason}"
 
 
 def _together(entrants: Mapping[int, RowEntrant]) -> Iterator[dict[int, RowEntrant]]:
