@@ -44,14 +44,14 @@ def attach(tape: Tape) -> Callable[[], None]:
     for name in [name for name in vars(nn.init) if name.endswith("_") and not name.startswith("_")]:
         patches.replace(nn.init, name, tell.after("initialised"))
     patches.replace(lr_scheduler.LRScheduler, "load_state_dict", tell.after("state_loaded"))
-    patches.replace(clip_grad, "_clip_grads_with_norm_", tell.after("clipped"))
+    patches.replace(clip_grad, "_clip_grads_with_norm_", tell.clipped_norms)
     patches.replace(clip_grad, "clip_grad_value_", tell.clipped_values)
     patches.replace(nn.utils, "clip_grad_value_", tell.clipped_values)
     for scheduler in _schedulers():
         if "__init__" in vars(scheduler):
             patches.replace(scheduler, "__init__", tell.outermost("scheduler_made"))
         if "step" in vars(scheduler):
-            patches.replace(scheduler, "step", tell.outermost("scheduler_stepped"))
+            patches.replace(scheduler, "step", tell.scheduled)
     patches.replace(torch.amp.GradScaler, "scale", tell.after("scaler_scaled"))
     patches.replace(torch.amp.GradScaler, "unscale_", tell.after("scaler_unscaled"))
     patches.replace(torch.amp.GradScaler, "step", tell.around("scaler_step"))

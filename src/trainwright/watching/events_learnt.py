@@ -52,6 +52,8 @@ class Learnt:
         tensor = loss if isinstance(loss, torch.Tensor) else None
         tape.awaits_evaluation = False
         tape.unwalked.turn += 1
+        if tape.models.armed and not tape.steps.sampled:
+            tape.models.disarm()
         if not tape.attentive:
             self._backward_since_step = True
             tape.gradients.backwards += 1
@@ -83,8 +85,6 @@ class Learnt:
             if tape.steps.sampled:
                 tape.start.backward_begins(tensor, place)
                 tape.signs.backward_begins(tensor, place)
-        if tape.models.armed and not tape.steps.sampled:
-            tape.models.disarm()
 
     def backward_ends(self) -> None:
         """The gradients are there."""
@@ -190,6 +190,26 @@ class Learnt:
             tape.optimizers.stepped(owner)
         self._step_over(owner)
 
+    def cruised(self, owner: Owner) -> None:
+        """Some steps are over that were not followed."""
+        tape = self._tape
+        self._backward_since_step = False
+        tape.steps.next()
+        tape.listen_on()
+        tape.news(always=tape.steps.due())
+        self._cruise(owner)
+
+    def half_cruised(self) -> None:
+        """Go on in the middle of a step, whose backward pass is over."""
+        self._backward_since_step = True
+
+    def _cruise(self, owner: Owner) -> None:
+        """Where the next steps will be like the last ones, let them pass."""
+        tape = self._tape
+        if tape.attentive or tape.steps.sampled or tape.last_step is not None or len(tape.gradients.owners) != 1:
+            return
+        tape.cruise.begin(min(tape.unheard(), tape.steps.quiet()), owner, tape.steps.alarm)
+
     def scheduler_stepped(self, result: Any, scheduler: Any, *rest: Any, **named: Any) -> None:
         """`scheduler.step()`."""
         tape = self._tape
@@ -238,6 +258,7 @@ class Learnt:
         tape.news(always=tape.steps.due())
         if tape.last_step is not None:
             self._end_program()
+        self._cruise(owner)
 
     def _end_program(self) -> None:
         """End the program once it has made its steps; or so many backward passes, where it makes no step."""

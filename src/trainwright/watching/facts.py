@@ -28,6 +28,7 @@ _AHEAD = 4
 
 def chart_of(tape: Tape, name: str, *, finished: bool) -> Chart:
     """Return everything that was seen, as records. Unless `finished`, what can only be told at the end is held back."""
+    tape.study()
     steps = () if tape.learnt.turns else tuple(tape.steps.rows.records())
     info = info_of(tape, name, finished=finished)
     return Chart(
@@ -46,7 +47,6 @@ def chart_of(tape: Tape, name: str, *, finished: bool) -> Chart:
 
 def info_of(tape: Tape, name: str, *, finished: bool) -> RunInfo:
     """Return the head of the chart."""
-    tape.study()
     main = tape.losses.main()
     loss = _name(main[0]) if main is not None else ""
     made = tape.sightings.step

@@ -153,9 +153,21 @@ class LoaderBooks:
             if self.began is None:
                 self.began = time.perf_counter()
 
-    def stepped(self) -> None:
-        """An optimizer step was made."""
-        self._steps += 1
+    def stepped(self, count: int = 1) -> None:
+        """Optimizer steps were made."""
+        self._steps += count
+
+    def goes_on(self, iterator: Any, seconds: float) -> bool:
+        """A batch came: count it, if nothing else is to be learnt from it; say whether that was so."""
+        feed = self.current
+        known = self._iterators.get(id(iterator))
+        if feed is None or known is None or known[1] is not feed or known[0]() is not iterator or not feed.trains:
+            return False
+        if feed.passes <= _PASSES and feed.drawn < _BATCHES:
+            return False
+        feed.drawn += 1
+        self.waited_seconds += seconds
+        return True
 
     def steps_per_epoch(self) -> int | None:
         """Return how many steps an epoch of the training loader has taken, or would by its length."""

@@ -10,6 +10,7 @@ import torch
 from trainwright.records import EvalRecord, StepProbe, StepRecord
 from trainwright.watching.delayed import Delayed, Number
 
+_FRESH = 16  # rows at the end whose numbers may still come in
 _MOST = 20_000  # rows kept; of a longer run every second one is dropped, again and again
 
 
@@ -65,6 +66,7 @@ class Rows:
     def __init__(self, delayed: Delayed) -> None:
         self._delayed = delayed
         self.rows: list[Row] = []
+        self._records: list[StepRecord] = []  # of the first rows, which nothing changes any more
         self.evaluations: list[EvalRecord] = []
         self.stride = 1
         self._splits: dict[str, _Split] = {}
@@ -85,6 +87,7 @@ class Rows:
         if len(self.rows) > _MOST:
             self.stride *= 2
             self.rows = [kept for kept in self.rows if kept.step % self.stride == 0]
+            self._records = []
 
     def _await(self, row: Row, losses: list[Number], norm: Number | None) -> None:
         def take(numbers: list[float]) -> None:
@@ -122,7 +125,11 @@ class Rows:
 
     def records(self) -> list[StepRecord]:
         """Return the rows whose numbers are there."""
-        return [row.record() for row in self.rows if row.complete]
+        for row in self.rows[len(self._records) : -_FRESH]:
+            if not row.complete:
+                break
+            self._records.append(row.record())
+        return self._records + [row.record() for row in self.rows[len(self._records) :] if row.complete]
 
 
 def _evaluation(numbers: list[float], split: str, part: _Split, count: int, step: int, epoch: float) -> EvalRecord:

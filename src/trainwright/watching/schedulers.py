@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import weakref
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -105,6 +105,14 @@ class SchedulerBooks:
                 rates[2] = rate
             elif rate > rates[3]:
                 rates[3] = rate
+
+    def called(self, scheduler: Any, count: int, rates: Sequence[float]) -> None:
+        """A scheduler was called so often; `rates` are those of the steps meanwhile."""
+        kept = self._keep(scheduler, None)
+        kept.calls += count
+        rate = _rate(scheduler)
+        if rate is not None and kept.rates and rates:
+            kept.rates[1:] = rate, min(kept.rates[2], rate, *rates), max(kept.rates[3], rate, *rates)
 
     def loaded(self, scheduler: Any) -> None:
         """A saved state was loaded into a scheduler."""

@@ -29,6 +29,7 @@ BUDGET = 0.01
 """Share of the program's time that sampling may take, beside a grant at the start."""
 _GRANT_SECONDS = 0.06
 _SPIKE, _CALM = 1.25, 20  # a loss that is so many times the usual one, after so many steps
+_ALARM = 2.0  # and one for which steps that pass unheard are heard again: small losses of small batches jump by half
 _LOOKS = (0, 1, 2, 5, 10, 20, 50)  # steps after which the chart is judged, and then at every doubling
 
 
@@ -54,6 +55,7 @@ class StepBooks:
         self._next_look = 0
         self._usual, self._losses_known, self._spiked = 0.0, 0, False
         self._paths: dict[int, dict[int, str]] = {}
+        self._samples, self._clip = 0, None  # of the last step that was followed
 
     def passed(self, seen: Pass) -> None:
         """A model was called with gradients on, in a step that is looked at."""
@@ -132,7 +134,45 @@ class StepBooks:
         self.rows.add(row, self._losses(), self._norm)
         if self.sampled:
             self.updates.after_step(owner, row)
+        self._tape.cruise.followed(self._form(row))
         self._clear()
+
+    def _form(self, row: Row) -> object:
+        """Return what the next steps would be like, None where that cannot be expected."""
+        value = self._backward[0] if len(self._backward) == 1 else None
+        if not isinstance(value, float) or self.closures or len(self._values) > 1:
+            return None
+        if self._values and self._values[0].value != value:
+            return None  # the loss is not all that was minimised
+        self._samples, self._clip = row.samples, self._limit
+        return self._values[0].key if self._values else None, self._limit
+
+    def cruised(self, lines: list[tuple[float, float | None, float, float]]) -> None:
+        """Write the rows of steps that were not followed: loss, norm, rate and seconds of each."""
+        step, epoch = self._tape.sightings.step, self._tape.loaders.epochs
+        for place, (loss, norm, rate, seconds) in enumerate(lines):
+            row = Row(step + place, epoch, rate, self._samples, seconds)
+            if self._clip is not None and norm is not None:
+                row.clipped = norm > self._clip
+                row.clipped_norm = min(norm, self._clip)
+            self.rows.add(row, [loss], norm)
+            self._spike(loss)
+        self._last = time.perf_counter()
+
+    def half_cruised(self, loss: float, norm: float | None) -> None:
+        """Go on in the middle of a step, whose backward pass is over."""
+        self._backward, self._norm, self._limit = [loss], norm, self._clip if norm is not None else None
+
+    @property
+    def alarm(self) -> float:
+        """The loss from which on a step is looked at."""
+        return _ALARM * self._usual if self._losses_known >= _CALM and self._usual > 0 else math.inf
+
+    def quiet(self) -> int:
+        """Return for how many steps nothing is due."""
+        step = self._tape.sightings.step
+        every = 10 if step < 200 or self._tape.level == "full" or self.layers.looking else 100
+        return min(every - step % every, self._next_look - step)
 
     def by_hand(self) -> None:
         """A step was made without an optimizer: nothing is known of its rate, so there is no row of it."""

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 from trainwright.watching.byhand import StepsByHand
+from trainwright.watching.cruise import Cruise
 from trainwright.watching.events_built import Built
 from trainwright.watching.events_computed import Computed
 from trainwright.watching.events_learnt import Learnt
@@ -78,6 +79,7 @@ class Tape:
         self.attentive = True  # the order of calls is followed
         self.awaits_evaluation = True  # passes without gradients would be news
         self._attentive_until = FORMATIVE_STEPS
+        self.cruise = Cruise(self)
         self.built, self.computed, self.learnt = Built(self), Computed(self), Learnt(self)
         self._hearers: dict[str, Callable[..., None]] = {
             name: getattr(part, name)
@@ -92,6 +94,8 @@ class Tape:
         started = self.clock() if sampled else 0.0
         self.busy = True
         try:
+            if self.cruise.on:
+                self.cruise.leave()
             self._hearers[event](*arguments, **named)
         except Exception as problem:  # whatever it is: the program that is watched must not feel it
             self.stand_down(problem)
@@ -112,6 +116,7 @@ class Tape:
         self.frames.end()
         if self.problem is None:
             try:
+                self.cruise.leave()
                 self.learnt.hand_step()
                 self.unwalked.finish()
                 self.steps.finish()
@@ -131,6 +136,7 @@ class Tape:
         busy, self.busy = self.busy, True
         try:
             if self.problem is None:
+                self.cruise.leave()
                 self.samples.study(self.losses.order())
         except Exception as problem:
             self.stand_down(problem)
@@ -154,6 +160,10 @@ class Tape:
             self.gradients.begin_again()
         self.attentive = attentive
         self.awaits_evaluation = self.modes.curious and not self.compiles
+
+    def unheard(self) -> int:
+        """Return for how many steps from now on the calls are not followed."""
+        return WINDOW_STEPS - self.sightings.step % WINDOW_STEPS
 
     def news(self, *, always: bool = False) -> None:
         """Let the chart be judged where there is something new, or it is time."""

@@ -111,10 +111,20 @@ class Teller:
     def tensor_backward(self, original: Any) -> Any:
         """`loss.backward()`, which calls `autograd.backward` itself."""
         tape, training = self._tape, self._training
+        cruise, guarded = tape.cruise, self._guarded
 
         def backward(self: torch.Tensor, *arguments: Any, **named: Any) -> Any:
             if not training():
                 return original(self, *arguments, **named)
+            if cruise.on and not arguments and not named and guarded(cruise.backward, self):
+                tape.inside_backward = True
+                try:
+                    return original(self)
+                except RuntimeError as problem:
+                    tape.tell("backward_refused", self, problem)
+                    raise
+                finally:
+                    tape.inside_backward = False
             tape.tell("backward_begins", self, *arguments, **named)
             tape.inside_backward = True
             try:
@@ -159,6 +169,7 @@ class Teller:
     def loss(self, name: str) -> Callable[[Any], Any]:
         """A loss of the library: told before it is computed where it fails, else after."""
         tape, listening = self._tape, self._listening
+        cruise = tape.cruise
 
         def make(original: Any) -> Any:
             def loss(*arguments: Any, **named: Any) -> Any:
@@ -169,7 +180,8 @@ class Teller:
                 except Exception as problem:
                     tape.tell("loss_failed", name, problem, arguments, named)
                     raise
-                tape.tell("loss_called", name, original, result, arguments, named)
+                if not cruise.on or not cruise.expects(result):
+                    tape.tell("loss_called", name, original, result, arguments, named)
                 return result
 
             return loss
@@ -224,6 +236,40 @@ class Teller:
 
         return compared
 
+    def clipped_norms(self, original: Any) -> Any:
+        """What clips gradients once their norm is known."""
+        tape, listening = self._tape, self._listening
+        cruise, guarded = tape.cruise, self._guarded
+
+        def _clip_grads_with_norm_(parameters: Any, limit: Any, norm: Any, *rest: Any, **named: Any) -> Any:
+            result = original(parameters, limit, norm, *rest, **named)
+            if listening() and not (cruise.on and guarded(cruise.clipped, norm)):
+                tape.tell("clipped", result, parameters, limit, norm, *rest, **named)
+            return result
+
+        return _clip_grads_with_norm_
+
+    def scheduled(self, original: Any) -> Any:
+        """A scheduler's step that no other scheduler makes."""
+        tape, listening = self._tape, self._listening
+        cruise = tape.cruise
+
+        def step(*arguments: Any, **named: Any) -> Any:
+            if self._inside or not listening():
+                return original(*arguments, **named)
+            self._inside = True
+            try:
+                result = original(*arguments, **named)
+            finally:
+                self._inside = False
+            if cruise.on and not named and len(arguments) == 1:
+                cruise.scheduled(arguments[0])
+            else:
+                tape.tell("scheduler_stepped", result, *arguments, **named)
+            return result
+
+        return step
+
     def clipped_values(self, original: Any) -> Any:
         """`clip_grad_value_`: a generator can be read once, so it is read here, for both."""
         tape, listening = self._tape, self._listening
@@ -251,7 +297,9 @@ class Teller:
             except StopIteration:
                 tape.tell("batches_over", self)
                 raise
-            tape.tell("batch_drawn", self, batch, tape.clock() - started)
+            seconds = tape.clock() - started
+            if not tape.cruise.on or not tape.loaders.goes_on(self, seconds):
+                tape.tell("batch_drawn", self, batch, seconds)
             return batch
 
         return __next__
@@ -304,5 +352,21 @@ class Teller:
 
     def step_ends(self, optimizer: Optimizer, arguments: Any, named: Any) -> None:
         """An optimizer's step, after it."""
-        if self._listening():
+        if not self._listening():
+            return
+        cruise = self._tape.cruise
+        if not cruise.on or not self._guarded(cruise.stepped, optimizer):
             self._tape.tell("step_ends", optimizer)
+
+    def _guarded(self, hear: Callable[[Any], bool], what: Any) -> bool:
+        """Hear what is expected; an error ends the hearing, and nothing else."""
+        tape = self._tape
+        tape.busy = True
+        try:
+            return hear(what)
+        except Exception as problem:
+            tape.cruise.on = False
+            tape.stand_down(problem)
+            return True
+        finally:
+            tape.busy = False
