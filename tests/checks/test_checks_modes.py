@@ -90,3 +90,26 @@ def test_a_network_whose_units_are_all_dead_ignores_its_input() -> None:
         nn.init.constant_(model.get_parameter("2.bias"), -10.0)
 
     assert kinds(one(made(nets.mlp, prepare=kill)(), "input-matters")) == ["outputs-ignore-input warning"]
+
+
+class Remembering(nn.Module):
+    """Adds how often it was asked to its output."""
+
+    def __init__(self, keeps: bool) -> None:
+        super().__init__()
+        self.keeps, self.head = keeps, nn.Linear(FEATURES, CLASSES)
+        self.asked = 0
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        self.asked += self.keeps
+        return self.head(x) + self.asked + x[:, :1] * torch.randn(1)
+
+
+def test_a_state_that_is_kept_from_pass_to_pass_is_told_apart_from_randomness() -> None:
+    kept = one(made(lambda: Remembering(True))(), "modes")
+    assert "by a state that it keeps" in kept.value
+    assert "unless by design" in kept.expected
+    random = one(made(lambda: Remembering(False))(), "modes")
+    assert "a randomness of its own" in random.value
+    plain = one(made(nets.mlp)(), "modes")
+    assert (plain.value, plain.expected) == ("runs in both; varies by 0 in evaluation", "runs in both; varies by 0")

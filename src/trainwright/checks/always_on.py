@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -16,19 +17,43 @@ from trainwright.records import Evidence, Finding, Location, Remedy
 _NAMES = ("dropout", "attention", "bernoulli")
 
 
-def randomness(subject: Subject, x: Any) -> tuple[float, Called | Noise | None]:
-    """Return how far two passes in evaluation mode differ, and the dropout or noise that was at work, if there was one.
+@dataclass(frozen=True, kw_only=True)
+class Randomness:
+    """How far two passes in evaluation mode differ, and the dropout or noise that was at work, if there was one.
+
+    `repeated` is how far they differ under the same random numbers: then the model keeps a state from pass to pass.
+    """
+
+    difference: float = 0.0
+    repeated: float = 0.0
+    call: Called | Noise | None = None
+
+    @property
+    def words(self) -> str:
+        """What is said of it beside what was expected: it may vary by design, and a state may be carried on purpose."""
+        if self.repeated:
+            return f"differs by {self.repeated:.2g} from pass to pass of one batch, by a state that it keeps"
+        if self.difference and self.call is None:
+            return f"varies by {self.difference:.2g} in evaluation, by a randomness of its own"
+        return f"varies by {self.difference:.2g} in evaluation"
+
+
+def randomness(subject: Subject, x: Any) -> Randomness:
+    """Compare passes in evaluation mode, and search for dropout or noise where they differ with the random numbers.
 
     Noise with a spread that the model computes, as in a variational autoencoder, is part of what it gives.
     """
     subject.model.eval()
     passes = [single(output_of(subject, x, seed)) for seed in (0, 0, 1)]
     difference = _difference(passes[0], passes[2])
-    if difference == 0 or _difference(passes[0], passes[1]) != 0:  # not random, or not by torch's generator
-        return difference, None
+    repeated = _difference(passes[0], passes[1])
+    if difference == 0 or repeated != 0:  # not random, or not by torch's generator
+        return Randomness(difference=difference, repeated=repeated)
     calls = calls_of(lambda: output_of(subject, x), lambda name: any(word in name for word in _NAMES))
     call = next((call for call in calls if _is_on(call)), None)
-    return difference, call if call is not None else noise_added(lambda: output_of(subject, x))
+    return Randomness(
+        difference=difference, call=call if call is not None else noise_added(lambda: output_of(subject, x))
+    )
 
 
 def _difference(one: list[torch.Tensor], other: list[torch.Tensor]) -> float:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import inspect
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -10,12 +11,32 @@ from torch import nn
 
 
 def call(model: nn.Module, x: Any) -> Any:
-    """Return `model(x)`; a tuple or list is its positional arguments, a dict its keyword arguments."""
+    """Return `model(x)`; a tuple or list is its positional arguments, a dict its keyword arguments.
+
+    Where `forward` cannot take so many, or none of these names, and takes one argument, it gets them in that one.
+    """
     if isinstance(x, Mapping):
-        return model(**x)
+        return model(x) if _in_one(model, (), x) else model(**x)
     if isinstance(x, tuple | list):
-        return model(*x)
+        return model(x) if _in_one(model, x, {}) else model(*x)
     return model(x)
+
+
+def _in_one(model: nn.Module, positional: Sequence[Any], named: Mapping[str, Any]) -> bool:
+    """Say whether the signature of `forward` refuses several inputs, and takes a single one."""
+    try:
+        signature = inspect.signature(model.forward)
+    except (TypeError, ValueError, AttributeError):  # compiled, or no module: torch finds out
+        return False
+    try:
+        signature.bind(*positional, **named)
+    except TypeError:
+        try:
+            signature.bind(None)
+        except TypeError:
+            return False
+        return True
+    return False
 
 
 def tensors(x: Any) -> list[torch.Tensor]:

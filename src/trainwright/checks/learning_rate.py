@@ -14,12 +14,12 @@ import torch
 from trainwright.checks.check import Answer, Check, Skip
 from trainwright.checks.direction import goes_up
 from trainwright.checks.inputs import count, rows
-from trainwright.checks.planned import base_rate, rises_first
+from trainwright.checks.planned import base_rate, peak_of, rises_first
 from trainwright.checks.stillness import Snapshot, still
 from trainwright.checks.subject import Subject
 from trainwright.doctor.kinds_loss import LOSS_MAXIMISED
 from trainwright.doctor.kinds_rate import LEARNING_RATE_TOO_HIGH, LEARNING_RATE_TOO_LOW
-from trainwright.records import Evidence, Finding, Remedy
+from trainwright.records import Evidence, Finding, Remedy, Severity
 
 STEPS = 10
 RISE = 1.2
@@ -33,7 +33,12 @@ _MOST_SAMPLES, _FEW_SAMPLES = 128, 32
 _SMALL = 200_000  # trainable numbers up to which many samples cost little
 _LONGER = 10.0  # the rate of the probe that tells a rate too low from a gradient that does not arrive
 _PROPORTIONAL = 3.0  # a tenfold rate must move the loss this many times as far, for the rate to be what is missing
+HIGHER = (10.0, 1e3, 1e5, 1e7, 1e9, 1e11)
+"""Multiples of a rate at which the loss does not move by a digit, to find one at which it does ..."""
+_ANYONES = 1.0  # ... up to a rate that somebody might set: beyond, it is the gradient that is missing
+_RESOLVED = 1e-6  # relative movement above the rounding of a loss in float32
 _HOPELESS = 0.1  # of the loss, over all planned steps at this pace
+_ENDLESS_STEPS = 1_000_000  # more than nearly any run has: what does not get there in so many is a warning
 
 
 @dataclass(frozen=True)
@@ -69,7 +74,7 @@ def examine(subject: Subject) -> Answer:
         raise Skip("no optimizer is given")
     if isinstance(optimizer, torch.optim.LBFGS) or getattr(optimizer, "line_search", False):
         raise Skip("this optimizer searches for the length of its steps itself")
-    rates = [base_rate(group) * _peak(subject) for group in optimizer.param_groups]
+    rates = [base_rate(group) * peak_of(subject) for group in optimizer.param_groups]
     kept = Snapshot(subject.model)
     if not any(rates):
         return _zero(subject)
@@ -86,10 +91,7 @@ def examine(subject: Subject) -> Answer:
                 raise Skip("the loss rises at every rate that was tried, so it is not a matter of the rate")
             findings = [_too_high(subject, trial, lower, max(rates))]
         elif abs(trial.end - trial.losses[0]) < STILL * abs(trial.losses[0]) and not subject.pretrained:
-            longer = _try(subject, rates, _LONGER, kept)
-            if (longer.finite and _moved(longer) == 0) or _moved(longer) < _PROPORTIONAL * _moved(trial):
-                raise Skip("the loss does not move at a tenfold rate either, so it is not a matter of the rate")
-            findings = [_too_low(subject, trial, max(rates))] if _hopeless(subject, trial) else []
+            findings = _slow(subject, trial, rates, kept)
     start, end = trial.losses[0], trial.losses[-1]
     return Answer(
         findings=tuple(findings),
@@ -97,14 +99,6 @@ def examine(subject: Subject) -> Answer:
         value=f"{start:.4g} to {end:.4g} in {STEPS} steps at {max(rates):.3g}",
         expected=f"below {start:.4g}",
     )
-
-
-def _peak(subject: Subject) -> float:
-    """Return the largest multiple of the rate that the schedule reaches: warmups and cycles begin below it."""
-    if subject.schedule is None:
-        return 1.0
-    planned = subject.info.planned_steps or 1000
-    return max(subject.schedule(round(place * planned / 100)) for place in range(101))
 
 
 def _try(subject: Subject, rates: list[float], factor: float, kept: Snapshot) -> Trial:
@@ -154,10 +148,25 @@ def _moved(trial: Trial) -> float:
     return abs(trial.losses[-1] - trial.losses[0])
 
 
-def _hopeless(subject: Subject, trial: Trial) -> bool:
-    """Say whether the planned steps at this pace would not bring a tenth of the loss either."""
+def _slow(subject: Subject, trial: Trial, rates: list[float], kept: Snapshot) -> list[Finding]:
+    """Return a finding where a higher rate moves the loss further in proportion, and this one does not in time."""
+    start, resolved = abs(trial.losses[0]), _RESOLVED * abs(trial.losses[0])
+    if _moved(trial) >= resolved:
+        longer = _try(subject, rates, _LONGER, kept)
+        if _moved(longer) < _PROPORTIONAL * _moved(trial):
+            raise Skip("a tenfold rate hardly moves the loss further, so it is not a matter of the rate")
+        pace = _moved(trial) / STEPS
+    else:  # below the last digits of the loss: the first higher rate that can be seen tells the pace of this one
+        probes = [factor for factor in HIGHER if factor * max(rates) <= _ANYONES] or [_LONGER]
+        seen = next((t for f in probes if _moved(t := _try(subject, rates, f, kept)) >= resolved), None)
+        if seen is None:
+            raise Skip("the loss does not move at far higher rates either, so it is not a matter of the rate")
+        pace = _moved(seen) / STEPS / seen.factor if seen.finite else math.inf
     planned = subject.info.planned_steps
-    return planned is None or _moved(trial) / STEPS * planned < _HOPELESS * abs(trial.losses[0])
+    if planned is not None and pace * planned >= _HOPELESS * start:
+        return []
+    hopeless = pace * max(planned or 0, _ENDLESS_STEPS) < _HOPELESS * start
+    return [_too_low(subject, pace / start, max(rates), "warning" if hopeless else "note")]
 
 
 def _too_high(subject: Subject, trial: Trial, lower: Trial, rate: float) -> Finding:
@@ -185,15 +194,15 @@ def _too_high(subject: Subject, trial: Trial, lower: Trial, rate: float) -> Find
     )
 
 
-def _too_low(subject: Subject, trial: Trial, rate: float) -> Finding:
-    start = trial.losses[0]
+def _too_low(subject: Subject, pace: float, rate: float, severity: Severity) -> Finding:
     return LEARNING_RATE_TOO_LOW.finding(
-        severity="note",
+        severity=severity,
         title="ten steps at the planned rate hardly move the loss",
         where=subject.info.where("optimizer.lr"),
         because="ten times the rate moves the loss about ten times as far: the steps are short, and all else works",
         evidence=(
-            Evidence(name="relative change of the loss", value=_moved(trial) / abs(start), threshold=STILL),
+            Evidence(name=f"relative change of the loss in {STEPS} steps", value=pace * STEPS, threshold=STILL),
+            Evidence(name="steps at this pace to a tenth of the loss", value=_HOPELESS / pace if pace else math.inf),
             Evidence(name="learning rate", value=rate),
         ),
         remedies=(Remedy(text="multiply the rate by 10 or 100 and look again"),),

@@ -8,7 +8,7 @@ from typing import Any
 from torch import nn
 from torch.utils.data import DataLoader
 
-from trainwright.checks.always_on import always_on, randomness
+from trainwright.checks.always_on import Randomness, always_on, randomness
 from trainwright.checks.check import Answer, Check
 from trainwright.checks.inputs import count, rows
 from trainwright.checks.subject import Subject
@@ -36,44 +36,43 @@ def examine(subject: Subject) -> Answer:
         findings.append(_fails(subject, in_training, in_evaluation))
     elif in_training is not None and in_evaluation is not None and tiny is None:
         raise in_evaluation
-    difference = 0.0
-    if evaluated is not None:
-        difference, call = randomness(subject, x)
-        if call is not None:
-            findings.append(always_on(call, difference))
+    found = Randomness() if evaluated is None else randomness(subject, x)
+    if found.call is not None:
+        findings.append(always_on(found.call, found.difference))
     return Answer(
         findings=tuple(findings),
         measured={
             "runs_in_training": in_training is None,
             "runs_in_evaluation": in_evaluation is None,
-            "difference_between_seeds_in_evaluation": difference,
+            "difference_between_seeds_in_evaluation": found.difference,
+            "difference_from_pass_to_pass": found.repeated,
             "batch_norms_in_training": len(norms),
             "smallest_batch": smallest if smallest is not None else "not known",
         },
-        value=f"runs in {_runs(in_training, in_evaluation)}; varies by {difference:.2g} in evaluation",
-        expected="runs in both; varies by 0",
+        value=f"runs in {_runs(in_training, in_evaluation)}; {found.words}",
+        expected="runs in both; varies by 0" + (", unless by design" if found.difference and not findings else ""),
     )
 
 
-def _runs(in_training: Exception | None, in_evaluation: Exception | None) -> str:
+def _runs(in_training: BaseException | None, in_evaluation: BaseException | None) -> str:
     names = [name for name, problem in (("training", in_training), ("evaluation", in_evaluation)) if problem is None]
     return "both" if len(names) == 2 else names[0] if names else "neither"
 
 
-def _attempt(subject: Subject, x: Any, *, training: bool) -> tuple[Any, Exception | None]:
+def _attempt(subject: Subject, x: Any, *, training: bool) -> tuple[Any, BaseException | None]:
     """Run the model in one mode and return its output, or what it raised."""
     modes = [(module, module.training) for module in subject.model.modules()]
     try:
         as_in_training(subject.model) if training else subject.model.eval()
         return output_of(subject, x), None
-    except Exception as problem:  # whatever the user's forward raises
+    except (Exception, SystemExit) as problem:  # whatever the user's forward raises
         return None, problem
     finally:
         for module, mode in modes:
             module.training = mode
 
 
-def _fails(subject: Subject, in_training: Exception | None, in_evaluation: Exception | None) -> Finding:
+def _fails(subject: Subject, in_training: BaseException | None, in_evaluation: BaseException | None) -> Finding:
     problem, mode = (in_training, "training") if in_training is not None else (in_evaluation, "evaluation")
     assert problem is not None
     file, line = user_frame(_frames(problem))
@@ -89,7 +88,7 @@ def _fails(subject: Subject, in_training: Exception | None, in_evaluation: Excep
     )
 
 
-def _frames(problem: Exception) -> list[tuple[str, int | None]]:
+def _frames(problem: BaseException) -> list[tuple[str, int | None]]:
     frames, trace = [], problem.__traceback__
     while trace is not None:
         frames.append((trace.tb_frame.f_code.co_filename, trace.tb_lineno))

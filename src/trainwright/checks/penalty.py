@@ -48,7 +48,7 @@ def examine(subject: Subject) -> Answer:
 def _penalty(subject: Subject, measured: dict[str, Any], said: list[str]) -> list[Finding]:
     assert subject.penalty is not None
     with torch.enable_grad():
-        value = subject.penalty()
+        value = torch.as_tensor(subject.penalty())
         reached = _norm(value, weights(subject.model))
     amount = float(value)
     measured |= {"penalty": amount, "penalty_gradient": reached}

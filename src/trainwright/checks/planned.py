@@ -18,6 +18,14 @@ def base_rate(group: dict[str, Any]) -> float:
     return float(group.get("initial_lr", group.get("lr", 0.0)))
 
 
+def peak_of(subject: Subject) -> float:
+    """Return the largest multiple of the rate that the schedule reaches: warmups and cycles begin below it."""
+    if subject.schedule is None:
+        return 1.0
+    planned = subject.info.planned_steps or 1000
+    return max(subject.schedule(round(place * planned / 100)) for place in range(101))
+
+
 def scheduler_of(subject: Subject) -> Any:
     """Return the scheduler of torch that was given, None where there is none."""
     return subject.scheduler

@@ -12,6 +12,9 @@ from trainwright.checks.footprint import untouched
 from trainwright.checks.subject import Subject
 from trainwright.records import CheckResult, CheckStatus, Finding
 
+COULD_NOT_RUN = "it could not run"
+"""How the reason of a check that raised begins: unlike one with nothing to judge, it tells that something is off."""
+
 
 def run_checks(
     subject: Subject, checks: Iterable[Check], *, budget_seconds: float | None = None
@@ -37,12 +40,12 @@ def run_check(subject: Subject, check: Check) -> CheckResult:
             warnings.simplefilter("ignore")  # torch's remarks on shapes are findings here
             answer = check.examine(subject)
         if not isinstance(answer, Answer):
-            answer, reason = Answer(), "it could not run: it gave no answer"
+            answer, reason = Answer(), f"{COULD_NOT_RUN}: it gave no answer"
     except Skip as why:
         reason = str(why).strip() or "it cannot judge this training"
-    except Exception as problem:
+    except (Exception, SystemExit) as problem:  # a model that ends the program must not end it as healthy
         answer, words = Answer(), str(problem).strip().splitlines()
-        reason = f"it could not run: {type(problem).__name__}" + (f": {words[0]}" if words else "")
+        reason = f"{COULD_NOT_RUN}: {type(problem).__name__}" + (f": {words[0]}" if words else "")
     return CheckResult(
         check=check.name,
         status="skipped" if reason else _status(answer.findings),

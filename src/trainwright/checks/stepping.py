@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from trainwright.checks.planned import base_rate, peak_of
 from trainwright.checks.subject import Subject
 from trainwright.checks.wiring import loss_of, nudge, scalar
 
@@ -26,7 +27,7 @@ def unmoved(
 ) -> tuple[list[str], list[str]]:
     """Return who is bit for bit the same after real steps and a pass; second, whose steps are lost in rounding."""
     before = {name: parameter.detach().clone() for name, parameter in expected.items()}
-    _warm(subject.optimizer)
+    _warm(subject)
     same = list(expected)
     for _ in range(STEPS):
         if subject.optimizer is None:
@@ -49,11 +50,13 @@ def unmoved(
     return still, [name for name in same if name not in still]
 
 
-def _warm(optimizer: torch.optim.Optimizer | None) -> None:
-    """Give groups whose rate a warm-up has set to zero the rate that it rises to."""
-    for group in [] if optimizer is None else optimizer.param_groups:
-        if "lr" in group and group.get("initial_lr") is not None:
-            group["lr"] = group["lr"] or group["initial_lr"]
+def _warm(subject: Subject) -> None:
+    """Give groups whose rate a warm-up has set low, or will, the rate that it rises to."""
+    for group in [] if subject.optimizer is None else subject.optimizer.param_groups:
+        rate = group.get("lr")
+        if isinstance(rate, float | int | torch.Tensor):
+            highest = max(float(rate), base_rate(group) * peak_of(subject))
+            group["lr"] = torch.as_tensor(highest).to(rate) if isinstance(rate, torch.Tensor) else highest
 
 
 def rates_of(optimizer: torch.optim.Optimizer | None) -> dict[int, float]:

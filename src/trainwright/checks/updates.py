@@ -35,7 +35,7 @@ def examine(subject: Subject) -> Answer:
     trainable = {name: parameter for name, parameter in named.items() if parameter.requires_grad}
     frozen = [name for name in named if name not in trainable]
     if not named:
-        raise Skip("the model has no registered parameter")
+        return _without_any(subject)
     if not trainable:
         return Answer(findings=(_all_frozen(named),), value=f"0 of {len(named)} trainable", expected="at least one")
     as_in_training(subject.model)
@@ -57,6 +57,8 @@ def examine(subject: Subject) -> Answer:
     coarse = [name for name in rounded if expected[name].dtype in (torch.bfloat16, torch.float16)]
     if len(coarse) > 0.5 * len(expected):
         findings.append(_lost(subject, coarse, len(expected)))
+    elif rounded and len(rounded) == len(expected):
+        findings.append(_too_short(subject, rounded, rates))
     moved = len(expected) - len(still) - len(rounded)
     return Answer(
         findings=tuple(findings),
@@ -69,6 +71,7 @@ def examine(subject: Subject) -> Answer:
             "frozen": ", ".join(short(subject.model, frozen)),
         },
         value=f"{moved} of {len(alive)} moved"
+        + (f", {len(rounded)} by less than their last digit" if rounded else "")
         + (f"; frozen: {listed(short(subject.model, frozen))}" if frozen else ""),
         expected="all that have a gradient",
     )
@@ -89,6 +92,21 @@ def _last_layer(subject: Subject, x: Any, named: Mapping[str, nn.Parameter]) -> 
     names = {id(parameter): name for name, parameter in named.items()}
     nearest = next((names[id(leaf)] for leaf in leaves(output_of(subject, x)) if id(leaf) in names), "")
     return owner_of(nearest)
+
+
+def _without_any(subject: Subject) -> Answer:
+    """Return a finding, unless the loss leads to weights all the same: its own, or some that are not registered."""
+    as_in_training(subject.model)
+    value = loss_of(subject, *few(subject))
+    if isinstance(value, torch.Tensor) and value.requires_grad:
+        raise Skip("the model has no registered parameter; what learns is held elsewhere")
+    finding = PARAMETERS_FROZEN.finding(
+        title="the model has no parameters",
+        evidence=(Evidence(name="parameters of the model", value=0, threshold=1),),
+        because="without a single parameter there is nothing to train",
+        remedies=(Remedy(text="assign the layers to attributes of the model in __init__"),),
+    )
+    return Answer(findings=(finding,), value="no parameters", expected="at least one")
 
 
 def _all_frozen(named: Mapping[str, nn.Parameter]) -> Finding:
@@ -123,6 +141,21 @@ def _never_updated(subject: Subject, still: Sequence[str], expected: int, rates:
         remedies=(Remedy(text="give them a learning rate above zero"),)
         if zero
         else (Remedy(text="look at what `step` does, and at a `forward` that sets these weights"),),
+    )
+
+
+def _too_short(subject: Subject, rounded: Sequence[str], rates: Mapping[int, float]) -> Finding:
+    used = [rate for each in subject.model.parameters() if (rate := rates.get(id(each))) is not None]
+    return WEIGHTS_NEVER_UPDATED.finding(
+        title="no weight changes at a step",
+        where=subject.info.where("optimizer.lr"),
+        because="their steps are shorter than the last digit of the weights, and those at a far higher rate are stored",
+        evidence=(
+            Evidence(name=f"parameters with gradients, unchanged after {STEPS} steps", value=len(rounded), threshold=0),
+            Evidence(name="of parameters with gradients", value=len(rounded)),
+            *([Evidence(name="their highest learning rate", value=max(used))] if used else []),
+        ),
+        remedies=(Remedy(text="raise the learning rate: 3e-4 is a start for Adam, 0.1 for SGD"),),
     )
 
 

@@ -48,6 +48,16 @@ def answering(json_file: Path | None) -> Iterator[tuple[Console, dict[str, Any]]
         document.pop("status", None)
         _write(document, json_file)
         raise
+    except SystemExit as left:  # of a user's own code: with its status 0 a gate would open
+        problem = RunError(
+            "the program that was looked at ended itself",
+            evidence=f"SystemExit: {left.code}",
+            remedy="let the model, the loss and the data leave sys.exit() to who calls them",
+        )
+        document["error"] = {"what": problem.what, "evidence": problem.evidence, "remedy": problem.remedy}
+        document.pop("status", None)
+        _write(document, json_file)
+        raise problem from None
     except KeyboardInterrupt:
         document["error"] = {"what": "interrupted from the keyboard", "evidence": "", "remedy": ""}
         document.pop("status", None)

@@ -128,7 +128,7 @@ def same_count(inputs: int, targets: int, what: str) -> int:
     return inputs
 
 
-def unreadable(problem: Exception, place: int) -> DataError:
+def unreadable(problem: BaseException, place: int) -> DataError:
     """Return what is said where the user's loader raises: its own words, the last line where a worker sent them."""
     return DataError("the data cannot be read", evidence=f"at batch {place}: {words_of(problem)}", remedy=MEND)
 
@@ -136,7 +136,7 @@ def unreadable(problem: Exception, place: int) -> DataError:
 MEND = "mend what reads this batch; leave a broken file out where the data set lists its files"
 
 
-def words_of(problem: Exception) -> str:
+def words_of(problem: BaseException) -> str:
     """Return type and first words of what a loader raised; a worker sends its traceback as text, the words last."""
     lines = [line.strip() for line in str(problem).splitlines() if line.strip()] or [""]
     return lines[-1] if lines[0].startswith("Caught ") else f"{type(problem).__name__}: {lines[0]}"

@@ -43,7 +43,8 @@ CONSTANT_TARGETS = Kind(
     fix="Look at how the targets are read: a wrong column, a comparison that is always false, a mask that was lost, or "
     "samples sorted by label of which only the first were taken.",
     wrong_when="A class so rare that the samples looked at hold none of it (a warning, where they are few), and "
-    "targets that are meant to be constant, such as those of a discriminator's one half.",
+    "targets that are meant to be constant, such as those of a discriminator's one half. Those of a generator, whose "
+    "output goes through the layers of another network first, are not held against it.",
     causes=(
         "plateau",
         "underfitting",

@@ -76,8 +76,8 @@ PARAMETERS_FROZEN = Kind(
     severity="error",
     title="frozen parameters are in the optimizer",
     because="a parameter with requires_grad = False gets no gradient, and no optimizer can train it",
-    what="Nothing is left to train, or a whole group of the optimizer is frozen, or layers are frozen although they "
-    "were given to the optimizer and the layers before them train.",
+    what="Nothing is left to train, or there never was anything, or a whole group of the optimizer is frozen, or "
+    "layers are frozen although they were given to the optimizer and the layers before them train.",
     hurts="What was meant to learn stays as it was initialised.",
     fix="Set `requires_grad_(True)` on what is to learn; leave out of the optimizer what is not.",
     wrong_when="Layers that are frozen on purpose and were handed to the optimizer with all the others.",
@@ -199,7 +199,8 @@ DROPOUT_ALWAYS_ON = Kind(
     fix="Pass `training=self.training` to `F.dropout`, `dropout_p=self.p if self.training else 0.0` to "
     "`F.scaled_dot_product_attention`, or use `nn.Dropout` registered in the model. Draw noise `if self.training`.",
     wrong_when="Randomness that is meant to stay on: Monte Carlo dropout, a prenet that always drops as Tacotron's, "
-    "noise that makes a generator's samples differ.",
+    "noise that makes a generator's samples differ. Noise whose strength is drawn too, or that the output is compared "
+    "with, as in diffusion and flow matching, is not reported.",
 )
 
 FAILS_IN_ONE_MODE = Kind(

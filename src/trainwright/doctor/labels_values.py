@@ -68,6 +68,8 @@ def constant_targets(chart: Chart) -> Finding | None:
     if stats is None or stats.distinct != 1 or not math.isfinite(stats.minimum):
         return None
     for call in calls_of(chart, (*CLASSES, *YES_OR_NO, *DISTANCES)):
+        if call.input.judged:
+            continue  # what another network thinks of the output: a generator's targets are all "real"
         target = call.target
         if target is None or not target.minimum == target.maximum == stats.minimum:  # a loss may not use its targets
             continue

@@ -18,7 +18,8 @@ class LossInput:
     `row_sum_error` is the largest deviation from 1 of a sum along dimension 1, None where some entry is outside [0, 1];
     `log_sum_error` the largest |log sum exp| along a dimension, of the dimension after the first for which it is least.
     `logarithm` says that a logarithm lies among the operations shortly before; `direct` that it is the model's output;
-    `units_last` that a linear layer made it as it is, so that its units lie along the last dimension.
+    `units_last` that a linear layer made it as it is, so that its units lie along the last dimension; `judged` that a
+    layer of another network, such as a discriminator, lies between the model's output and it.
     """
 
     shape: tuple[int, ...] = ()
@@ -36,6 +37,7 @@ class LossInput:
     logarithm: bool = False
     direct: bool = False
     units_last: bool = False
+    judged: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -44,12 +44,19 @@ def verdict_line(results: Sequence[CheckResult], *, color: bool = False) -> str:
         sign, word = SIGNS["error"], "not ready to train"
     elif counts["warned"]:
         sign, word = SIGNS["warning"], "worth a look before training"
+    elif _raised(results):
+        sign, word = SIGNS["warning"], "worth a look before training, since not every check could run"
     elif not counts["passed"]:
         sign, word = SIGNS["note"], "nothing could be judged"
     else:
         sign, word = HEALTHY, "ready to train"
     text = f"{word}: {said} of {plural(len(results), 'check')} in {took}"
     return f"{paint(sign.shape, sign.ansi, color=color)} {paint(text, BOLD, sign.ansi, color=color)}"
+
+
+def _raised(results: Sequence[CheckResult]) -> bool:
+    """Say whether a check broke off with an exception; one that has nothing to judge does not."""
+    return any(result.reason.startswith("it could not run") for result in results)
 
 
 def check_phrase(result: CheckResult) -> str:

@@ -168,7 +168,7 @@ def computed_loss(compute: Callable[[], Any], model: nn.Module) -> torch.Tensor:
             value = compute()
     except ModelError:
         raise
-    except Exception as problem:  # whatever the user's loss raises
+    except (Exception, SystemExit) as problem:  # whatever the user's loss raises
         words = str(problem).strip().splitlines()
         raise ModelError(
             "the loss cannot be computed on the model's output and the targets",

@@ -108,11 +108,10 @@ def _measured(
         mapped(part, lambda tensor: tensor.detach().clone().to(device))
         for part in _batch(data, seed)
     )
-    if validation is not None:
-        _batch(validation, seed)  # refuses what cannot be read
+    held_out = None if validation is None else _batch(validation, seed)  # refuses what cannot be read
     _check_forward(model, x, seed)
     _check_returned(model, loss, x, y, seed)
-    train = _feed(data, seed, device)
+    train = _feed(data, seed, device) if _single(x, y) else None
     return Subject(
         model=model,
         loss=loss,
@@ -125,10 +124,15 @@ def _measured(
         schedule=_multiples(schedule),
         scheduler=schedule if hasattr(schedule, "step") else None,
         train=train,
-        validation=None if validation is None else _feed(validation, seed, device),
+        validation=_feed(validation, seed, device) if held_out is not None and _single(*held_out) else None,
         loader=None if _paired(data) else data,
         seed=seed,
     )
+
+
+def _single(x: Any, y: Any) -> bool:
+    """Say whether inputs and targets are one tensor each: several go through the model, and not through a feed."""
+    return isinstance(x, torch.Tensor) and isinstance(y, torch.Tensor)
 
 
 def _options(loss: Any) -> dict[str, Any]:
@@ -226,7 +230,7 @@ def _read(data: Iterable[Any]) -> Iterator[Any]:
             return
         except TrainwrightError:
             raise
-        except Exception as problem:  # whatever the user's loader raises
+        except (Exception, SystemExit) as problem:  # whatever the user's loader raises
             raise unreadable(problem, place) from problem
         place += 1
 
@@ -237,6 +241,12 @@ def _tensors_of(part: Any, name: str) -> Any:
     if isinstance(part, tuple | list) and tensors(part):
         return tuple(_tensors_of(value, name) for value in part)
     return batch_tensor(part, name)
+
+
+_APART = (
+    "several inputs are given as forward(*inputs), those of a dict as forward(**inputs): let forward take them so, or "
+    "all of them as its only argument"
+)
 
 
 def _check_forward(model: nn.Module, x: Any, seed: int) -> None:
@@ -250,13 +260,15 @@ def _check_forward(model: nn.Module, x: Any, seed: int) -> None:
                 if not model.training:
                     raise
                 call(model, x)  # one that fails in evaluation alone is a finding
-    except Exception as problem:  # whatever the user's forward raises
+    except (Exception, SystemExit) as problem:  # whatever the user's forward raises: one that leaves must not pass
         words = str(problem).strip().splitlines()
         shapes = ", ".join(f"{tuple(tensor.shape)} {str(tensor.dtype).removeprefix('torch.')}" for tensor in tensors(x))
         raise ModelError(
             f"the model cannot take a batch of inputs: {shapes}",
             evidence=f"{type(problem).__name__}: {words[0] if words else ''}",
-            remedy="check the size of the first layer against the inputs, and their type",
+            remedy=_APART
+            if len(tensors(x)) > 1 and isinstance(problem, TypeError)
+            else "check the size of the first layer against the inputs, and their type",
         ) from problem
 
 
@@ -267,7 +279,7 @@ def _check_returned(model: nn.Module, loss: Loss, x: Any, y: Any, seed: int) -> 
         with isolated(seed, "checks"), evaluating(model), torch.no_grad(), warnings.catch_warnings():
             warnings.simplefilter("ignore")
             value = loss(call(model, x), y)
-    except Exception:  # whatever the user's loss raises
+    except (Exception, SystemExit):  # whatever the user's loss raises
         return
     a_tensor(value)
 
@@ -321,7 +333,7 @@ def _info(
 def _output(model: nn.Module, loss: Loss, x: torch.Tensor, y: torch.Tensor) -> OutputFacts | None:
     try:
         return output_facts(model, x, loss, y)
-    except Exception:  # a model that fails in training mode alone is a finding
+    except (Exception, SystemExit):  # a model that fails in training mode alone is a finding
         return None
 
 

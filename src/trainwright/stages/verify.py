@@ -11,7 +11,6 @@ from torch import nn
 
 from trainwright.checks.catalogue import CATALOGUE
 from trainwright.checks.check import Check
-from trainwright.checks.footprint import untouched
 from trainwright.checks.run import run_checks
 from trainwright.checks.subject import Loss, Subject
 from trainwright.doctor.diagnose import settled
@@ -22,7 +21,7 @@ from trainwright.parts.catalogue import find
 from trainwright.records import CheckResult, Finding, to_plain
 from trainwright.report.checks_text import render_verification
 from trainwright.stages.assemble import penalty_of
-from trainwright.stages.facts import computed_loss
+from trainwright.stages.rehearsal import rehearse
 from trainwright.stages.setup import Setup
 from trainwright.stages.subject import SAMPLES, subject_of
 from trainwright.training.rates import Rates
@@ -134,14 +133,7 @@ def verify_subject(
             watch(results[-1])
     heard = silence.heard(settled(found))  # what is ignored may yet explain what is not
     if not any(finding.severity == "error" for finding in heard):
-        with untouched(
-            subject.model,
-            subject.optimizer,
-            subject.loader,
-            also=(subject.loss, subject.x, subject.y),
-            seed=subject.seed,
-        ):
-            computed_loss(subject.value, subject.model)  # without a loss, what was skipped cannot be judged
+        rehearse(subject, results)  # without a loss or a step, what was skipped cannot be judged
     return Report(results=tuple(results), findings=heard)
 
 

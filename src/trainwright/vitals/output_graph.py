@@ -20,6 +20,7 @@ SAME_NUMBERS = re.compile(rf"^({_SAME})Backward\d*$")
 _VIEWS = re.compile(rf"^({_SAME}|Select|Slice|Index|Unbind|Split)Backward\d*$")
 """Operations that put values elsewhere, or leave some out, and change none."""
 _LOGARITHMS = re.compile(r"^Log(1p|2|10|Softmax|Sigmoid|sumexp|addexp)?Backward\d*$")
+_LAYERS = re.compile(r"^(Addmm|Mm|Bmm|Baddbmm|Mv|Addmv|Linear|\w*Convolution)Backward\d*$")
 _LOOKED_AT = 64  # operations behind the loss's input that are looked at for a logarithm
 _GELU_LOWEST, _SILU_LOWEST = -0.17, -0.2785  # the least values of the two, rounded outwards
 
@@ -106,6 +107,21 @@ def has_logarithm(node: Any) -> bool:
         seen.add(node)
         queue += [earlier for earlier, _ in node.next_functions]
     return False
+
+
+def layer_between(later: Any, earlier: Any) -> bool:
+    """Say whether a product or a convolution lies on the way back from the node `later` to the node `earlier`."""
+    queue, seen = [later], set()
+    arrived = layer = False
+    while queue:
+        node = queue.pop(0)
+        if node is earlier:
+            arrived = True
+        elif node is not None and node not in seen:
+            seen.add(node)
+            layer = layer or _LAYERS.match(node.name()) is not None
+            queue += [former for former, _ in node.next_functions]
+    return arrived and layer
 
 
 class Makers:

@@ -19,7 +19,16 @@ from torch.overrides import TorchFunctionMode
 from trainwright.records import Location
 from trainwright.records.loss_call import LossCall, LossInput
 from trainwright.vitals.frames import user_frame
-from trainwright.vitals.output_graph import Makers, before, behind_views, bounds, has_logarithm, name_of, normalised
+from trainwright.vitals.output_graph import (
+    Makers,
+    before,
+    behind_views,
+    bounds,
+    has_logarithm,
+    layer_between,
+    name_of,
+    normalised,
+)
 from trainwright.vitals.output_target import Padding, target_facts
 from trainwright.vitals.output_tokens import copied
 from trainwright.vitals.output_trials import compares_all_pairs, ignores_output, weight_of
@@ -104,7 +113,11 @@ def loss_calls(
             and behind_views(given.grad_fn) is final
             and given.numel() == output.numel()
         )
-        calls.append(call_facts(function, given, target, options, x, y, rest, makers, depth, padding, direct=same))
+        facts = call_facts(function, given, target, options, x, y, rest, makers, depth, padding, direct=same)
+        if isinstance(output, torch.Tensor) and output.grad_fn is not None and not same:
+            judged = layer_between(given.grad_fn, output.grad_fn)
+            facts = replace(facts, input=replace(facts.input, judged=judged))
+        calls.append(facts)
         return True
 
     value, failure, listener = None, "", _Listener(note)
