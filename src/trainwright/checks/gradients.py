@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 import inspect
+from dataclasses import replace
 from typing import Any
+
+import torch
 
 from trainwright.checks.check import Answer, Check, Skip
 from trainwright.checks.gradcheck import examined
 from trainwright.checks.gradcheck_functions import own_functions
 from trainwright.checks.gradcheck_plan import QUICK
 from trainwright.checks.subject import Subject
-from trainwright.checks.wiring import few, listed, loss_of, nodes, owner_of
+from trainwright.checks.unreached import cut_off
+from trainwright.checks.uses import uses_of
+from trainwright.checks.wiring import few, leaves, listed, loss_of, nodes, owner_of
 from trainwright.doctor.kinds_gradients import GRADIENT_SUSPECT, GRADIENT_WRONG
+from trainwright.doctor.kinds_wiring import PARAMETERS_WITHOUT_GRADIENT
 from trainwright.errors import ModelError, UsageError
 from trainwright.records import Evidence, Finding, Location, Remedy
 from trainwright.records.gradcheck import BANDS, GradientCheck, ParameterCheck
+from trainwright.tensors import evaluating
 
 SAMPLES = 4
 """Samples of the batch: what is wrong with a backward is wrong for every one of them."""
@@ -43,7 +50,7 @@ def examine(subject: Subject) -> Answer:
     if len(undecided) == len(check.parameters):
         raise Skip("nearly every entry lies at a kink of the loss, where differences prove nothing")
     return Answer(
-        findings=findings_of(check, **({} if check.ok else _place(subject, check))),
+        findings=_findings(subject, check),
         measured={
             "max_relative_error": check.max_relative_error,
             "parameters": len(check.parameters),
@@ -59,6 +66,21 @@ def examine(subject: Subject) -> Answer:
         value=f"relative error {check.max_relative_error:.1e} at most, in {len(check.parameters)} tensors",
         expected="below 1e-5",
     )
+
+
+def _findings(subject: Subject, check: GradientCheck) -> tuple[Finding, ...]:
+    """Return what is wrong; of parameters that the graph does not reach, that it does not, and not their derivative."""
+    if check.ok:
+        return ()
+    bad = [each.name for each in check.parameters.values() if each.band == "wrong" and not each.undecided]
+    with evaluating(subject.model), torch.enable_grad():
+        reached = {id(leaf) for leaf in leaves(loss_of(subject, *few(subject, SAMPLES)))}
+    named = dict(subject.model.named_parameters())
+    cut = [name for name in bad if name in named and id(named[name]) not in reached]
+    if cut and len(cut) == len(bad):
+        return (cut_off(subject, cut, uses_of(named, lambda: loss_of(subject, *few(subject, SAMPLES)))),)
+    left = {name: each for name, each in check.parameters.items() if name not in cut}
+    return findings_of(replace(check, parameters=left), **_place(subject, check))
 
 
 class _Total:
@@ -127,7 +149,7 @@ def _place(subject: Subject, check: GradientCheck) -> dict[str, Any]:
 CHECK = Check(
     name="gradients",
     question="is the gradient the derivative of the loss?",
-    kinds=(GRADIENT_WRONG, GRADIENT_SUSPECT),
+    kinds=(GRADIENT_WRONG, GRADIENT_SUSPECT, PARAMETERS_WITHOUT_GRADIENT),
     examine=examine,
     quick=False,
     seconds=5.0,

@@ -8,6 +8,8 @@ whose last bias holds the class frequencies near the second.
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
+from typing import Any
 
 import torch
 
@@ -18,8 +20,10 @@ from trainwright.checks.stillness import Snapshot, still
 from trainwright.checks.subject import Subject
 from trainwright.doctor.kinds_numbers import NON_FINITE_LOSS
 from trainwright.doctor.kinds_start import INITIAL_LOSS_TOO_HIGH, INITIAL_LOSS_TOO_LOW
+from trainwright.doctor.numbers import phase_of, remedy_of
 from trainwright.parts.loss_values import check_output
-from trainwright.records import Evidence, Finding, LossSpec, Remedy
+from trainwright.records import Evidence, Finding, Location, LossSpec, Remedy
+from trainwright.vitals.non_finite import locate
 
 TIMES_GUESS, ABOVE_GUESS = 1.5, 0.5
 """Too high for classes: 1.5 times what favouring none gives, and half a nat more."""
@@ -43,7 +47,7 @@ def examine(subject: Subject) -> Answer:
         output = subject.output()
         value = _number(subject.loss(output, subject.y))
         if not math.isfinite(value):
-            return _not_finite(value)
+            return _not_finite(subject, value)
         single = isinstance(output, torch.Tensor) and output.dim() > 0
         known = known_loss(subject, output.detach()) if single else None
         if known is None and subject.spec is not None:
@@ -74,11 +78,30 @@ def _number(loss: torch.Tensor) -> float:
     return float(loss)
 
 
-def _not_finite(value: float) -> Answer:
+def _not_finite(subject: Subject, value: float) -> Answer:
+    """Name the first weight, or the first operation, that is not finite: a replay of the batch finds it."""
+    detail: Mapping[str, Any] = {}
+    if isinstance(subject.x, torch.Tensor) and isinstance(subject.y, torch.Tensor):
+        detail = locate(subject.model, subject.loss, subject.x, subject.y, step=0, seed=subject.seed).detail
+    evidence = [Evidence(name="loss of the untouched model", value=value)]
+    if detail.get("phase") == "weights":
+        evidence.append(Evidence(name="first weights that are not finite", value=detail["parameter"]))
+    elif detail.get("operation"):
+        evidence.append(Evidence(name="first seen in", value=phase_of(detail)))
+        evidence.append(Evidence(name="first operation with such a result", value=detail["operation"]))
+    remedy = (
+        "initialise these weights again, or load them from another file"
+        if detail.get("phase") == "weights"
+        else remedy_of(detail)
+        if detail.get("operation")
+        else "look for NaN among the inputs, a logarithm or a division by zero, or weights unset"
+    )
     finding = NON_FINITE_LOSS.finding(
         title="the loss is not a number before the first step",
-        evidence=(Evidence(name="loss of the untouched model", value=value),),
-        remedies=(Remedy(text="look for NaN among the inputs, a logarithm or a division by zero, or weights unset"),),
+        because="no step was made yet: the weights, the inputs or an operation on the way make it so",
+        where=Location(**{name: detail.get(name) for name in ("file", "line", "module", "parameter")}),
+        evidence=tuple(evidence),
+        remedies=(Remedy(text=remedy),),
     )
     return Answer(findings=(finding,), measured={"loss": value}, value=f"{value:g}", expected="a finite number")
 

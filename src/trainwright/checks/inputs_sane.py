@@ -10,7 +10,7 @@ from torch import nn
 
 from trainwright.checks.check import Answer, Check, Skip
 from trainwright.checks.inputs import call, rows, tensors
-from trainwright.checks.searching import broken_parts, searched
+from trainwright.checks.searching import broken_parts, first_place, searched
 from trainwright.checks.subject import Subject
 from trainwright.doctor.inputs import constant_features, inputs_not_normalised
 from trainwright.doctor.kinds_data import CONSTANT_FEATURES, INPUTS_NOT_NORMALISED, NON_FINITE_INPUT
@@ -63,19 +63,19 @@ def _all_non_finite(subject: Subject) -> list[Finding]:
     """Return what is not finite in training and in validation; the batch is searched where a pass cannot be read."""
     found = []
     for broken in broken_parts(subject, "x"):
-        finding = _non_finite(f"{len(broken.values)} samples of the {broken.part} data", broken.values, broken.before)
-        found.append(finding)
+        where = f"a batch of {len(broken.values)} samples of the {broken.part} data"
+        found.append(_non_finite(where, broken.values, broken.before, first_place(subject, broken.part)))
     inputs = tensors(subject.x) if not found else []
     found += [_non_finite("the batch", x, 0) for x in inputs if not torch.isfinite(x).all()][:1]
     return found
 
 
-def _non_finite(where: str, x: torch.Tensor, before: int) -> Finding:
+def _non_finite(where: str, x: torch.Tensor, before: int, place: str = "first such sample, counted from 0") -> Finding:
     stats = input_stats(x)
     return NON_FINITE_INPUT.finding(
         evidence=(
             Evidence(name=f"values that are not finite in {where}", value=stats.non_finite, threshold=0),
-            Evidence(name="first such sample, counted from 0 in order", value=before + (stats.non_finite_sample or 0)),
+            Evidence(name=place, value=before + (stats.non_finite_sample or 0)),
             Evidence(name="its first such feature, counted from 0", value=_place(x, stats.non_finite_feature or 0)),
         ),
         remedies=(Remedy(text="fill or leave out missing entries, and mend divisions by zero, before training"),),

@@ -1,4 +1,4 @@
-"""Are the labels such that a function of the inputs can give them, and is any class much rarer than others."""
+"""Are the labels such that a function of the inputs can give them, is any class much rarer, and is that made worse."""
 
 from __future__ import annotations
 
@@ -9,9 +9,11 @@ import torch
 from torch.utils.data import WeightedRandomSampler
 
 from trainwright.checks.check import Answer, Check, Skip
+from trainwright.checks.class_weights import inverted_weights
 from trainwright.checks.reading import Reading, read, source_of, train_feed
 from trainwright.checks.subject import Subject
 from trainwright.doctor.kinds_datasets import CLASS_IMBALANCE, LABELS_UNRELATED_TO_INPUTS
+from trainwright.doctor.kinds_targets import CLASS_WEIGHTS_INVERTED
 from trainwright.records import Evidence, Finding, Remedy
 from trainwright.tensors import evaluating
 from trainwright.vitals.data_order import label_order
@@ -55,6 +57,8 @@ def examine(subject: Subject) -> Answer:
         findings.append(_conflict(share, conflicting, place, twin))
     # The beginning of a sorted pass shows some classes only.
     fair = part.complete or abs(label_order(labels, long=4).deviations) < SORTED
+    if fair:
+        findings += inverted_weights(subject, ids[kept])
     if fair and not _balanced(subject) and not _expected(subject, classes, counts):
         findings += _imbalance(classes, counts)
     order = np.argsort(-counts, kind="stable")[:_LISTED]
@@ -169,8 +173,8 @@ def _expected(subject: Subject, classes: np.ndarray, counts: np.ndarray) -> bool
 
 CHECK = Check(
     name="labels",
-    question="do equal inputs have equal labels, and is no class rare?",
-    kinds=(LABELS_UNRELATED_TO_INPUTS, CLASS_IMBALANCE),
+    question="do equal inputs have equal labels, is no class rare, and do rare ones count for more?",
+    kinds=(LABELS_UNRELATED_TO_INPUTS, CLASS_IMBALANCE, CLASS_WEIGHTS_INVERTED),
     examine=examine,
     quick=True,
     seconds=0.5,

@@ -10,6 +10,7 @@ from torch import nn
 from trainwright.checks.check import Answer, Check, Skip
 from trainwright.checks.inputs import count, mapped, rows, tensors
 from trainwright.checks.subject import Subject
+from trainwright.checks.uses import Called, calls_of
 from trainwright.checks.wiring import apart, at_least, first_to_differ, output_of, repeated, single
 from trainwright.doctor.kinds_wiring import SAMPLES_MIXED_IN_BATCH
 from trainwright.randomness import isolated
@@ -52,16 +53,43 @@ def examine(subject: Subject) -> Answer:
     name = "relative change of the other outputs when one sample is exchanged"
     evidence.append(Evidence(name=name, value=effect, threshold=ROUNDING))
     kind = type(subject.model.get_submodule(module)) if module else None
-    recurrent = kind is not None and issubclass(kind, nn.RNNBase)
-    text = "pass batch_first=True: the layer takes the samples for points in time" if recurrent else None
+    softmax = _over_the_batch(subject, x, size)
+    if softmax is not None:
+        text = f"{softmax.name} over dimension 0 weighs the samples of the batch against each other: take dim=-1"
+    elif kind is not None and _takes_time_first(subject.model.get_submodule(module or "")):
+        text = "pass batch_first=True: the layer takes the samples for points in time"
+    else:
+        text = "use transpose or permute where axes change places; view and reshape only regroup"
+    place = {} if softmax is None else {"file": softmax.file, "line": softmax.line}
     finding = SAMPLES_MIXED_IN_BATCH.finding(
-        where=Location(module=module),
+        where=Location(module=module, **place),
         evidence=tuple(evidence),
-        remedies=(
-            Remedy(text=text or "use transpose or permute where axes change places; view and reshape only regroup"),
-        ),
+        remedies=(Remedy(text=text),),
     )
     return Answer(findings=(finding,), measured=measured, value=value, expected=expected)
+
+
+def _takes_time_first(module: nn.Module) -> bool:
+    """Say whether a recurrent layer, or an attention, expects the steps of a sequence before the samples."""
+    return any(
+        isinstance(part, nn.RNNBase | nn.MultiheadAttention) and not part.batch_first for part in module.modules()
+    )
+
+
+def _over_the_batch(subject: Subject, x: Any, size: int) -> Called | None:
+    """Return the first softmax over dimension 0 of a tensor that has the samples there."""
+    with evaluating(subject.model):
+        calls = calls_of(lambda: output_of(subject, x), lambda name: name in ("softmax", "log_softmax"))
+    for call in calls:
+        given = call.arguments[0] if call.arguments else call.options.get("input")
+        if not isinstance(given, torch.Tensor) or given.dim() < 2 or len(given) != size:
+            continue
+        dim = call.arguments[1] if len(call.arguments) > 1 else call.options.get("dim")
+        if dim is None:
+            dim = 0 if given.dim() == 3 else 1  # what torch takes where none is said
+        if isinstance(dim, int) and dim % given.dim() == 0:
+            return call
+    return None
 
 
 def _refuse_batch_statistics(model: nn.Module) -> None:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 import torch
+from torch.utils.data import SequentialSampler
 
 from trainwright.checks.inputs import count
 from trainwright.checks.passage import Broken, Passage
@@ -35,6 +36,14 @@ def broken_parts(subject: Subject, axis: Axis) -> list[BrokenPart]:
         if broken is not None:
             found.append(BrokenPart(before=broken.before, values=broken.values, part=part))
     return found
+
+
+def first_place(subject: Subject, part: str) -> str:
+    """Return how the place of a sample is called that was counted in a pass: a row of the data, unless it shuffles."""
+    loader = source_of(subject.validation if part == "validation" else subject.train) or subject.loader
+    sampler = getattr(loader, "sampler", None)
+    shuffled = sampler is not None and not isinstance(sampler, SequentialSampler) and hasattr(loader, "dataset")
+    return "first such sample, counted from 0 in " + ("the order of a shuffled pass" if shuffled else "order")
 
 
 def searched(subject: Subject) -> tuple[int, str]:

@@ -6,7 +6,7 @@ import torch
 
 from trainwright.checks.check import Answer, Check, Skip
 from trainwright.checks.inputs import tensors
-from trainwright.checks.searching import BrokenPart, broken_parts, searched
+from trainwright.checks.searching import BrokenPart, broken_parts, first_place, searched
 from trainwright.checks.subject import Subject
 from trainwright.doctor.kinds_targets import NON_FINITE_TARGETS
 from trainwright.doctor.targets import REMEDY
@@ -28,7 +28,7 @@ def examine(subject: Subject) -> Answer:
     samples, words = searched(subject)
     whole = all(not y.is_floating_point() and not y.is_complex() for y in targets)
     return Answer(
-        findings=tuple(map(_finding, found)),
+        findings=tuple(_finding(broken, first_place(subject, broken.part)) for broken in found),
         measured={"searched": samples, "whole_numbers": whole},
         value="not finite" if found else f"whole numbers; {words}" if whole else f"finite; {words}",
         expected="finite",
@@ -51,15 +51,15 @@ def _masked(subject: Subject, broken: BrokenPart) -> bool:
         return False
 
 
-def _finding(broken: BrokenPart) -> Finding:
+def _finding(broken: BrokenPart, place: str) -> Finding:
     values = broken.values
     wrong = ~torch.isfinite(values)
     first = int(wrong.reshape(len(values), -1).any(1).to(torch.uint8).argmax())
-    name = f"targets that are not finite in {len(values)} samples of the {broken.part} data"
+    name = f"targets that are not finite in a batch of {len(values)} samples of the {broken.part} data"
     return NON_FINITE_TARGETS.finding(
         evidence=(
             Evidence(name=name, value=int(wrong.sum()), threshold=0),
-            Evidence(name="first such sample, counted from 0 in order", value=broken.before + first),
+            Evidence(name=place, value=broken.before + first),
         ),
         remedies=(REMEDY,),
     )

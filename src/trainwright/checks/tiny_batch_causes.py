@@ -168,6 +168,8 @@ def _ignores_input(subject: Subject, x: Any, y: Any) -> Cause | None:
         output = subject.output(x)
     if not isinstance(output, torch.Tensor) or len(output) < 2:
         return None
+    if not bool(torch.isfinite(output).all()):
+        return _overflow(subject)
     difference = float((output - output[:1]).abs().max())
     size = float(output.abs().max())
     distinct = any(bool((part != part[:1]).any()) for part in tensors(x))
@@ -181,6 +183,22 @@ def _ignores_input(subject: Subject, x: Any, y: Any) -> Cause | None:
             Remedy(
                 text="look for a path that is cut, a softmax over the batch, or units that are all saturated or dead"
             ),
+        ),
+    )
+
+
+def _overflow(subject: Subject) -> Cause:
+    kinds = {str(parameter.dtype).removeprefix("torch.") for parameter in weights(subject.model)}
+    half = "float16" in kinds
+    return Cause(
+        name="numbers that are not finite",
+        because="after some steps of Adam the outputs are not finite"
+        + (": in float16 its epsilon of 1e-8 is 0, and it divides by zero" if half else ""),
+        evidence=(Evidence(name="type of the weights", value=", ".join(sorted(kinds))),),
+        remedies=(
+            Remedy(text="keep the weights in float32, and compute in half precision by autocast")
+            if half
+            else Remedy(text="look for a division, a logarithm or an exponential whose argument can leave its range"),
         ),
     )
 

@@ -125,6 +125,7 @@ SOFTMAX_OVER_ONE_UNIT = Kind(
     wrong_when="Never.",
     causes=(
         *_UNFIT,
+        "loss-detached",
         "outputs-ignore-input",
         "parameters-without-gradient",
         "softmax-before-cross-entropy",

@@ -61,7 +61,7 @@ def non_finite_loss(chart: Chart) -> Finding | None:
         what = "loss" if in_loss else "gradient norm"
         evidence = [Evidence(name=what, value=record.loss if in_loss else norm or math.nan, step=record.step)]
         if detail.get("phase"):
-            evidence.append(Evidence(name="first seen in", value=_phase(detail)))
+            evidence.append(Evidence(name="first seen in", value=phase_of(detail)))
         if detail.get("operation"):
             evidence.append(Evidence(name="first operation with such a result", value=detail["operation"]))
         return NON_FINITE_LOSS.finding(
@@ -74,18 +74,20 @@ def non_finite_loss(chart: Chart) -> Finding | None:
             ),
             step=record.step,
             evidence=tuple(evidence),
-            remedies=(Remedy(text=_fix(detail)),),
+            remedies=(Remedy(text=remedy_of(detail)),),
         )
     return None
 
 
-def _phase(detail: Mapping[str, Any]) -> str:
+def phase_of(detail: Mapping[str, Any]) -> str:
+    """Return where a replay saw the first number that is not finite, in words."""
     phases = {"forward": "the forward pass", "backward": "the backward pass", "loss": "the loss function"}
     phases |= {"weights": "the weights, from an earlier step", "target": "the targets", "input": "the inputs"}
     return phases.get(detail["phase"], "no single operation")
 
 
-def _fix(detail: Mapping[str, Any]) -> str:
+def remedy_of(detail: Mapping[str, Any]) -> str:
+    """Return what mends the operation that a replay named."""
     if detail.get("phase") == "target":
         return "leave out samples whose target is missing"
     operation = (detail.get("operation") or "").lower()
