@@ -36,6 +36,12 @@ def talking():
 def raising():
     raise ValueError("no weights today")
 
+def leaving():
+    class Leaving(nn.Linear):
+        def forward(self, x):
+            raise SystemExit(0)
+    return Leaving(4, 3), "cross_entropy", data()
+
 def nothing():
     return None
 
@@ -141,3 +147,22 @@ def test_it_works_as_a_process_of_its_own(tmp_path: Path) -> None:
     answer = process("verify", "recipe.toml", "--quick", cwd=tmp_path)
     assert answer.status == 0
     assert answer.err == ""
+
+
+def test_a_model_that_leaves_with_status_0_does_not_open_a_gate(ask: Ask, factory: str) -> None:
+    for command in ("verify", "gradcheck"):
+        answer = ask(command, f"{factory}:leaving", "--json", "-")
+        assert answer.status == 1
+        assert "SystemExit: 0" in answer.document["error"]["evidence"]
+
+
+def test_an_empty_choice_of_checks_is_refused(ask: Ask, factory: str) -> None:
+    answer = ask("verify", f"{factory}:sound", "--only", "")
+    assert answer.status == 2
+    assert "no check is left to run" in answer.err
+
+
+def test_a_place_where_no_file_can_be_made_is_refused_before_the_checks(ask: Ask, factory: str) -> None:
+    answer = ask("verify", f"{factory}:raising", "--json", "/proc/nowhere/answer.json")
+    assert answer.status == 1
+    assert "cannot be written" in answer.err

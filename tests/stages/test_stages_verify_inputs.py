@@ -10,7 +10,7 @@ from torch import nn
 from torch.utils.data import DataLoader, Dataset
 
 import trainwright as tw
-from trainwright.errors import ModelError
+from trainwright.errors import ModelError, UsageError
 from trainwright.randomness import isolated
 
 
@@ -154,3 +154,44 @@ def test_a_backward_pass_that_raises_is_refused_where_no_check_can_judge_it() ->
 
     with pytest.raises(ModelError, match=r"a training step of the model raises(.|\n)*later"):
         tw.verify(Late(), nn.CrossEntropyLoss(), points(), checks=["initial-loss", "parameters-updated"])
+
+
+def test_a_graph_that_was_made_before_can_still_go_backward() -> None:
+    model, (x, y) = net(), points()
+    value = nn.functional.cross_entropy(model(x), y)
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    tw.verify(model, "cross_entropy", (x, y), optimizer=optimizer, checks=["parameters-updated", "learning-rate"])
+    value.backward()
+    assert model.get_parameter("0.weight").grad is not None
+
+
+def test_a_verdict_says_where_the_time_was_used_up() -> None:
+    class Slow(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.net = net()
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            for _ in range(2000):
+                x = x + 0
+            return self.net(x)
+
+    report = tw.verify(Slow(), "cross_entropy", points(), budget_seconds=1e-3)
+    assert {result.status for result in report.results} > {"skipped"}
+    assert "the time was used up" in str(report)
+    assert "ready to train" not in str(report)
+
+
+def test_a_loss_that_is_none_is_refused_with_a_remedy() -> None:
+    with pytest.raises(UsageError, match=r"nn.CrossEntropyLoss\(\)"):
+        tw.verify(net(), 5, points())  # type: ignore[arg-type]
+
+
+def test_a_gradient_that_is_not_judged_at_kinks_is_not_called_suspect() -> None:
+    model = nn.Sequential(nn.Linear(4, 6), nn.ReLU(), nn.Linear(6, 2))
+    with torch.no_grad():
+        model.get_parameter("0.bias").zero_()
+    check = tw.gradcheck(
+        model, nn.CrossEntropyLoss(), (torch.zeros(4, 4), torch.tensor([0, 1, 0, 1])), random_point=False
+    )
+    assert "the gradient is not judged for 0.bias, at kinks" in str(check)

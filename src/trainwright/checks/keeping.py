@@ -188,13 +188,17 @@ def _values(tensor: torch.Tensor) -> Undo:
     if _expanded(tensor):  # several entries share memory: torch refuses to write there
         return lambda: None
     memory, value = tensor.data, tensor.detach().clone()
+    version = None if tensor.is_inference() else tensor._version
 
     def undo() -> None:
-        # Written past autograd: the tensor's version stays, and a graph that saved it remains valid.
+        # Written past autograd, and the steps of the checks are not counted either: a graph that saved this tensor
+        # before remains valid, since its values are the same.
         with torch.inference_mode(memory.is_inference()), torch.no_grad():
             memory.copy_(value)
         if tensor.layout != torch.strided or _layout(tensor) != _layout(memory):
             tensor.data = memory
+        if version is not None and not tensor.is_inference() and tensor._version != version:
+            torch._C._autograd._unsafe_set_version_counter((tensor,), (version,))
 
     return undo
 

@@ -11,8 +11,10 @@ from torch.utils.data import WeightedRandomSampler
 from trainwright.checks.check import Answer, Check, Skip
 from trainwright.checks.class_weights import inverted_weights
 from trainwright.checks.reading import Reading, read, source_of, train_feed
+from trainwright.checks.reread import labels_redrawn
 from trainwright.checks.subject import Subject
 from trainwright.doctor.kinds_datasets import CLASS_IMBALANCE, LABELS_UNRELATED_TO_INPUTS
+from trainwright.doctor.kinds_labels import LABELS_OUT_OF_RANGE
 from trainwright.doctor.kinds_targets import CLASS_WEIGHTS_INVERTED
 from trainwright.records import Evidence, Finding, Remedy
 from trainwright.tensors import evaluating
@@ -29,6 +31,8 @@ PRIOR = 2.0
 """Within this factor of its share, what an untrained network gives a rare class was set on purpose."""
 CONFLICTING = 0.05
 """Share of samples that another contradicts; a few are mistakes of labelling, which are everywhere."""
+EXPECTED = 20
+"""Samples for each class from which one that never comes is missing by no chance."""
 _LISTED = 20  # classes whose counts are reported
 
 
@@ -52,9 +56,10 @@ def examine(subject: Subject) -> Answer:
     classes, counts = np.unique(labels, return_counts=True)
     conflicting, place, twin = _conflicts(hashes, labels)
     share = conflicting / len(labels)
-    findings: list[Finding] = []
+    findings = labels_redrawn(subject)
     if share > CONFLICTING and _judged(part, hashes):
         findings.append(_conflict(share, conflicting, place, twin))
+    findings += _counted_from_one(subject, classes, len(labels))
     # The beginning of a sorted pass shows some classes only.
     fair = part.complete or abs(label_order(labels, long=4).deviations) < SORTED
     if fair:
@@ -75,6 +80,37 @@ def examine(subject: Subject) -> Answer:
         value=f"{len(classes)} classes of {counts.min()} to {counts.max()} samples, {share:.0%} contradicted",
         expected="equal inputs with equal labels",
     )
+
+
+def _counted_from_one(subject: Subject, classes: np.ndarray, samples: int) -> list[Finding]:
+    """Return a note where the labels run from 1 to the last output, and class 0 is missing by no chance.
+
+    A class that is kept free on purpose, such as one for the background or for padding, looks the same.
+    """
+    calls = () if subject.info.output is None else subject.info.output.calls
+    for call in calls:
+        if call.function not in ("cross_entropy", "nll_loss") or call.target is None or len(call.input.shape) != 2:
+            continue
+        outputs, entered = call.input.shape[1], (call.target.minimum, call.target.maximum)
+        whole = list(classes) == list(range(1, outputs)) and entered[0] == 1
+        if outputs > 2 and whole and samples >= EXPECTED * outputs:
+            return [
+                LABELS_OUT_OF_RANGE.finding(
+                    severity="note",
+                    title="the labels count from 1, and no sample has class 0",
+                    because="an output unit is never the right answer; most often the labels were to count from 0",
+                    evidence=(
+                        Evidence(name="the smallest label", value=1, threshold=0),
+                        Evidence(name="the largest label", value=outputs - 1),
+                        Evidence(name="classes that the model's output can name", value=outputs),
+                    ),
+                    remedies=(
+                        Remedy(text=f"subtract 1 from the labels, and give the last layer {outputs - 1} units"),
+                        Remedy(text="nothing, where class 0 is kept for something that is not labelled"),
+                    ),
+                )
+            ]
+    return []
 
 
 def _judged(part: Reading, hashes: np.ndarray) -> bool:
@@ -174,7 +210,7 @@ def _expected(subject: Subject, classes: np.ndarray, counts: np.ndarray) -> bool
 CHECK = Check(
     name="labels",
     question="do equal inputs have equal labels, is no class rare, and do rare ones count for more?",
-    kinds=(LABELS_UNRELATED_TO_INPUTS, CLASS_IMBALANCE, CLASS_WEIGHTS_INVERTED),
+    kinds=(LABELS_UNRELATED_TO_INPUTS, CLASS_IMBALANCE, CLASS_WEIGHTS_INVERTED, LABELS_OUT_OF_RANGE),
     examine=examine,
     quick=True,
     seconds=0.5,

@@ -12,8 +12,9 @@ from trainwright.checks.inputs import mapped, rows, tensors
 from trainwright.checks.samples_apart import ROUNDING
 from trainwright.checks.subject import Subject
 from trainwright.checks.wiring import apart, as_in_training, first_to_differ, output_of, repeated, single
+from trainwright.doctor.kinds_labels import NEXT_TOKEN_NOT_SHIFTED
 from trainwright.doctor.kinds_wiring import FUTURE_VISIBLE
-from trainwright.records import Evidence, Location, Remedy
+from trainwright.records import Evidence, Finding, Location, Remedy
 
 SHIFTED = 0.9
 """Of the targets: so many must be the next input before a model counts as one that predicts what comes next."""
@@ -24,6 +25,9 @@ _FEATURES = 32  # of the input that a target of one number is looked for in
 
 def examine(subject: Subject) -> Answer:
     """Exchange all inputs from a position on: outputs before it must stay, with the same dropout, in both modes."""
+    twice = _shifted_twice(subject)
+    if twice is not None:
+        return Answer(findings=(twice,), value="targets two tokens ahead", expected="one token ahead")
     place, sequence = _sequence(subject)
     batch = rows(subject.x, slice(0, _SAMPLES))
     sequence = sequence[:_SAMPLES]
@@ -116,6 +120,42 @@ def _sequence(subject: Subject) -> tuple[int, torch.Tensor]:
     raise Skip("the targets are not the inputs one position ahead")
 
 
+def _shifted_twice(subject: Subject) -> Finding | None:
+    """Return a finding where the targets are tokens two places ahead: as they are, or once the loss has shifted them.
+
+    Quantities may well be forecast two steps ahead. Targets that end in one and the same id are padded there, and
+    a loss that leaves out that place shifts nothing.
+    """
+    y = subject.y
+    if not isinstance(y, torch.Tensor) or y.dim() != 2 or y.is_floating_point() or y.shape[1] < 4:
+        return None
+    for part in tensors(subject.x):
+        if part.is_floating_point() or part.shape != y.shape:
+            continue
+        lags = [_agreement(y[:, : y.shape[1] - lag], part[:, lag:]) for lag in (0, 1, 2)]
+        known = bool((y[:, -1] >= 0).all()) and bool((y[:, -1] != y[0, -1]).any())
+        in_data = lags[2] >= SHIFTED and max(lags[:2]) < SHIFTED
+        in_loss = lags[1] >= SHIFTED and max(lags[0], lags[2]) < SHIFTED and known and _shifts_inside(subject, part)
+        if not in_data and not in_loss:
+            continue
+        return NEXT_TOKEN_NOT_SHIFTED.finding(
+            severity="warning",
+            title="the targets are shifted twice",
+            because="the model is trained to name the token after the next one, and text written with it skips tokens",
+            evidence=(
+                Evidence(name="share of the targets that are the input two places ahead", value=lags[2]),
+                Evidence(name="share that is the input one place ahead", value=lags[1]),
+                Evidence(name="the loss leaves out the last position, as one that shifts does", value=in_loss),
+            ),
+            remedies=(
+                Remedy(
+                    text="shift once: either y = tokens[:, 1:] in the data, or output[:, :-1] and y[:, 1:] in the loss"
+                ),
+            ),
+        )
+    return None
+
+
 def _agreement(y: torch.Tensor, x: torch.Tensor) -> float:
     """Return the share of targets that equal the input, or its best feature where y is one number each."""
     if y.dim() == x.dim() + 1 and y.shape[-1] == 1:
@@ -189,7 +229,7 @@ def _exchanged(batch: Any, place: int, start: int) -> Any:
 CHECK = Check(
     name="no-future",
     question="does a model that predicts what comes next see what comes next?",
-    kinds=(FUTURE_VISIBLE,),
+    kinds=(FUTURE_VISIBLE, NEXT_TOKEN_NOT_SHIFTED),
     examine=examine,
     quick=True,
     seconds=0.1,

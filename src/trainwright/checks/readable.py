@@ -33,6 +33,8 @@ def examine(subject: Subject) -> Answer:
             findings.append(_finding(problem, part, given))
         elif part == "training":
             findings += _left_over(subject, given)
+        if part == "training" and feed is None and not given.complete and problem is None:
+            findings.append(_endless(given))
         told.append(f"{given.batches} batches of {part}{'' if given.complete else ', and not to the end'}")
         measured |= {f"{part}_batches": given.batches, f"{part}_samples": given.samples}
     if not told:
@@ -109,6 +111,22 @@ def _left_over(subject: Subject, given: Passage) -> list[Finding]:
             ),
         )
     ]
+
+
+def _endless(given: Passage) -> Finding:
+    """Say that nobody knows where the data end: fine for a stream that is trained on by steps, so it is a note."""
+    return DATA_UNREADABLE.finding(
+        severity="note",
+        title="the data have no known end",
+        because="without a length there are no epochs, and what needs a whole pass over the data was not checked",
+        evidence=(
+            Evidence(name="samples that were read, and more may follow", value=given.samples),
+            Evidence(name="batches of them", value=given.batches),
+        ),
+        remedies=(
+            Remedy(text="let a pass end after an epoch, or give the data a __len__ of the batches that a pass holds"),
+        ),
+    )
 
 
 def _finding(problem: Problem, part: str, given: Passage) -> Finding:

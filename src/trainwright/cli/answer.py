@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -100,12 +101,21 @@ def _check_place(json_file: Path) -> None:
         while not folder.exists():
             folder = folder.parent
         taken = json_file.is_dir()
-    if taken or not folder.is_dir() or not os.access(folder, os.W_OK):
+    if taken or not folder.is_dir() or not os.access(folder, os.W_OK) or not (json_file.exists() or _holds(folder)):
         raise RunError(
             f"the JSON file {json_file} cannot be written",
             evidence="it is a folder" if taken else f"{folder} is no folder that can be written in",
             remedy="choose another --json",
         )
+
+
+def _holds(folder: Path) -> bool:
+    """Say whether a file can really be made in a folder: in some, such as /proc, rights are not enough."""
+    try:
+        with tempfile.TemporaryFile(dir=folder):
+            return True
+    except OSError:
+        return False
 
 
 def _write(document: dict[str, Any], json_file: Path | None) -> None:

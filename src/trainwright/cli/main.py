@@ -509,6 +509,7 @@ def main(arguments: Sequence[str] | None = None) -> Any:
         sys.stderr.write(visible(f"error: {problem}\n", keep="\n"))
         sys.exit(problem.exit_status)
     except (KeyboardInterrupt, typer.Abort):
+        sys.stderr.write("interrupted\n")
         sys.exit(EXIT_INTERRUPTED)
     except BrokenPipeError:  # the reader of a pipe left: `trainwright report ... | head`
         sys.stderr.close()

@@ -32,7 +32,7 @@ def run(
     from trainwright.stages.verify import choose_checks, verify_subject
 
     checks = choose_checks(
-        only=list(_names(only)) or None, skip=list(_names(skip)), extent="quick" if quick else "full"
+        only=list(_names(only)) if only else None, skip=list(_names(skip)), extent="quick" if quick else "full"
     )
     subject = subject_named(target, parsed, data_root)
     done = 0

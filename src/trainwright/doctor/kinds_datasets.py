@@ -122,7 +122,8 @@ LABELS_UNRELATED_TO_INPUTS = Kind(
     title="equal inputs have different labels",
     because="no function can give two answers to one question: on such samples the loss has a floor that no network "
     "gets below",
-    what="Samples that are equal number for number, and by no chance, carry different labels. Or, seen in a loop: the "
+    what="Samples that are equal number for number, and by no chance, carry different labels. Or a sample has another "
+    "class when it is read again (a note where its input is made anew as well). Or, seen in a loop: the "
     "network has learnt its training samples, and its answers on held-out ones are those of guessing.",
     hurts="The network learns the mixture at best and memorises noise at worst; where inputs and labels were shuffled "
     "apart, nothing is left to learn.",

@@ -19,7 +19,7 @@ LABELS_OUT_OF_RANGE = Kind(
     fix="Number the classes from 0 to C - 1 without gaps, as whole numbers of shape (N,), or give the last layer one "
     "unit for each class.",
     wrong_when="A label other than -100 that marks samples to be skipped: -100 is what the losses here leave out, and "
-    "torch's leave out what ignore_index says. As a warning: class 0 is kept for what these data do not hold.",
+     "torch's leave out what ignore_index says. As a warning or a note: class 0 is kept for what these data do not hold.",
     causes=(
         *RATE_SYMPTOMS,
         "learning-rate-too-high",
@@ -114,10 +114,11 @@ NEXT_TOKEN_NOT_SHIFTED = Kind(
     because="the target at each place is the token that stands there in the input, so the model has only to copy it, "
     "and learns nothing about the token that comes next",
     what="The targets of a cross-entropy are the input tokens, each at its own place, and the model sees that token "
-    "when it answers.",
+    "when it answers. As a warning: they lie two places ahead, shifted once in the data and again, or twice at once.",
     hurts="The loss falls to nearly zero within minutes, on training and validation data alike, and what the model "
     "generates is its last token, over and over.",
     fix="Train on x = tokens[:, :-1] and y = tokens[:, 1:]; or shift in the loss: logits[:, :-1] against y[:, 1:].",
-    wrong_when="As a note: an autoencoder of tokens, which is to give back what it is given.",
+    wrong_when="As a note: an autoencoder of tokens, which is to give back what it is given. As a warning: a model "
+    "that is to name the token after the next one.",
     causes=("initial-loss-too-low", "overfitting"),
 )

@@ -55,7 +55,11 @@ def given(loss: Any) -> tuple[Callable[[Any, Any], Any], LossSpec | None]:
         spec = find(CATALOGUE, loss, "loss")
         return spec.factory(), spec
     if not callable(loss) or isinstance(loss, type):
-        raise UsageError("loss must be a name or a function loss(output, target)", evidence=f"it is {loss!r}")
+        raise UsageError(
+            "loss must be a name or a function loss(output, target)",
+            evidence=f"it is {loss!r}",
+            remedy=f"pass a function such as nn.CrossEntropyLoss(), or one of: {', '.join(CATALOGUE)}",
+        )
     return loss, recognise(loss)
 
 

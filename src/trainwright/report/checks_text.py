@@ -14,6 +14,8 @@ from trainwright.report.wrapping import display_width, wrap
 
 _ORDER: tuple[CheckStatus, ...] = ("failed", "warned", "passed", "skipped")
 """From what a reader must see first to what was not judged."""
+BUDGET_USED = "seconds are used up"
+"""How the reason of a check ends that was not begun, because the budget of the verification was spent."""
 _WORTH_SAYING = 0.1  # seconds
 _LEAST = 12  # columns that a value always has
 
@@ -46,6 +48,8 @@ def verdict_line(results: Sequence[CheckResult], *, color: bool = False) -> str:
         sign, word = SIGNS["warning"], "worth a look before training"
     elif _raised(results):
         sign, word = SIGNS["warning"], "worth a look before training, since not every check could run"
+    elif counts["passed"] and any(result.reason.endswith(BUDGET_USED) for result in results):
+        sign, word = SIGNS["note"], "nothing found, and the time was used up before every check had begun"
     elif not counts["passed"]:
         sign, word = SIGNS["note"], "nothing could be judged"
     else:

@@ -30,6 +30,11 @@ def render_gradcheck(check: GradientCheck, *, color: bool = False, width: int = 
     facts += [share] if check.confidence < 1 else []
     facts += [f"{percent(check.kink_share)} set aside at kinks"] if check.kink_share else []
     head = f"the gradient is {check.verdict}: relative error {_error(check.max_relative_error)} at most"
+    off = [each for each in check.parameters.values() if each.band == "suspect"]
+    if check.verdict == "suspect" and all(each.undecided for each in off):
+        names = ", ".join(prose(each.name) for each in off[:4]) + (" and more" if len(off) > 4 else "")
+        head = f"the gradient is not judged for {names}, at kinks; elsewhere its relative error is "
+        head += f"{_error(check.max_relative_error)} at most"
     blocks = [
         f"{paint(sign.shape, sign.ansi, color=color)} {paint(head, BOLD, sign.ansi, color=color)}\n"
         f"  {paint(clip(', '.join(facts), width - 2), DIM, color=color)}",
