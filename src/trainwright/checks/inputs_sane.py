@@ -18,6 +18,7 @@ from trainwright.records import Chart, Evidence, Finding, InputStats, Remedy
 from trainwright.tensors import evaluating, is_normalisation
 from trainwright.vitals.setup import input_stats
 
+IN_ORDER = "first such sample, counted from 0 in order"
 _FORWARD = 256  # samples that are passed through the model, to see what reaches the first weights
 
 
@@ -70,7 +71,7 @@ def _all_non_finite(subject: Subject) -> list[Finding]:
     return found
 
 
-def _non_finite(where: str, x: torch.Tensor, before: int, place: str = "first such sample, counted from 0") -> Finding:
+def _non_finite(where: str, x: torch.Tensor, before: int, place: str = IN_ORDER) -> Finding:
     stats = input_stats(x)
     return NON_FINITE_INPUT.finding(
         evidence=(

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 import torch
-from torch.utils.data import SequentialSampler
+from torch.utils.data import DataLoader, IterableDataset, SequentialSampler
 
 from trainwright.checks.inputs import count
 from trainwright.checks.passage import Broken, Passage
@@ -41,8 +41,8 @@ def broken_parts(subject: Subject, axis: Axis) -> list[BrokenPart]:
 def first_place(subject: Subject, part: str) -> str:
     """Return how the place of a sample is called that was counted in a pass: a row of the data, unless it shuffles."""
     loader = source_of(subject.validation if part == "validation" else subject.train) or subject.loader
-    sampler = getattr(loader, "sampler", None)
-    shuffled = sampler is not None and not isinstance(sampler, SequentialSampler) and hasattr(loader, "dataset")
+    indexed = isinstance(loader, DataLoader) and not isinstance(loader.dataset, IterableDataset)
+    shuffled = indexed and not isinstance(loader.sampler, SequentialSampler)
     return "first such sample, counted from 0 in " + ("the order of a shuffled pass" if shuffled else "order")
 
 

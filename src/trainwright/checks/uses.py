@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -13,6 +14,8 @@ from torch.overrides import TorchFunctionMode
 
 from trainwright.checks.inputs import tensors
 from trainwright.vitals.frames import user_frame
+
+_HERE = os.path.dirname(__file__)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,9 +89,11 @@ def _name(function: Any) -> str:
 
 
 def stack() -> Iterator[tuple[str, int | None]]:
-    """Yield the frames of the stack, outermost first."""
+    """Yield the frames that a check is the cause of, outermost first: who asked for the check wrote no line of these."""
     frame, frames = sys._getframe(1), []
     while frame is not None:
         frames.append((frame.f_code.co_filename, frame.f_lineno))
         frame = frame.f_back
-    return iter(frames[::-1])
+    frames = frames[::-1]
+    own = next((place for place, (file, _) in enumerate(frames) if os.path.dirname(file) == _HERE), 0)
+    return iter(frames[own:])
