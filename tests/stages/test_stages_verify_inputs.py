@@ -48,10 +48,14 @@ class Apart(nn.Module):
         return self.net(torch.cat([one, other], 1))
 
 
-class Together(Apart):
+class Together(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.net = net()
+
     def forward(self, both: Any) -> torch.Tensor:
         one, other = both.values() if isinstance(both, dict) else both
-        return super().forward(one, other)
+        return self.net(torch.cat([one, other], 1))
 
 
 @pytest.mark.parametrize("named", [True, False], ids=["dict", "tuple"])
@@ -74,9 +78,13 @@ def test_several_inputs_may_come_as_a_loader_collates_them(model: type[nn.Module
 
 
 def test_of_several_inputs_that_do_not_fit_it_is_said_how_they_are_given() -> None:
-    class Three(Apart):
+    class Three(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.net = net()
+
         def forward(self, one: torch.Tensor, other: torch.Tensor, more: torch.Tensor) -> torch.Tensor:
-            return super().forward(one, other) + more
+            return self.net(torch.cat([one, other], 1)) + more
 
     with pytest.raises(ModelError, match=r"forward\(\*inputs\)"):
         tw.verify(Three(), "cross_entropy", DataLoader(Several(False), batch_size=16))
@@ -195,3 +203,18 @@ def test_a_gradient_that_is_not_judged_at_kinks_is_not_called_suspect() -> None:
         model, nn.CrossEntropyLoss(), (torch.zeros(4, 4), torch.tensor([0, 1, 0, 1])), random_point=False
     )
     assert "the gradient is not judged for 0.bias, at kinks" in str(check)
+
+
+def test_a_graph_that_is_one_sample_may_be_trained_on_and_the_verdict_says_what_could_not_run() -> None:
+    class Graph(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.net = net()
+            self.register_buffer("neighbours", torch.eye(96))
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return self.net(self.get_buffer("neighbours") @ x)
+
+    report = tw.verify(Graph(), "cross_entropy", points(), checks=["initial-loss", "parameters-updated"])
+    assert report.ok
+    assert "not every check could run" in str(report)

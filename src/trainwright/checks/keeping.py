@@ -198,7 +198,7 @@ def _values(tensor: torch.Tensor) -> Undo:
         if tensor.layout != torch.strided or _layout(tensor) != _layout(memory):
             tensor.data = memory
         if version is not None and not tensor.is_inference() and tensor._version != version:
-            torch._C._autograd._unsafe_set_version_counter((tensor,), (version,))
+            torch._C._autograd._unsafe_set_version_counter((tensor,), (version,))  # pyright: ignore[reportAttributeAccessIssue]
 
     return undo
 

@@ -32,12 +32,12 @@ def labels_redrawn(subject: Subject) -> list[Finding]:
     read, changed, fixed = 0, [], 0
     for place in places:
         try:
-            items = [_item(subject, place, again) for again in (0, 1)]
+            first, second = (_item(subject, place, again) for again in (0, 1))
         except Exception:  # what cannot be read one by one is read by the loader alone
             return []
-        if any(item is None for item in items):
+        if first is None or second is None:
             return []
-        (x, y), (other_x, other_y) = items
+        (x, y), (other_x, other_y) = first, second
         read += 1
         if y != other_y:
             changed.append(place)

@@ -73,7 +73,7 @@ def examine(subject: Subject) -> Answer:
         value=f"{moved} of {len(alive)} moved"
         + (f", {len(rounded)} by less than their last digit" if rounded else "")
         + (f"; frozen: {listed(short(subject.model, frozen))}" if frozen else ""),
-        expected="all that have a gradient",
+        expected="all that have a gradient" + (", unless the rate is tiny on purpose" if rounded else ""),
     )
 
 

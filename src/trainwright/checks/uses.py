@@ -89,7 +89,7 @@ def _name(function: Any) -> str:
 
 
 def stack() -> Iterator[tuple[str, int | None]]:
-    """Yield the frames that a check is the cause of, outermost first: who asked for the check wrote no line of these."""
+    """Yield the frames that a check is the cause of, outermost first: not those of who asked for the check."""
     frame, frames = sys._getframe(1), []
     while frame is not None:
         frames.append((frame.f_code.co_filename, frame.f_lineno))

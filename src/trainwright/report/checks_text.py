@@ -46,8 +46,8 @@ def verdict_line(results: Sequence[CheckResult], *, color: bool = False) -> str:
         sign, word = SIGNS["error"], "not ready to train"
     elif counts["warned"]:
         sign, word = SIGNS["warning"], "worth a look before training"
-    elif _raised(results):
-        sign, word = SIGNS["warning"], "worth a look before training, since not every check could run"
+    elif counts["passed"] and _raised(results):
+        sign, word = SIGNS["note"], "nothing found, and not every check could run"
     elif counts["passed"] and any(result.reason.endswith(BUDGET_USED) for result in results):
         sign, word = SIGNS["note"], "nothing found, and the time was used up before every check had begun"
     elif not counts["passed"]:

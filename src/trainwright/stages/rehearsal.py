@@ -10,7 +10,7 @@ import torch
 from trainwright.checks.footprint import untouched
 from trainwright.checks.run import COULD_NOT_RUN
 from trainwright.checks.subject import Subject
-from trainwright.checks.wiring import as_in_training, few, loss_of
+from trainwright.checks.wiring import as_in_training, loss_of
 from trainwright.errors import ModelError, TrainwrightError
 from trainwright.records import CheckResult
 from trainwright.stages.facts import computed_loss
@@ -56,7 +56,7 @@ def _penalised(subject: Subject) -> None:
 
 def _passes(subject: Subject) -> None:
     as_in_training(subject.model)
-    value = loss_of(subject, *few(subject))
+    value = loss_of(subject, subject.x, subject.y)  # all of the batch: of a graph with all its nodes, a part is none
     if value.requires_grad:
         value.sum().backward()
 

@@ -266,7 +266,9 @@ def _check_forward(model: nn.Module, x: Any, seed: int) -> None:
         raise ModelError(
             f"the model cannot take a batch of inputs: {shapes}",
             evidence=f"{type(problem).__name__}: {words[0] if words else ''}",
-            remedy=_APART
+            remedy="let forward return, and leave sys.exit() to the program"
+            if isinstance(problem, SystemExit)
+            else _APART
             if len(tensors(x)) > 1 and isinstance(problem, TypeError)
             else "check the size of the first layer against the inputs, and their type",
         ) from problem
