@@ -19,7 +19,7 @@ LABELS_OUT_OF_RANGE = Kind(
     fix="Number the classes from 0 to C - 1 without gaps, as whole numbers of shape (N,), or give the last layer one "
     "unit for each class.",
     wrong_when="A label other than -100 that marks samples to be skipped: -100 is what the losses here leave out, and "
-    "torch's leave out what ignore_index says. As a warning or a note: class 0 is kept for what these data do not hold.",
+    "torch's leave out what ignore_index says. As a warning or a note: class 0 is kept free on purpose.",
     causes=(
         *RATE_SYMPTOMS,
         "learning-rate-too-high",
