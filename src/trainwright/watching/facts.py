@@ -67,7 +67,7 @@ def info_of(tape: Tape, name: str, *, finished: bool) -> RunInfo:
         metric="accuracy" if loss in _CLASSES else "rmse" if loss == "mse" else None,
         settings=_settings(loop, main) | _places(tape) | _data_places(tape, main),
         has_input_norm=any(has_input_norm(root) for root in roots),
-        inputs=tape.samples.stats(),
+        inputs=tape.samples.stats(finished=finished),
         targets=_targets(tape, finished=finished),
         output=tape.losses.output(),
         loop=loop,

@@ -156,12 +156,12 @@ class SampleBooks:
         if not self._looped:
             self._looped, self._loop = True, loop_line()
 
-    def stats(self) -> InputStats | None:
-        """Return the statistics of the inputs that were learnt from so far."""
+    def stats(self, *, finished: bool) -> InputStats | None:
+        """Return the statistics of the inputs that were learnt from: until the end, of half of them at least."""
         learnt = next((student.learnt for student in self._students.values() if student.learnt.inputs), None)
         if learnt is None:
             return None
-        if self._stats[0] != learnt.samples:
+        if learnt.samples >= 2 * self._stats[0] or (finished and learnt.samples > self._stats[0]):
             together = learnt.together()
             self._stats = (learnt.samples, None if together is None else input_stats(together))
         return self._stats[1]
