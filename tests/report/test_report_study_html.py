@@ -15,6 +15,7 @@ from playwright.sync_api import Browser, sync_playwright
 from test_report_html import Outline, parse
 
 from trainwright.records import Axis, Plan, Round, StudyInfo, Trial
+from trainwright.records.study_reading import StudyReading
 from trainwright.report.study_axes import Lane, lane_ticks, lanes, scores_axis
 from trainwright.report.study_html import render_study_html
 from trainwright.report.study_parallel import MOST_LINES, MOST_POINTS, parallel_html, thinned
@@ -44,12 +45,18 @@ EDGES = (
 
 def whole() -> str:
     return render_study_html(
-        studies.searched(), name="digits", edges=studies.EDGES, importance=studies.IMPORTANCE, final=studies.FINAL
+        StudyReading(
+            info=studies.searched(),
+            name="digits",
+            edges=studies.EDGES,
+            importance=studies.IMPORTANCE,
+            final=studies.FINAL,
+        )
     )
 
 
 def hostile() -> str:
-    return render_study_html(studies.hostile(), name="<script>alert(1)</script>")
+    return render_study_html(StudyReading(info=studies.hostile(), name="<script>alert(1)</script>"))
 
 
 def sections(page: Outline) -> list[str | None]:
@@ -115,7 +122,7 @@ def test_no_name_value_or_reason_becomes_markup() -> None:
 @pytest.mark.parametrize(("trials", "parameters"), [(2000, 5), (2000, 20)])
 def test_a_huge_study_stays_under_a_megabyte(trials: int, parameters: int) -> None:
     info = studies.many(trials, parameters)
-    document = render_study_html(info)
+    document = render_study_html(StudyReading(info=info))
     assert len(document.encode()) < 1_000_000
     drawn = thinned(info, parameters)
     assert len(drawn) * parameters <= MOST_POINTS
@@ -137,9 +144,9 @@ def test_studies_with_next_to_nothing_in_them_have_a_page_too() -> None:
         replace(begun, trials=(trial,)),
         replace(begun, trials=(replace(trial, status="failed"),)),
     ):
-        assert "No trial has a score yet" in parse(render_study_html(info)).text
+        assert "No trial has a score yet" in parse(render_study_html(StudyReading(info=info))).text
     one = replace(trial, status="finished", score=0.0, budgets=(10,), scores=(0.0,), steps=10, rung=1)
-    assert "best score 0" in parse(render_study_html(replace(begun, trials=(one,)))).text
+    assert "best score 0" in parse(render_study_html(StudyReading(info=replace(begun, trials=(one,))))).text
 
 
 def test_a_few_scores_that_diverged_do_not_flatten_the_others() -> None:

@@ -6,12 +6,14 @@ import json
 import math
 import random
 from dataclasses import replace
+from typing import Any
 
 import pytest
 import report_studies as studies
 
 from trainwright.records import Axis, Evidence, Finding, Plan, Round, StudyInfo, Trial
 from trainwright.records.study_final import FinalRun
+from trainwright.records.study_reading import StudyReading
 from trainwright.report.study_facts import final_rows, progress
 from trainwright.report.study_grid import compare, grid_levels
 from trainwright.report.study_json import study_json
@@ -30,9 +32,17 @@ EDGE = Finding(
 )
 
 
+def shown(info: StudyInfo, *, color: bool = False, width: int = 100, **facts: Any) -> str:
+    return render_study(StudyReading(info=info, **facts), color=color, width=width)
+
+
+def plain(info: StudyInfo, **facts: Any) -> dict[str, Any]:
+    return study_json(StudyReading(info=info, **facts))
+
+
 def whole() -> str:
     info = studies.searched()
-    return render_study(
+    return shown(
         info, name="digits", findings=[EDGE], edges=studies.EDGES, importance=studies.IMPORTANCE, final=studies.FINAL
     )
 
@@ -61,7 +71,7 @@ def test_the_summary_tells_the_best_the_moves_the_failures_and_the_final_run() -
 
 def test_every_line_fits_the_width_unless_a_finding_made_it() -> None:
     for width in (60, 80, 120):
-        text = render_study(studies.searched(), importance=studies.IMPORTANCE, final=studies.FINAL, width=width)
+        text = shown(studies.searched(), importance=studies.IMPORTANCE, final=studies.FINAL, width=width)
         assert max(map(display_width, text.splitlines())) <= width
 
 
@@ -88,7 +98,7 @@ def test_names_are_cut_to_their_last_part_where_that_tells_them_apart() -> None:
 
 
 def test_no_name_or_reason_reaches_the_terminal_as_a_command() -> None:
-    text = render_study(studies.hostile(), name="\x1b[2J", color=False) + render_live(studies.hostile())
+    text = shown(studies.hostile(), name="\x1b[2J", color=False) + render_live(studies.hostile())
     assert "\x1b" not in text
     assert "\x07" not in text
 
@@ -139,9 +149,7 @@ def test_random_points_try_a_new_value_every_time_where_a_grid_tries_the_root() 
 
 def test_the_document_can_be_read_by_any_parser_and_holds_everything() -> None:
     info = studies.searched()
-    document = study_json(
-        info, findings=[EDGE], edges=studies.EDGES, importance=studies.IMPORTANCE, final=studies.FINAL
-    )
+    document = plain(info, findings=[EDGE], edges=studies.EDGES, importance=studies.IMPORTANCE, final=studies.FINAL)
     read = json.loads(json.dumps(document, allow_nan=False))
     assert read == document
     assert (read["schema"], read["status"], read["steps"]) == (1, "finished", info.steps)
@@ -159,10 +167,10 @@ def test_the_document_can_be_read_by_any_parser_and_holds_everything() -> None:
 
 def test_a_study_without_a_trial_and_one_that_lost_all_are_told_too() -> None:
     lost = replace(EMPTY, status="finished", trials=(trial(0, None, status="failed", reason="out of memory"),))
-    assert "still running: no trial has a score" in render_study(EMPTY)
-    assert "1 × out of memory" in render_study(lost)
+    assert "still running: no trial has a score" in shown(EMPTY)
+    assert "1 × out of memory" in shown(lost)
     for info in (EMPTY, lost):
-        json.dumps(study_json(info), allow_nan=False)
+        json.dumps(plain(info), allow_nan=False)
 
 
 def test_a_gain_counts_only_beyond_the_noise_of_its_pairs() -> None:
@@ -186,7 +194,7 @@ def test_a_final_run_that_failed_promises_nothing() -> None:
     rows = dict(final_rows(final))
     assert "1 more failed" in rows["fresh seeds"]
     assert rows["optimism"] == "unknown: a run under a fresh seed failed"
-    json.dumps(study_json(EMPTY, final=final), allow_nan=False)
+    json.dumps(plain(EMPTY, final=final), allow_nan=False)
 
 
 def test_the_t_test_is_false_once_in_forty_where_there_is_no_gain() -> None:

@@ -216,7 +216,7 @@ class Reaper:
         self.left = lives
         for owner, name in [
             (checkpoint, "save_file"),
-            (checkpoint, "_sync"),
+            (checkpoint, "sync"),
             (checkpoint, "_write"),
             (checkpoint, "_prune"),
             (Path, "mkdir"),

@@ -72,22 +72,16 @@ def show(console: Console, document: dict[str, Any], study: Study, *, name: str)
     from trainwright.report.study_json import study_json
     from trainwright.report.study_text import render_study
 
-    facts: dict[str, Any] = {
-        "name": name,
-        "findings": study.findings,
-        "edges": study.edges,
-        "importance": study.importance,
-        "final": study.confirmation,
-    }
+    reading = study.reading(name)
     width = min(console.width, _WIDEST)
-    text = render_study(study.info, **facts, color=console.color_system is not None, width=width)
+    text = render_study(reading, color=console.color_system is not None, width=width)
     console.print(text, markup=False, highlight=False, soft_wrap=True)
     for note in study.notes:
         say(console, f"note: {note}")
-    document.update(study_json(study.info, **facts))
+    document.update(study_json(reading))
     document["folder"] = None if study.folder is None else str(study.folder)
     if study.folder is not None:
-        (study.folder / PAGE).write_text(render_study_html(study.info, **facts), encoding="utf-8")
+        (study.folder / PAGE).write_text(render_study_html(reading), encoding="utf-8")
         kept = f"kept in {study.folder}; open {study.folder / PAGE}"
         say(console, f"{kept}; the final run: trainwright report {study.final.folder}" if study.final else kept)
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from trainwright.records import Finding
-from trainwright.records.study import Edge, Importance, StudyInfo, ranked
+from trainwright.records.study import StudyInfo, ranked
 from trainwright.records.study_final import FinalRun
+from trainwright.records.study_reading import StudyReading
 from trainwright.report.cards import cards_html
 from trainwright.report.numbers import number, plural
 from trainwright.report.page import document, header_html
@@ -35,36 +35,31 @@ _LONGEST = 40
 
 
 def render_study_html(
-    info: StudyInfo,
-    *,
-    name: str = "search",
-    findings: Sequence[Finding] = (),
-    edges: Sequence[Edge] = (),
-    importance: Sequence[Importance] = (),
-    final: FinalRun | None = None,
+    reading: StudyReading,
 ) -> str:
     """Return the whole page; a search that is still running, or of which every trial failed, has one too."""
-    ordered = worst_first(findings)
+    info = reading.info
+    ordered = worst_first(reading.findings)
     sign, sentence = study_verdict(info, ordered)
     judged = plural(len(info.trials), "trial")
     sections = [
         ("findings", "Findings", severity_counts(ordered), cards_html(ordered, sign=sign, judged=judged)),
         ("best", "Best values", "", _best(info)),
-        ("final", "Final run", "under fresh seeds", "" if final is None else _final(final)),
+        ("final", "Final run", "under fresh seeds", "" if reading.final is None else _final(reading.final)),
         ("progress", "Best score", "by steps of all trials together", progress_html(info)),
         ("coordinates", "Trials", "as lines through their values", parallel_html(info)),
-        ("importance", "Importance", "", importance_html(importance)),
+        ("importance", "Importance", "", importance_html(reading.importance)),
         ("slices", "Slices", "the score against each parameter", slices_html(info)),
         ("rounds", "Rounds", "from coarse to fine", boxes_html(info)),
-        ("edges", "Edges", "", _list([edge_phrase(edge) for edge in edges])),
-        ("grid", "Against a grid", "at equal budget", grid_html(info, importance)),
+        ("edges", "Edges", "", _list([edge_phrase(edge) for edge in reading.edges])),
+        ("grid", "Against a grid", "at equal budget", grid_html(info, reading.importance)),
         ("failures", "Failures", "", _failures(info)),
         ("trials", "Best trials", counts_phrase(info.trials), _trials(info)),
         ("notes", "Notes", "", _list([prose(note) for note in info.notes])),
     ]
     asked = [f"{label}: {value}" for label, value in head_facts(info)]
-    header = header_html("Search report", name, sign, sentence, asked, _key_numbers(info, final))
-    return document(f"{prose(name)}: {sentence}", header, sections, styles=("study.css",))
+    header = header_html("Search report", reading.name, sign, sentence, asked, _key_numbers(info, reading.final))
+    return document(f"{prose(reading.name)}: {sentence}", header, sections, styles=("study.css",))
 
 
 def _key_numbers(info: StudyInfo, final: FinalRun | None) -> list[tuple[str, str]]:

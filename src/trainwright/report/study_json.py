@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
-from trainwright.records import Finding, to_plain
-from trainwright.records.study import Edge, Importance, StudyInfo, ranked
+from trainwright.records import to_plain
+from trainwright.records.study import ranked
 from trainwright.records.study_final import FinalRun
+from trainwright.records.study_reading import StudyReading
 from trainwright.report.study_facts import failures, progress
 from trainwright.report.study_grid import compare
 from trainwright.report.summary import worst_first
@@ -17,32 +17,27 @@ _DERIVED = ("fresh", "optimism", "gain", "gain_error", "is_beyond_noise")
 
 
 def study_json(
-    info: StudyInfo,
-    *,
-    name: str = "search",
-    findings: Sequence[Finding] = (),
-    edges: Sequence[Edge] = (),
-    importance: Sequence[Importance] = (),
-    final: FinalRun | None = None,
+    reading: StudyReading,
 ) -> dict[str, Any]:
     """Return the study as dicts, lists and scalars that `json.dumps(..., allow_nan=False)` can write.
 
     Numbers that JSON has no literal for are the strings "NaN", "Infinity" and "-Infinity". `ranking` holds the numbers
     of the trials from best to worst; rounds are counted from 0; `progress` are pairs of steps spent and best score.
     """
+    info = reading.info
     points, axes = compare(info)
     document = {
         "schema": SCHEMA,
         "kind": "study",
-        "name": name,
+        "name": reading.name,
         "status": info.status,
         "reason": info.reason,
         "plan": info.plan,
         "best": info.best,
-        "findings": worst_first(findings),
-        "edges": edges,
-        "importance": importance,
-        "final": None if final is None else _final(final),
+        "findings": worst_first(reading.findings),
+        "edges": reading.edges,
+        "importance": reading.importance,
+        "final": None if reading.final is None else _final(reading.final),
         "rounds": info.rounds,
         "moves": info.moves,
         "trials": info.trials,

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from trainwright.records import Finding
-from trainwright.records.study import Edge, Importance, StudyInfo
+from trainwright.records.study import Importance, StudyInfo
 from trainwright.records.study_final import FinalRun
+from trainwright.records.study_reading import StudyReading
 from trainwright.report.numbers import number
 from trainwright.report.safe import prose
 from trainwright.report.signs import BOLD, DIM, SIGNS, paint
@@ -32,20 +32,16 @@ _ROWS = 5
 
 
 def render_study(
-    info: StudyInfo,
+    reading: StudyReading,
     *,
-    name: str = "search",
-    findings: Sequence[Finding] = (),
-    edges: Sequence[Edge] = (),
-    importance: Sequence[Importance] = (),
-    final: FinalRun | None = None,
     color: bool = False,
     width: int = 100,
 ) -> str:
     """Return the report of a search, finished or not: what a reader needs to trust its best values, or not to."""
-    sign, sentence = study_verdict(info, findings)
-    title = paint(clip(prose(name), max(width // 2, 20)), BOLD, color=color)
-    first, *rest = wrap(f"{sign.shape} {sentence}", max(width - display_width(name) - 2, 40))
+    info, final = reading.info, reading.final
+    sign, sentence = study_verdict(info, reading.findings)
+    title = paint(clip(prose(reading.name), max(width // 2, 20)), BOLD, color=color)
+    first, *rest = wrap(f"{sign.shape} {sentence}", max(width - display_width(reading.name) - 2, 40))
     head = [f"{title}: {paint(first, sign.ansi, color=color)}"]
     head += [f"  {paint(line, sign.ansi, color=color)}" for line in rest]
     blocks = [
@@ -55,14 +51,16 @@ def render_study(
         _titled("best trials", trial_table(info, rows=_ROWS, color=color, width=width), color=color),
         progress_curve(info, rows=5, color=color, width=width),
         _titled("rounds", _rounds(info, color=color, width=width), color=color),
-        _titled("edges", _listed([edge_phrase(edge) for edge in edges], width=width), color=color),
-        _titled("importance, as a share of the score's variance", _importance(importance, width=width), color=color),
+        _titled("edges", _listed([edge_phrase(edge) for edge in reading.edges], width=width), color=color),
+        _titled(
+            "importance, as a share of the score's variance", _importance(reading.importance, width=width), color=color
+        ),
         _titled("failed trials, by reason", _failures(info, width=width), color=color),
         _titled("final run", [] if final is None else _final(final, color=color, width=width), color=color),
         _titled("notes", _listed([prose(note) for note in info.notes], width=width), color=color),
     ]
-    if findings:
-        blocks.append([render_findings(findings, color=color, width=width)])
+    if reading.findings:
+        blocks.append([render_findings(reading.findings, color=color, width=width)])
     return "\n\n".join("\n".join(block) for block in blocks if block)
 
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 import itertools
 import math
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, cast
 
@@ -26,7 +26,8 @@ from torch.quasirandom import SobolEngine
 from trainwright.errors import UsageError, did_you_mean
 from trainwright.randomness import derive, generator
 from trainwright.records.findings import Scalar
-from trainwright.records.space import Space, is_inside
+from trainwright.records.space import Axis, Space, is_inside
+from trainwright.records.space_grid import grid_levels
 from trainwright.records.study import Trial
 from trainwright.search.space import configuration, in_order
 
@@ -78,36 +79,16 @@ def grid(space: Space, count: int) -> list[dict[str, Scalar]]:
 
     Every choice has all its values, even where that alone makes more points than `count`.
     """
-    levels = {name: len(axis.choices) or 1 for name, axis in space.items()}
-    most = {
-        name: int(axis.high - axis.low) + 1 if axis.whole else count
-        for name, axis in space.items()
-        if axis.scale != "choice"
-    }
-    made = _cells(space, levels)
-    while most:
-        # The axis with the fewest levels gets one more; one that cannot grow within the count is done.
-        name = min(most, key=lambda one: levels[one])
-        more = levels | {name: levels[name] + 1}
-        finer = _cells(space, more) if levels[name] < most[name] and math.prod(more.values()) <= 64 * count else None
-        if finer is None or len(finer) > count:
-            del most[name]
-        else:
-            levels, made = more, finer
-    return made
-
-
-def _cells(space: Space, levels: Mapping[str, int]) -> list[dict[str, Scalar]]:
-    units = [[_level(place, levels[name], axis.scale == "choice") for place in range(levels[name])]
-             for name, axis in space.items()]  # fmt: skip
+    levels = grid_levels(space, count)
+    units = [_units(axis, levels[name]) for name, axis in space.items()]
     cells = (configuration(space, dict(zip(space, cell, strict=True))) for cell in itertools.product(*units))
     return list({tuple(cell.items()): cell for cell in cells}.values())  # axes that do not apply make cells alike
 
 
-def _level(place: int, levels: int, is_choice: bool) -> float:
-    if is_choice or levels == 1:
-        return (place + 0.5) / levels
-    return place / (levels - 1)
+def _units(axis: Axis, levels: int) -> list[float]:
+    if axis.scale == "choice" or levels == 1:
+        return [(place + 0.5) / levels for place in range(levels)]
+    return [place / (levels - 1) for place in range(levels)]
 
 
 def _random(space: Space, seed: int, place: int) -> dict[str, Scalar]:

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
-import os
 import uuid
 from pathlib import Path
 
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
+from trainwright.runs.durable import sha256_of, sync
 from trainwright.search.arena import State
 from trainwright.search.ledger import Key, Saved
 
@@ -26,10 +25,10 @@ def save(folder: Path, key: Key, steps: int, state: State) -> Saved:
     tensors = {name: tensor.detach().cpu().clone().contiguous() for name, tensor in state.tensors.items()}
     save_file(tensors, temporary, metadata={"facts": json.dumps(dict(state.facts))})
     for path in (temporary, target.parent):
-        _sync(path)
-    digest = _sha256(temporary)
+        sync(path)
+    digest = sha256_of(temporary)
     temporary.replace(target)
-    _sync(target.parent)
+    sync(target.parent)
     return Saved(steps=steps, file=f"{FOLDER}/{target.name}", sha256=digest)
 
 
@@ -37,7 +36,7 @@ def load(folder: Path, saved: Saved) -> State | None:
     """Return the state, or None where the file is gone or damaged: the chunk then starts again from its first step."""
     path = folder / saved.file
     try:
-        if _sha256(path) != saved.sha256:
+        if sha256_of(path) != saved.sha256:
             return None
         with safe_open(path, framework="pt") as file:
             facts = json.loads((file.metadata() or {}).get("facts", "{}"))
@@ -51,16 +50,3 @@ def tidy(folder: Path, key: Key, keep: Saved) -> None:
     for path in (folder / FOLDER).glob(f"round-{key[0]}-chunk-{key[1]}-step-*"):
         if path.name != Path(keep.file).name:
             path.unlink(missing_ok=True)
-
-
-def _sha256(path: Path) -> str:
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _sync(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

@@ -18,6 +18,9 @@ from trainwright.records.findings import Scalar
 from trainwright.records.space import Space
 from trainwright.records.study import Edge, Importance, Move, Plan, StudyInfo, Trial
 from trainwright.records.study_final import FinalRun
+from trainwright.records.study_reading import StudyReading
+from trainwright.report.study_json import study_json
+from trainwright.report.study_text import render_study
 from trainwright.search.arrays import Arrays
 from trainwright.search.course import search
 from trainwright.search.importance import importance
@@ -90,6 +93,25 @@ class Study:
     def findings(self) -> list[Finding]:
         """What is wrong with the search, worst first."""
         return list(judge(self.info))
+
+    def reading(self, name: str = "search") -> StudyReading:
+        """Return all that a report is made of, under this name."""
+        return StudyReading(
+            info=self.info,
+            name=name,
+            findings=tuple(self.findings),
+            edges=self.edges,
+            importance=self.importance,
+            final=self.confirmation,
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        """Return what `--json` writes: plain values that every JSON parser can read back."""
+        return study_json(self.reading()) | {"folder": None if self.folder is None else str(self.folder)}
+
+    def report(self, *, color: bool = False, width: int = 100) -> str:
+        """Return the search as text: the best, what each round found, what failed, what mattered, the final run."""
+        return render_study(self.reading(), color=color, width=width)
 
     @cached_property
     def importance(self) -> tuple[Importance, ...]:

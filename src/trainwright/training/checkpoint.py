@@ -6,7 +6,6 @@ moves last, and only then are folders removed that nothing points to. safetensor
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import shutil
@@ -20,6 +19,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 from trainwright.errors import RunError
+from trainwright.runs.durable import sha256_of, sync
 from trainwright.tensors import digest
 
 _WEIGHTS = "model.safetensors"
@@ -53,25 +53,25 @@ def _save(folder: Path, name: str, state: Mapping[str, torch.Tensor], step: int,
         save_file(
             {key: value.detach().cpu().clone().contiguous() for key, value in state.items()}, temporary / _WEIGHTS
         )
-        _sync(temporary / _WEIGHTS)
+        sync(temporary / _WEIGHTS)
         manifest = {
             "schema": 1,
             "step": step,
             "digest": content,
             "files": {
-                _WEIGHTS: {"bytes": (temporary / _WEIGHTS).stat().st_size, "sha256": _sha256(temporary / _WEIGHTS)}
+                _WEIGHTS: {"bytes": (temporary / _WEIGHTS).stat().st_size, "sha256": sha256_of(temporary / _WEIGHTS)}
             },
             "torch": torch.__version__,
             **facts,
         }
         _write(temporary / _MANIFEST, json.dumps(manifest, indent=1))
-        _sync(temporary)
+        sync(temporary)
         temporary.rename(target)
-        _sync(folder)
+        sync(folder)
     pointer = folder / f"tmp-{name}-{uuid.uuid4().hex[:8]}"
     _write(pointer, json.dumps({"checkpoint": target.name}))
     pointer.replace(folder / f"{name}.json")
-    _sync(folder)
+    sync(folder)
     _prune(folder)
     return target
 
@@ -85,7 +85,7 @@ def load(folder: Path, name: str) -> tuple[dict[str, torch.Tensor], dict[str, An
         target = folder / Path(json.loads((folder / f"{name}.json").read_text())["checkpoint"]).name
         manifest = json.loads((target / _MANIFEST).read_text())
         for file, expected in manifest["files"].items():
-            if _sha256(target / Path(file).name) != expected["sha256"]:
+            if sha256_of(target / Path(file).name) != expected["sha256"]:
                 raise RunError(
                     f"the checkpoint '{name}' is damaged",
                     evidence=f"{target / file} does not have the SHA-256 that its manifest states",
@@ -115,16 +115,3 @@ def _write(path: Path, text: str) -> None:
         file.write(text)
         file.flush()
         os.fsync(file.fileno())
-
-
-def _sync(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
-
-
-def _sha256(path: Path) -> str:
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
