@@ -13,9 +13,10 @@ if TYPE_CHECKING:
     from trainwright.doctor.diagnose import diagnose
     from trainwright.doctor.kinds import explain
     from trainwright.errors import TrainwrightError
-    from trainwright.records import Chart, Finding, Outcome
+    from trainwright.records import Chart, Finding, LearningRate, Outcome
     from trainwright.runs.reader import read_run
     from trainwright.search.space import choice, integers, log_uniform, uniform
+    from trainwright.stages.find_lr import find_lr
     from trainwright.stages.recipe import Recipe
     from trainwright.stages.train import Run, fit
     from trainwright.stages.tune import Study, tune
@@ -28,6 +29,7 @@ _HOMES = {
     "Chart": "records",
     "Finding": "records",
     "GradientCheck": "checks.gradcheck",
+    "LearningRate": "records",
     "Outcome": "records",
     "Recipe": "stages.recipe",
     "Report": "stages.verify",
@@ -38,6 +40,7 @@ _HOMES = {
     "choice": "search.space",
     "diagnose": "doctor.diagnose",
     "explain": "doctor.kinds",
+    "find_lr": "stages.find_lr",
     "fit": "stages.train",
     "gradcheck": "checks.gradcheck",
     "integers": "search.space",
@@ -53,6 +56,7 @@ __all__ = [
     "Chart",
     "Finding",
     "GradientCheck",
+    "LearningRate",
     "Outcome",
     "Recipe",
     "Report",
@@ -63,6 +67,7 @@ __all__ = [
     "choice",
     "diagnose",
     "explain",
+    "find_lr",
     "fit",
     "gradcheck",
     "integers",

@@ -332,6 +332,41 @@ def gradcheck(
         command.run(console, document, subject, sweep=sweep, h=h, parameters=parameter or [], plot=plot)
 
 
+@app.command("find-lr", rich_help_panel="Work")
+def find_lr(
+    target: Target,
+    changes: Changes = None,
+    method: Annotated[
+        str, typer.Option("--method", metavar="array|sweep", help="Many rates side by side, or one that rises.")
+    ] = "array",
+    repeats: Annotated[
+        int | None, typer.Option("--repeats", metavar="N", min=1, help="Other weights and orders, for the interval.")
+    ] = None,
+    trial_steps: Annotated[
+        int | None,
+        typer.Option("--trial-steps", metavar="N", min=2, help="Updates at each rate; else by the planned run."),
+    ] = None,
+    plot: Annotated[bool, typer.Option("--plot/--no-plot", help="Draw the loss over the rate.")] = True,
+    data_root: DataRoot = None,
+    json: JsonFile = None,
+) -> None:
+    """Find the learning rate: many rates as one program, an interval from repeats. Exit status 1: no answer."""
+    from trainwright.cli import find_lr as command
+
+    with answering(json) as (console, document):
+        command.run(
+            console,
+            document,
+            target,
+            changes=changes or [],
+            method=method,
+            repeats=repeats,
+            trial_steps=trial_steps,
+            plot=plot,
+            data_root=data_root,
+        )
+
+
 @app.command(rich_help_panel="Work")
 def schedule(
     recipe: RecipeFile,

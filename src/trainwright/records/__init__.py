@@ -19,6 +19,7 @@ from trainwright.records.history import (
     StepRecord,
 )
 from trainwright.records.jsonable import from_plain, to_plain
+from trainwright.records.learning_rate import LearningRate, RatePoint
 from trainwright.records.loop import GroupFacts, LoopFacts, OptimizerFacts, SchedulerFacts, Sighting, SightingName
 from trainwright.records.run import InputStats, Ledger, Outcome, OutputFacts, RunInfo, Setting, Status, TargetStats
 from trainwright.records.space import Axis
@@ -57,6 +58,7 @@ __all__ = [
     "InitializerSpec",
     "InputStats",
     "LayerStats",
+    "LearningRate",
     "Ledger",
     "Location",
     "LoopFacts",
@@ -70,6 +72,7 @@ __all__ = [
     "Outcome",
     "OutputFacts",
     "Plan",
+    "RatePoint",
     "Remedy",
     "Round",
     "RunInfo",

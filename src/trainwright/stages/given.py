@@ -25,17 +25,17 @@ from trainwright.stages.given_data import given_batches, told_classes
 from trainwright.stages.named import Loss, build_loss, build_optimizer, build_schedule, loss_for
 from trainwright.stages.recipe import Recipe
 from trainwright.stages.sections import AUTO, known_keys
-from trainwright.stages.setup import REFERENCE_SAMPLES, Setup
+from trainwright.stages.setup import REFERENCE_SAMPLES, Setup, asks_for_rate, with_rate
 from trainwright.stages.sizes import accumulate_for, choose_device, epochs_for, threads_for
 from trainwright.training.precision import check_precision
 
 _SECTIONS = ("train", "optimizer", "schedule", "augment", "doctor")
 
 
-def changes_of(settings: dict[str, Any]) -> dict[str, Any]:
+def changes_of(settings: dict[str, Any], asked: str = "fit()") -> dict[str, Any]:
     """Return keyword arguments (`lr=0.1`) as settings of the recipe (`{"optimizer.lr": 0.1}`).
 
-    Raises `UsageError`, with the nearest name, for one that no section has.
+    Raises `UsageError`, with the nearest name, for one that no section has. `asked` is the function that was called.
     """
     homes: dict[str, str] = {}
     for section in _SECTIONS:
@@ -46,7 +46,7 @@ def changes_of(settings: dict[str, Any]) -> dict[str, Any]:
     homes |= {"task": "data.task"}
     for name in settings:
         if name not in homes:
-            raise UsageError(f"fit() knows no setting '{name}'", remedy=did_you_mean(name, homes))
+            raise UsageError(f"{asked} knows no setting '{name}'", remedy=did_you_mean(name, homes))
     return {homes[name]: value for name, value in settings.items()}
 
 
@@ -60,7 +60,12 @@ def prepare_given(
     optimizer: torch.optim.Optimizer | None,
     caller: Location,
 ) -> Setup:
-    """Build what is missing around a model and data that were given. `caller` is the line that asked."""
+    """Build what is missing around a model and data that were given. `caller` is the line that asked.
+
+    `optimizer.lr = "find"` asks the learning-rate finder; what it said is in `facts`.
+    """
+    if asks_for_rate(recipe):
+        return _with_found_rate(recipe, model, train, validation, loss=loss, caller=caller)
     if not isinstance(model, nn.Module):
         raise ModelError("model must be a torch.nn.Module", evidence=f"it is a {type(model).__name__}")
     device = choose_device(recipe.train.device)
@@ -143,6 +148,16 @@ def prepare_given(
         averages=averages,
         facts={"data": {"splits": {key: {"samples": part.samples} for key, part in splits.items()}, "notes": notes}},
     )
+
+
+def _with_found_rate(
+    recipe: Recipe, model: nn.Module, train: Any, validation: Any, *, loss: Loss | None, caller: Location
+) -> Setup:
+    from trainwright.stages.find_lr import rate_of_given  # it stands on this module: it tries what is prepared here
+
+    found, fallback = rate_of_given(recipe, model, train, validation, loss=loss, caller=caller)
+    settled = recipe.changed({"optimizer.lr": fallback if found.suggestion is None else found.suggestion})
+    return with_rate(prepare_given(settled, model, train, validation, loss=loss, optimizer=None, caller=caller), found)
 
 
 def _class_counts(targets: torch.Tensor, outputs: int) -> tuple[int, ...]:

@@ -17,7 +17,8 @@ from trainwright.report.numbers import percent
 from trainwright.report.schedule_text import render_schedule
 from trainwright.stages.memory import step_plan
 from trainwright.stages.recipe import Recipe
-from trainwright.stages.setup import Setup, load_data, prepare
+from trainwright.stages.sections import AUTO
+from trainwright.stages.setup import Setup, asks_for_rate, load_data, prepare
 from trainwright.training.auto_batch import trial_steps
 from trainwright.training.rates import Rates
 from trainwright.vitals.forecast import forecast
@@ -96,6 +97,8 @@ def preview_model(recipe: Recipe, data_root: str | None = None, *, measure: bool
 
     With `measure`, real steps are made on a copy, and their peak is set beside the forecast.
     """
+    if asks_for_rate(recipe):  # the rate changes nothing here
+        recipe = recipe.changed({"optimizer.lr": AUTO})
     setup = prepare(recipe, load_data(recipe, data_root), data_root)
     settings = setup.recipe.train
     device = torch.device(settings.device)

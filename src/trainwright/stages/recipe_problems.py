@@ -10,7 +10,7 @@ from trainwright.errors import did_you_mean
 from trainwright.parts import augment, models, schedules
 from trainwright.parts.catalogue import option_problem
 from trainwright.runs import loggers
-from trainwright.stages.sections import AUTO, CATALOGUES, COUNTS, SECTIONS, known_keys
+from trainwright.stages.sections import AUTO, CATALOGUES, COUNTS, FIND, SECTIONS, known_keys
 
 
 def no_section(name: str) -> str:
@@ -108,6 +108,10 @@ def _part_problems(section: str, name: str, keys: Mapping[str, Any]) -> Iterator
 
 def _value_problem(section: str, name: str, key: str, value: Any) -> str | None:
     """Return why an option cannot be `value`; where no entry is chosen yet, only if no entry could take it."""
+    if (section, key, value) == ("optimizer", "lr", FIND):
+        return None
+    if (section, key) == ("optimizer", "lr") and isinstance(value, str):
+        return f"optimizer.lr must be a number, or '{FIND}' for the learning-rate finder, not {value!r}"
     room = CATALOGUES[section]
     entries = room.catalogue if name == AUTO else [name]
     records = [options[key] for entry in entries if key in (options := room.options(entry))]

@@ -13,6 +13,8 @@ from trainwright.parts import augment, groups, losses, models, optimizers, penal
 from trainwright.records import Option
 
 AUTO = "auto"
+FIND = "find"
+"""What `optimizer.lr` holds where the learning-rate finder is to decide."""
 
 
 class Section(BaseModel):

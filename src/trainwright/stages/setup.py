@@ -16,15 +16,16 @@ from trainwright.data.files import locate
 from trainwright.data.load import EMBEDDED, load
 from trainwright.parts import losses, models, optimizers, schedules
 from trainwright.randomness import isolated
-from trainwright.records import RunInfo
+from trainwright.records import LearningRate, RunInfo
 from trainwright.report.model_text import render_batch_size
+from trainwright.report.rate_text import rate_line
 from trainwright.stages.choose import choose
 from trainwright.stages.facts import Subject, measure
 from trainwright.stages.fit_together import check_batches, check_numerics, check_targets
 from trainwright.stages.memory import check_fits, search_batch_size, step_plan
 from trainwright.stages.named import Loss, NamedLoss, build_loss, build_optimizer, build_schedule, loss_for, options_of
 from trainwright.stages.recipe import Recipe
-from trainwright.stages.sections import AUTO
+from trainwright.stages.sections import AUTO, FIND
 from trainwright.stages.sizes import accumulate_for, batch_size_for, choose_device, epochs_for, threads_for
 from trainwright.stages.splits import dataset_batches, facts_of
 from trainwright.training.precision import check_precision
@@ -82,7 +83,12 @@ def load_data(recipe: Recipe, data_root: str | None = None) -> Dataset:
 
 
 def prepare(recipe: Recipe, dataset: Dataset, data_root: str | None = None) -> Setup:
-    """Build what a recipe names for `dataset`; raises `RecipeError` or `ModelError` where they do not fit."""
+    """Build what a recipe names for `dataset`; raises `RecipeError` or `ModelError` where they do not fit.
+
+    `optimizer.lr = "find"` asks the learning-rate finder; what it said is in `facts`.
+    """
+    if asks_for_rate(recipe):
+        return _with_found_rate(recipe, dataset, data_root)
     device = choose_device(recipe.train.device)
     facts = facts_of(dataset)
     chosen = {choice.setting: choice.value for choice in choose(facts, given_of(recipe))}
@@ -179,6 +185,31 @@ def prepare(recipe: Recipe, dataset: Dataset, data_root: str | None = None) -> S
             }
         },
     )
+
+
+def asks_for_rate(recipe: Recipe) -> bool:
+    """Say whether the learning-rate finder is to decide on the rate."""
+    return recipe.optimizer.options.get("lr") == FIND
+
+
+def _with_found_rate(recipe: Recipe, dataset: Dataset, data_root: str | None) -> Setup:
+    from trainwright.stages.find_lr import rate_of_recipe  # it stands on this module: it tries what is prepared here
+
+    found, plain = rate_of_recipe(recipe, dataset, data_root)
+    rate = found.suggestion if found.suggestion is not None else plain.recipe.optimizer.options["lr"]
+    return with_rate(prepare(recipe.changed({"optimizer.lr": rate}), dataset, data_root), found)
+
+
+def with_rate(setup: Setup, found: LearningRate) -> Setup:
+    """Return a setup that is at the found rate, or at the fallback, with what the finder said among its facts."""
+    said = rate_line(found)
+    if found.suggestion is None:
+        said += (
+            f"; the run goes on at {setup.recipe.optimizer.options['lr']:g}, what is used where nobody says otherwise"
+        )
+    data = dict(setup.facts["data"])
+    data["notes"] = (*data["notes"], said)
+    return replace(setup, facts={**setup.facts, "data": data, "learning_rate": {"text": said, **found.to_json()}})
 
 
 def _reference_size(dataset: Dataset) -> int:

@@ -33,9 +33,22 @@ def subject_named(target: str, changes: Mapping[str, Any], data_root: str | None
     The factory is called without arguments and returns `(model, loss, data)`, further optimizer, schedule and
     validation data in this order, or a dict of them. Raises `UsageError` and `ModelError` where it does not.
     """
-    if not models.is_factory(target) or target.endswith(".toml"):
+    if names_recipe(target):
         recipe = Recipe.read(target, changes)
         return subject_from(prepare(recipe, load_data(recipe, data_root), data_root))
+    return subject_of(**factory_parts(target, changes))
+
+
+def names_recipe(target: str) -> bool:
+    """Say whether a target is the file of a recipe rather than a factory."""
+    return not models.is_factory(target) or target.endswith(".toml")
+
+
+def factory_parts(target: str, changes: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what the factory "package.module:factory" makes, by name: model, loss, data and what else it gives.
+
+    Raises `UsageError` and `ModelError` where it does not, and where `changes` would go to a recipe.
+    """
     if changes:
         raise UsageError(
             "--set changes a recipe, and a factory has none", evidence=f"{target} is a factory", remedy="leave it out"
@@ -50,7 +63,7 @@ def subject_named(target: str, changes: Mapping[str, Any], data_root: str | None
             evidence=f"it is a {type(parts['model']).__name__}",
             remedy=_FORM,
         )
-    return subject_of(**parts)
+    return parts
 
 
 def planned_threads(subject: Subject) -> AbstractContextManager[None]:

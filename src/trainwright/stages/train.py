@@ -186,6 +186,8 @@ def carry_out(
         writer = RunWriter(folder, info, recipe=setup.recipe_text, facts={**setup.facts, "versions": _versions()})
         observers.append(writer)
     history = History(observers)
+    if "learning_rate" in setup.facts:
+        history.append(Event(step=0, name="learning-rate", detail=setup.facts["learning_rate"]))
     checked = _verified(setup, history)
     course = assemble(
         setup, history, keep=None if folder is None else _keeper(folder / CHECKPOINTS), clock=clock, checked=checked

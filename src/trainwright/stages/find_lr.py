@@ -1,0 +1,205 @@
+"""The verb find-lr: from a model and data in Python, or a recipe, to the rate that the finder gives."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from trainwright.checks.footprint import untouched
+from trainwright.data.batches import is_pair
+from trainwright.data.dataset import Dataset
+from trainwright.errors import ModelError, UsageError
+from trainwright.parts import losses, optimizers
+from trainwright.parts.catalogue import find as find_in
+from trainwright.randomness import derive, generator
+from trainwright.records import Location
+from trainwright.records.learning_rate import LearningRate, Method
+from trainwright.search.finder import REPEATS, check, find
+from trainwright.stages.find_lr_question import question_of, refuse_closure
+from trainwright.stages.given import changes_of, prepare_given
+from trainwright.stages.named import NamedLoss, build_optimizer
+from trainwright.stages.recipe import Recipe
+from trainwright.stages.sections import AUTO
+from trainwright.stages.setup import Setup, build_model, load_data, prepare
+from trainwright.stages.targets import factory_parts, names_recipe
+
+HELD_OUT = 0.2
+"""Share of a pair (x, y) that the rates are judged by where no validation data are given."""
+_FEWEST_HELD = 30
+"""Samples below which a held-out part says less than the training losses do: one hard sample would decide."""
+
+
+def find_lr(
+    model: nn.Module,
+    loss: Any,
+    data: Any,
+    *,
+    optimizer: str | torch.optim.Optimizer = "adamw",
+    validation: Any = None,
+    method: Method = "array",
+    repeats: int = REPEATS,
+    trial_steps: int | None = None,
+    recipe: Recipe | Mapping[str, Any] | str | Path | None = None,
+    **settings: Any,
+) -> LearningRate:
+    """Return the learning rate that promises the lowest loss at the end of the planned run, or none, with the reason.
+
+    `data` is an `(x, y)` pair of tensors or arrays, or an iterable of such pairs; the rates are judged by `validation`,
+    of the same form, else by a fifth of the pair, else by the training losses. `loss` is a function
+    `loss(output, target)` or a name; `optimizer` a name, or a torch optimizer over the model's parameters, of which the
+    groups keep their multiples of the rate. `settings` are those of `fit`, such as `epochs=20`, `batch_size=32` or
+    `schedule="cosine"`: what is planned is what is tried, on fewer steps where the run is long.
+
+    Each rate is a row of one array, trained from the same weights on the same batches for `trial_steps` updates: by
+    default as many of the planned ones as cost no more than the run itself, or some seconds. `repeats` of it, with
+    other orders of the batches, give the interval. `method="sweep"` is the classic test of one training with a rising
+    rate. Nothing that is given is changed: weights, buffers, modes, optimizer state, order of the data, random state.
+
+    Raises `UsageError` for a name, a setting or a number that is none, `DataError` and `ModelError` where the model
+    cannot be trained on the data.
+    """
+    frame = sys._getframe(1)
+    caller = Location(file=frame.f_code.co_filename, line=frame.f_lineno)
+    check(method, repeats, trial_steps)
+    if not isinstance(model, nn.Module):
+        raise ModelError("model must be a torch.nn.Module", evidence=f"it is a {type(model).__name__}")
+    if "lr" in settings:
+        raise UsageError("find_lr() is asked for the rate, and was given one", remedy="leave lr out")
+    function = losses.given(loss)[0]
+    named = optimizer if isinstance(optimizer, str) else None
+    if named is not None:
+        find_in(optimizers.CATALOGUE, named, "optimizer")
+    elif not isinstance(optimizer, torch.optim.Optimizer):
+        raise UsageError(
+            "optimizer must be a name or a torch.optim.Optimizer", evidence=f"it is a {type(optimizer).__name__}"
+        )
+    own = None if isinstance(optimizer, str) else optimizer
+    changes = {"train.device": _device(model), **changes_of(settings, "find_lr()")}
+    if isinstance(loss, str):
+        changes["loss.name"] = loss
+    plan = Recipe.of(recipe, **changes, **({"optimizer.name": named} if named is not None else {}))
+    if plan.optimizer.options.get("lr") is not None:
+        plan = plan.changed({"optimizer.lr": AUTO})
+    passed = None if isinstance(loss, str) else function
+    return _rate_of(
+        plan, model, data, validation, passed, own, caller, method=method, repeats=repeats, trial_steps=trial_steps
+    )[0]
+
+
+def rate_of_given(
+    recipe: Recipe, model: nn.Module, train: Any, validation: Any, *, loss: Any, caller: Location
+) -> tuple[LearningRate, float]:
+    """Return what the finder says to what `fit` is given, and the rate that would be used without it."""
+    plan = recipe.changed({"optimizer.lr": AUTO})
+    return _rate_of(plan, model, train, validation, loss, None, caller)
+
+
+def _rate_of(
+    plan: Recipe,
+    model: nn.Module,
+    data: Any,
+    validation: Any,
+    loss: Any,
+    optimizer: torch.optim.Optimizer | None,
+    caller: Location,
+    *,
+    method: Method = "array",
+    repeats: int = REPEATS,
+    trial_steps: int | None = None,
+) -> tuple[LearningRate, float]:
+    refuse_closure(plan, optimizer)
+    quiet = plan.changed({"doctor.level": "off"})
+    train, held, share = _divided(data, validation, plan.train.seed)
+    loader = None if is_pair(data) else data
+    with untouched(model, optimizer, loader, also=(loss,), feeds=(held,), seed=plan.train.seed):
+        setup = prepare_given(quiet, model, train, held, loss=loss, optimizer=optimizer, caller=caller)
+        question = question_of(setup, share=share, notes=("every repeat begins from the weights of the model",))
+        found = find(question, method=method, repeats=repeats, trial_steps=trial_steps)
+        return found, float(setup.recipe.optimizer.options.get("lr", 0.0))
+
+
+def rate_of_recipe(
+    recipe: Recipe,
+    dataset: Dataset,
+    data_root: str | None = None,
+    *,
+    method: Method = "array",
+    repeats: int = REPEATS,
+    trial_steps: int | None = None,
+) -> tuple[LearningRate, Setup]:
+    """Return what the finder says to a recipe, and the setup at the rate that would be used without it.
+
+    Repeats begin from other weights, as other seeds would draw them.
+    """
+    check(method, repeats, trial_steps)
+    plain = recipe.changed({"optimizer.lr": AUTO})
+    setup = prepare(plain, dataset, data_root)
+    refuse_closure(setup.recipe, None)
+
+    spec = losses.CATALOGUE[setup.recipe.loss.name]
+    named = NamedLoss(spec=spec, training=setup.loss, evaluation=setup.evaluation_loss, options={})
+
+    def fresh(repeat: int) -> tuple[nn.Module, torch.optim.Optimizer]:
+        other = setup.recipe.resolved({"train.seed": derive(setup.recipe.train.seed, "finder", repeat) % 2**31})
+        model, _ = build_model(other, named, dataset, torch.device(setup.recipe.train.device))
+        return model, build_optimizer(other, model)[0]
+
+    question = question_of(setup, fresh=fresh)
+    return find(question, method=method, repeats=repeats, trial_steps=trial_steps), setup
+
+
+def find_lr_of_recipe(
+    recipe: Recipe,
+    data_root: str | None = None,
+    *,
+    method: Method = "array",
+    repeats: int = REPEATS,
+    trial_steps: int | None = None,
+) -> LearningRate:
+    """Return what the finder says to a recipe, whatever rate stands there."""
+    dataset = load_data(recipe, data_root)
+    return rate_of_recipe(recipe, dataset, data_root, method=method, repeats=repeats, trial_steps=trial_steps)[0]
+
+
+def find_lr_named(target: str, changes: Mapping[str, Any], data_root: str | None = None, **asked: Any) -> LearningRate:
+    """Return the rate of what a command line names: a recipe's file, or "package.module:factory".
+
+    Of a factory, model, loss, data, optimizer, schedule of the catalogue's names and validation data are used.
+    """
+    if names_recipe(target):
+        return find_lr_of_recipe(Recipe.read(target, changes), data_root, **asked)
+    parts = factory_parts(target, changes)
+    more = {name: parts[name] for name in ("optimizer", "validation", "seed") if parts.get(name) is not None}
+    if isinstance(parts.get("schedule"), str):
+        more["schedule"] = parts["schedule"]
+    if parts.get("planned_steps") is not None:
+        more["recipe"] = {"train": {"steps": parts["planned_steps"]}}
+    return find_lr(parts["model"], parts["loss"], parts["data"], **more, **asked)
+
+
+def _device(model: nn.Module) -> str:
+    return next((str(parameter.device) for parameter in model.parameters()), AUTO)
+
+
+def _divided(data: Any, validation: Any, seed: int) -> tuple[Any, Any, float]:
+    """Return what to train on, what to judge by (None: the training losses), and the share of `data` trained on."""
+    if validation is not None or not is_pair(data):
+        return data, validation, 1.0
+    x, y = (part if isinstance(part, torch.Tensor) else np.asarray(part) for part in data)
+    count = len(x) if x.ndim else 0
+    held = int(HELD_OUT * count)
+    if held < _FEWEST_HELD or not y.ndim or len(y) != count:
+        return data, None, 1.0
+    order = torch.randperm(count, generator=generator(seed, "finder", "held out"))
+    parts = [tuple(_rows(part, rows) for part in (x, y)) for rows in (order[held:], order[:held])]
+    return parts[0], parts[1], 1 - held / count
+
+
+def _rows(part: Any, rows: torch.Tensor) -> Any:
+    return part[rows.to(part.device)] if isinstance(part, torch.Tensor) else part[rows.numpy()]
