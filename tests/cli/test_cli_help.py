@@ -13,6 +13,7 @@ OPTIONS = {
     ("demo",): ["--folder", "--json"],
     ("new",): ["--target", "--output", "--data-root", "--json", "DATA"],
     ("train",): ["--set", "--folder", "--data-root", "--explain-groups", "--json", "RECIPE"],
+    ("find-lr",): ["--set", "--method", "--repeats", "--trial-steps", "--plot", "--data-root", "--json"],
     ("report",): ["--html", "--json", "FOLDER"],
     ("explain",): ["--json", "CODE"],
     ("runs",): ["list", "show", "--json"],

@@ -110,10 +110,10 @@ def _value_problem(section: str, name: str, key: str, value: Any) -> str | None:
     """Return why an option cannot be `value`; where no entry is chosen yet, only if no entry could take it."""
     if (section, key, value) == ("optimizer", "lr", FIND):
         return None
-    if (section, key) == ("optimizer", "lr") and isinstance(value, str):
-        return f"optimizer.lr must be a number, or '{FIND}' for the learning-rate finder, not {value!r}"
     room = CATALOGUES[section]
     entries = room.catalogue if name == AUTO else [name]
     records = [options[key] for entry in entries if key in (options := room.options(entry))]
     problems = [option_problem(f"{section}.{key}", value, record) for record in records]
+    if (section, key) == ("optimizer", "lr") and isinstance(value, str):
+        return f"{problems[0]}; '{FIND}' asks the learning-rate finder"
     return None if None in problems else problems[0]

@@ -51,7 +51,10 @@ class PartSection(Section):
 
 
 class OptimizerSection(PartSection):
-    """The optimizer. `rates` maps parts of the model ("head", "blocks.*.norm*") to multiples of the rate; 0 freezes."""
+    """The optimizer. `rates` maps parts of the model ("head", "blocks.*.norm*") to multiples of the rate; 0 freezes.
+
+    `lr = "find"` asks the learning-rate finder before the run.
+    """
 
     rates: dict[str, float] = {}
 
