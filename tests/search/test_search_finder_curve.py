@@ -18,6 +18,7 @@ def bowl(centre: float, *, rates: list[float] = RATES, floor: float = 0.1, width
 def test_the_lowest_place_of_a_bowl_is_found_between_the_rates_that_were_tried() -> None:
     reading = read(RATES, [bowl(3.7e-3)], 2.0)
     assert reading.best == pytest.approx(3.7e-3, rel=0.05)
+    assert reading.best is not None
     assert reading.interval is not None
     assert reading.interval[0] < reading.best < reading.interval[1]
     assert (reading.edge, reading.reason) == (0, "")

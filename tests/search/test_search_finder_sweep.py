@@ -30,6 +30,12 @@ def test_noise_at_tiny_rates_does_not_win() -> None:
     assert judged(RATES, falling(1e-2, noise=0.05), STEPS).steepest == pytest.approx(1e-2, rel=1.0)
 
 
+def test_a_cliff_between_two_batches_before_the_fall_does_not_win() -> None:
+    losses = falling(0.1)
+    losses[70:74] = [4.0, 3.5, 1.2, 1.0]
+    assert judged(RATES, losses, STEPS).steepest == pytest.approx(0.1, rel=0.5)
+
+
 def test_no_answer_where_the_loss_is_noise() -> None:
     generator = torch.Generator().manual_seed(1)
     losses = (2 + 0.1 * torch.randn(STEPS, generator=generator)).tolist()

@@ -23,7 +23,7 @@ from trainwright.tensors import digest
 SHORT: dict[str, Any] = {"trial_steps": 20, "repeats": 2}
 
 
-def net() -> nn.Module:
+def net() -> nn.Sequential:
     with isolated(1):
         return nn.Sequential(nn.Linear(4, 16), nn.BatchNorm1d(16), nn.ReLU(), nn.Dropout(0.1), nn.Linear(16, 3))
 

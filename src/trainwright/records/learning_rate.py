@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-from trainwright.records.jsonable import to_plain
+from trainwright.records.jsonable import from_plain, to_plain
 
 Method = Literal["array", "sweep"]
 
@@ -49,6 +50,13 @@ class LearningRate:
     notes: tuple[str, ...] = ()
     seconds: float = 0.0
 
+    @classmethod
+    def of(cls, plain: Mapping[str, Any]) -> LearningRate:
+        """Return what `to_json` has written. Raises `TypeError` or `KeyError` where it is something else."""
+        read = from_plain(cls, _numbers(plain))
+        low_high = read.interval
+        return read if low_high is None else replace(read, interval=(float(low_high[0]), float(low_high[1])))
+
     @property
     def ok(self) -> bool:
         """Whether there is an answer."""
@@ -63,3 +71,12 @@ class LearningRate:
     def to_json(self) -> dict[str, Any]:
         """Return all of it as plain values that every JSON parser reads back."""
         return to_plain({"schema": 1, "findings": [], "ok": self.ok, **vars(self)}, strict=True)
+
+
+def _numbers(plain: Any) -> Any:
+    """Return plain values with the numbers that JSON has only words for as numbers again."""
+    if isinstance(plain, Mapping):
+        return {name: _numbers(value) for name, value in plain.items()}
+    if isinstance(plain, list | tuple):
+        return [_numbers(value) for value in plain]
+    return float(plain) if plain in ("NaN", "Infinity", "-Infinity") else plain

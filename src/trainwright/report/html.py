@@ -9,6 +9,7 @@ from trainwright.report.cards import cards_html
 from trainwright.report.figures import figures_html
 from trainwright.report.numbers import number, plural
 from trainwright.report.page import document, header_html
+from trainwright.report.rate_plot import rate_section
 from trainwright.report.safe import markup, prose
 from trainwright.report.signs import Sign
 from trainwright.report.summary import (
@@ -43,6 +44,7 @@ def render_html(
         ("findings", "Findings", severity_counts(ordered), cards_html(ordered, sign=sign, judged=judged)),
         ("repairs", "Repairs", "", repairs_table(chart)),
         ("curves", "Curves", "by optimizer step", figures_html(info, chart, ordered)),
+        ("rate", "Learning rate", "found before the run", rate_section(chart)),
         ("layers", "Layers", "", layers_table(chart) if chart.layers else ""),
         ("checks", "Checks", "", checks_table(checks) if checks else ""),
         ("configuration", "Configuration", "", settings_table(info) if info.settings else ""),

@@ -16,6 +16,7 @@ from trainwright.report.wrapping import clip
 _ROWS = 10
 _MARGIN = 10
 _MAX_COLUMNS = 90
+_ABOVE = 0.1  # of what the loss has fallen by, above its start
 _MARK, _SPAN = "▴", "─"
 
 
@@ -50,6 +51,9 @@ def _facts(found: LearningRate) -> list[str]:
     if found.method == "array":
         planned = f" of {plural(found.planned_steps, 'planned step')}" if found.planned_steps else ""
         facts.append(f"{plural(len(found.curve), 'rate')} were tried for {plural(found.steps, 'step')}{planned} each")
+        if found.tried_best is not None and found.steps < found.planned_steps:
+            best, times = number(found.tried_best, digits=3), found.planned_steps / found.steps
+            facts.append(f"{best} is best for so many; a run {times:.3g} times as long wants a lower one")
     else:
         facts.append(f"one training of {plural(found.steps, 'step')}, while the rate rises from step to step")
     facts.append(f"judged by {prose(found.judged_by)}; {number(found.loss_at_start)} at the start")
@@ -64,9 +68,8 @@ def _plot(found: LearningRate, *, color: bool, width: int) -> list[str]:
     if len(points) < 2:
         return ["  no finite losses to draw"]
     columns = max(20, min(width - _MARGIN - 2, _MAX_COLUMNS))
-    top = max(found.loss_at_start, min(point.loss for point in points)) * 1.1 if found.loss_at_start > 0 else None
-    low, high = min(point.loss for point in points), max(point.loss for point in points)
-    high = min(high, top) if top is not None and top > low else high
+    low = min(point.loss for point in points)
+    high = min(max(point.loss for point in points), shown_top(found))
     up = Axis(low=low, high=high if high > low else low + 1.0)
     across = Axis(low=math.log10(found.curve[0].rate), high=math.log10(found.curve[-1].rate))
     picture = draw(_curve(found.curve), across, up, columns=columns, rows=_ROWS)
@@ -79,6 +82,15 @@ def _plot(found: LearningRate, *, color: bool, width: int) -> list[str]:
         *_marks(found, across, columns),
         f"{'':>{_MARGIN}}  {_ticks(across, columns)}",
     ]
+
+
+def shown_top(found: LearningRate) -> float:
+    """Return up to where the losses are drawn: far above their start, they would press the rest flat."""
+    losses = [point.loss for point in found.curve if math.isfinite(point.loss)]
+    start = found.loss_at_start
+    if not math.isfinite(start) or not losses:
+        return math.inf
+    return start + _ABOVE * (start - min(losses)) if min(losses) < start else max(losses)
 
 
 def _curve(points: tuple[RatePoint, ...]) -> Curve:
@@ -102,10 +114,10 @@ def _marks(found: LearningRate, across: Axis, columns: int) -> list[str]:
 
 
 def _ticks(across: Axis, columns: int) -> str:
-    cells = [" "] * (columns + 6)
+    cells = [" "] * columns
     for exponent in range(math.ceil(across.low), math.floor(across.high) + 1):
         label = f"1e{exponent}"
-        place = round(across.place(exponent) * (columns - 1))
+        place = min(round(across.place(exponent) * (columns - 1)), columns - len(label))
         if all(cell == " " for cell in cells[max(place - 1, 0) : place + len(label)]):
             cells[place : place + len(label)] = label
     return "".join(cells).rstrip()

@@ -26,6 +26,8 @@ FEWEST = 50
 """Updates below which a sweep tells nothing: between two of them the rate would jump by more than half again."""
 BLOWN = 4.0
 """The sweep ends where the loss is so many times as far above its start as it has fallen, and above twice its start."""
+EDGE = 0.1
+"""The first and the last tenth of the fall are left out: there a single batch may look like a cliff."""
 _WIDTH = 0.15  # decades: the half-width of the smoothing
 _FLOOR = 1e-12
 
@@ -120,7 +122,9 @@ def judged(rates: Sequence[float], losses: Sequence[float], steps: int) -> Swept
             raw, reason=f"the loss never falls below what its batches differ by, {noise:.2g} around {level:.4g}"
         )
     slopes = [_slope(places, finite, centre) for centre in places]
-    steepest = min(range(lowest + 1), key=slopes.__getitem__)
+    fall = level - smooth[lowest]
+    within = [place for place in range(lowest + 1) if EDGE * fall <= level - smooth[place] <= (1 - EDGE) * fall]
+    steepest = min(within or [lowest], key=slopes.__getitem__)
     if steepest in (0, len(places) - 1):
         return replace(raw, reason=f"the loss falls fastest at the end of what was tried, {rates[steepest]:.2g}")
     return replace(raw, steepest=rates[steepest])
