@@ -122,6 +122,36 @@ def test_the_sweep_answers_in_the_same_form() -> None:
     assert 1e-4 < found.suggestion < 1
 
 
+class Recurrent(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.cell = nn.GRU(1, 4, batch_first=True)
+        self.output = nn.Linear(4, 1)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.output(self.cell(x[:, :, None])[0][:, -1])
+
+
+def test_a_network_that_cannot_be_stacked_is_tried_row_by_row() -> None:
+    found = find(question(model=Recurrent()), repeats=1, trial_steps=12)
+    assert found.suggestion is not None, found.reason
+    assert "one by one" not in found.lane
+
+
+def test_rows_too_large_to_stand_beside_one_another_give_the_same_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = find(question(), repeats=1, trial_steps=10)
+    monkeypatch.setattr("trainwright.search.finder_trials._MOST_BYTES", 500)
+    apart = find(question(), repeats=1, trial_steps=10)
+    assert rows_at_once(question().member(0)) < 5
+    assert [point.loss for point in apart.curve] == pytest.approx([point.loss for point in whole.curve], rel=1e-4)
+
+
+def test_the_answer_is_the_same_where_the_caller_has_switched_gradients_off() -> None:
+    with torch.no_grad():
+        assert find(question(), repeats=1, trial_steps=10).suggestion is not None
+        assert not torch.is_grad_enabled()
+
+
 def test_groups_keep_their_multiples() -> None:
     model = nn.Sequential(nn.Linear(4, 4), nn.Linear(4, 1))
     groups = [{"params": model[0].parameters(), "lr": 0.02}, {"params": model[1].parameters()}]

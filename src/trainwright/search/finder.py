@@ -7,6 +7,8 @@ import time
 from collections.abc import Sequence
 from dataclasses import replace
 
+import torch
+
 from trainwright.errors import UsageError, did_you_mean
 from trainwright.records.learning_rate import LearningRate, Method, RatePoint
 from trainwright.search.finder_curve import Reading, read
@@ -61,10 +63,11 @@ def find(
     check(method, repeats, trial_steps)
     started = time.perf_counter()
     try:
-        if method == "sweep":
-            found = sweep(question, repeats=repeats, steps=trial_steps)
-        else:
-            found = _array(question, repeats, trial_steps)
+        with torch.enable_grad():
+            if method == "sweep":
+                found = sweep(question, repeats=repeats, steps=trial_steps)
+            else:
+                found = _array(question, repeats, trial_steps)
     except Exception as problem:  # whatever the user's model or loss raises
         raise explained(problem) from problem
     return _with_seconds(found, time.perf_counter() - started)

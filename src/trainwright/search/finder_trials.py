@@ -22,7 +22,8 @@ Batch = tuple[torch.Tensor, torch.Tensor]
 
 TAIL = 0.2
 """Share of the steps, the last ones, whose losses are averaged where nothing is held out to judge by."""
-_MOST_BYTES = 2 * 2**30  # of weights that stand beside one another
+_MOST_BYTES = 2 * 2**30  # that rows beside one another may take
+_PROBED = 8  # rows at most that the probe tries: enough to tell the ways apart, also where each takes much memory
 _COPIES = 8  # of each weight and row: the member, the row, gradient, two slots of the optimizer, and room
 
 
@@ -51,18 +52,19 @@ class Question:
 
 @dataclass(frozen=True, kw_only=True)
 class Lane:
-    """Which way the rows are computed, and why; the seconds that a step adds for a row, and that it takes alone."""
+    """Which way the rows are computed, and why; seconds of a step for a row, and alone; memory that a row takes."""
 
     stacked: bool
     reason: str
     row_seconds: float = 0.0
     alone_seconds: float = 0.0
+    row_bytes: int = 0
 
 
 def choose_lane(question: Question, rates: Sequence[float]) -> Lane:
     """Return the faster way for rows at `rates`, as the probe of the array finds it on the first batch."""
     member = question.member(0)
-    rows = rates[: rows_at_once(member)]
+    rows = rates[: min(rows_at_once(member), _PROBED)]
     x, y = _first(question)
     with isolated():
         _, choice = choose([at_rate(member, rate) for rate in rows], x, y)
@@ -71,6 +73,7 @@ def choose_lane(question: Question, rates: Sequence[float]) -> Lane:
         reason=choice.reason,
         row_seconds=choice.step_seconds[choice.lane] / len(rows),
         alone_seconds=choice.step_seconds["loop"] / len(rows),
+        row_bytes=choice.memory_per_row if choice.lane == "stacked" else 0,
     )
 
 
@@ -90,10 +93,10 @@ def base_rate(optimizer: torch.optim.Optimizer) -> float:
     return float(asked) if isinstance(asked, int | float) and asked in rates else rates[0]
 
 
-def rows_at_once(member: Member) -> int:
-    """Return how many rows of such a model stand beside one another in memory."""
+def rows_at_once(member: Member, row_bytes: int = 0) -> int:
+    """Return how many rows of such a model stand beside one another in memory; `row_bytes` is what one was measured."""
     size = sum(parameter.nbytes for parameter in member.model.parameters())
-    return max(1, _MOST_BYTES // max(_COPIES * size, 1))
+    return max(1, _MOST_BYTES // max(_COPIES * size, row_bytes, 1))
 
 
 def train(question: Question, repeat: int, rates: Sequence[float], steps: int, lane: Lane) -> list[float]:
@@ -109,7 +112,7 @@ def train(question: Question, repeat: int, rates: Sequence[float], steps: int, l
         seed=question.seed + repeat,
     )
     found: list[float] = []
-    size = rows_at_once(member)
+    size = rows_at_once(member, lane.row_bytes)
     for start in range(0, len(rates), size):
         members = [at_rate(planned, rate) for rate in rates[start : start + size]]
         with isolated():

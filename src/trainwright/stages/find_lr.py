@@ -28,6 +28,7 @@ from trainwright.stages.recipe import Recipe
 from trainwright.stages.sections import AUTO
 from trainwright.stages.setup import Setup, build_model, load_data, prepare
 from trainwright.stages.targets import factory_parts, names_recipe
+from trainwright.tensors import computing_with
 
 HELD_OUT = 0.2
 """Share of a pair (x, y) that the rates are judged by where no validation data are given."""
@@ -151,7 +152,8 @@ def rate_of_recipe(
         return model, build_optimizer(other, model)[0]
 
     question = question_of(setup, fresh=fresh)
-    return find(question, method=method, repeats=repeats, trial_steps=trial_steps), setup
+    with computing_with(int(setup.recipe.train.threads)):
+        return find(question, method=method, repeats=repeats, trial_steps=trial_steps), setup
 
 
 def find_lr_of_recipe(
