@@ -99,7 +99,7 @@ def main() -> None:
     torch.set_num_threads(1)
     tasks = [task for task in TASKS if task.fitted == (arguments.half == "fitted") and arguments.only in task.name]
     ways = ("whole", "own part", "quarter", "sweep")
-    within = dict.fromkeys(ways, 0)
+    within: dict[str, int] = dict.fromkeys(ways, 0)
     print(
         f"{'task':28} {'optimizer':9} {'best':>8} {'loss':>7}" + "".join(f" | {way:>8}  x rate  x loss" for way in ways)
     )

@@ -47,7 +47,7 @@ def question(
     return Question(
         member=member,
         batches=batches,
-        held=(lambda: [(x[96:], y[96:])]) if held else None,
+        held=(lambda repeat: [(x[96:], y[96:])]) if held else None,
         schedule=Schedule(body=lambda place: 1.0),
         planned_steps=steps,
         optimizer="sgd",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,10 @@ from torch.utils.data import DataLoader, TensorDataset
 import trainwright as tw
 from trainwright.errors import DataError, ModelError, UsageError
 from trainwright.randomness import isolated
+from trainwright.records import Location
 from trainwright.stages.find_lr import find_lr_of_recipe
+from trainwright.stages.find_lr_question import question_of
+from trainwright.stages.given import prepare_given
 from trainwright.stages.recipe import Recipe
 from trainwright.stages.setup import load_data, prepare
 from trainwright.tensors import digest
@@ -46,7 +50,7 @@ def test_a_small_network_gets_a_rate_with_an_interval_and_a_curve() -> None:
     assert 1e-4 < found.suggestion < 3
     assert found.interval is not None
     assert found.interval[0] <= found.suggestion <= found.interval[1]
-    assert found.judged_by == "the loss of 48 samples held out"
+    assert found.judged_by == "the loss of 48 samples held out, others in each repeat"
     assert found.optimizer == "adamw"
     assert len(found.curve) >= 19
     assert isinstance(found, tw.LearningRate)
@@ -98,6 +102,38 @@ def test_a_loader_is_judged_by_the_training_loss_unless_validation_data_are_give
     assert tw.find_lr(net(), "cross_entropy", loader, **SHORT).judged_by == "the training loss at the end"
     judged = tw.find_lr(net(), "cross_entropy", loader, validation=clouds(60), **SHORT).judged_by
     assert judged == "the loss of 60 samples held out"
+
+
+def test_each_repeat_is_judged_by_other_samples_and_trains_on_none_of_them() -> None:
+    x, y = clouds()
+    x = torch.arange(240.0)[:, None].expand(240, 4).contiguous()
+    plan = Recipe.of(None, **{"doctor.level": "off", "train.batch_size": 32, "train.sampler": "balanced"})
+    setup = prepare_given(plan, net(), (x, y), None, loss=None, optimizer=None, caller=Location())
+    question = question_of(setup)
+    assert question.held is not None
+    seen: set[float] = set()
+    for repeat in range(3):
+        judged = {float(value) for part, _ in question.held(repeat) for value in part[:, 0]}
+        trained = {float(value) for part, _ in islice(question.batches(repeat), 20) for value in part[:, 0]}
+        assert len(judged) == 48
+        assert not judged & (trained | seen)
+        seen |= judged
+
+
+def test_repeats_see_the_samples_in_other_orders() -> None:
+    setup = prepare_given(
+        Recipe.of(None, **{"doctor.level": "off"}),
+        net(),
+        clouds(),
+        clouds(60),
+        loss=None,
+        optimizer=None,
+        caller=Location(),
+    )
+    question = question_of(setup)
+    first, second = (next(iter(question.batches(repeat)))[0] for repeat in range(2))
+    assert not torch.equal(first, second)
+    assert torch.equal(first, next(iter(question.batches(0)))[0])
 
 
 def test_arrays_and_regression_with_a_loss_of_ones_own() -> None:

@@ -32,21 +32,20 @@ class Question:
     """A training of which the rate is asked for.
 
     `member(repeat)` gives model, optimizer and loss as the training has them; repeats may begin from other weights.
-    `batches(repeat)` yields the batches of training, without end, in the order of that repeat. `held()` gives batches
-    that are not trained on, to judge by; None judges by the training losses. `schedule` runs over each trial as it
-    will run over the training of `planned_steps`. `seed` starts the model's own randomness.
+    `batches(repeat)` yields the batches of training, without end, in the order of that repeat. `held(repeat)` gives
+    batches that it does not train on, to judge by; None judges by the training losses. `schedule` runs over each trial
+    as it will run over the training of `planned_steps`. `seed` starts the model's own randomness.
     """
 
     member: Callable[[int], Member]
     batches: Callable[[int], Iterator[Batch]]
-    held: Callable[[], Iterable[Batch]] | None
+    held: Callable[[int], Iterable[Batch]] | None
     schedule: Schedule
     planned_steps: int
     optimizer: str
     evaluation_loss: Loss
     judged_by: str
     seed: int = 0
-    other_weights: bool = False
     notes: tuple[str, ...] = ()
 
 
@@ -129,7 +128,7 @@ def _results(question: Question, array: TrialArray, repeat: int, steps: int) -> 
         if question.held is None and step >= steps - tail:
             total += losses.double().cpu() / tail
     if question.held is not None:
-        total = held_losses(question, array)
+        total = held_losses(question, array, repeat)
     dead = set(array.frozen)
     return [
         math.inf if id in dead or not math.isfinite(loss) else loss
@@ -137,12 +136,12 @@ def _results(question: Question, array: TrialArray, repeat: int, steps: int) -> 
     ]
 
 
-def held_losses(question: Question, array: TrialArray) -> torch.Tensor:
+def held_losses(question: Question, array: TrialArray, repeat: int) -> torch.Tensor:
     """Return the mean loss of each row on what is held out, float64 `(K,)`, each batch by its samples."""
     assert question.held is not None
     total = torch.zeros(len(array.ids), dtype=torch.float64)
     samples = 0
-    for x, y in question.held():
+    for x, y in question.held(repeat):
         with torch.no_grad():
             values = [question.evaluation_loss(output, y) for output in array.outputs(x)]
         total += len(x) * torch.stack([value.detach().double().cpu() for value in values])
@@ -155,11 +154,11 @@ def held_losses(question: Question, array: TrialArray) -> torch.Tensor:
 def start_loss(question: Question, repeats: int) -> float:
     """Return the loss before training, on what the trials are judged by, in the mean over the repeats."""
     found = []
-    for repeat in range(repeats if question.other_weights else 1):
+    for repeat in range(repeats):
         member = question.member(repeat)
         with isolated():
             if question.held is not None:
-                found.append(float(held_losses(question, LoopArray([member]))))
+                found.append(float(held_losses(question, LoopArray([member]), repeat)))
             else:
                 still = replace(member, rate=lambda step: 0.0)
                 found.append(float(LoopArray([still]).step(*_first(question, repeat))))

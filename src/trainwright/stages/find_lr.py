@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from torch import nn
 
@@ -17,7 +16,7 @@ from trainwright.data.dataset import Dataset
 from trainwright.errors import ModelError, UsageError
 from trainwright.parts import losses, optimizers
 from trainwright.parts.catalogue import find as find_in
-from trainwright.randomness import derive, generator
+from trainwright.randomness import derive
 from trainwright.records import Location
 from trainwright.records.learning_rate import LearningRate, Method
 from trainwright.search.finder import REPEATS, check, find
@@ -29,11 +28,6 @@ from trainwright.stages.sections import AUTO
 from trainwright.stages.setup import Setup, build_model, load_data, prepare
 from trainwright.stages.targets import factory_parts, names_recipe
 from trainwright.tensors import computing_with
-
-HELD_OUT = 0.2
-"""Share of a pair (x, y) that the rates are judged by where no validation data are given."""
-_FEWEST_HELD = 30
-"""Samples below which a held-out part says less than the training losses do: one hard sample would decide."""
 
 
 def find_lr(
@@ -52,10 +46,10 @@ def find_lr(
     """Return the learning rate that promises the lowest loss at the end of the planned run, or none, with the reason.
 
     `data` is an `(x, y)` pair of tensors or arrays, or an iterable of such pairs; the rates are judged by `validation`,
-    of the same form, else by a fifth of the pair, else by the training losses. `loss` is a function
-    `loss(output, target)` or a name; `optimizer` a name, or a torch optimizer over the model's parameters, of which the
-    groups keep their multiples of the rate. `settings` are those of `fit`, such as `epochs=20`, `batch_size=32` or
-    `schedule="cosine"`: what is planned is what is tried, on fewer steps where the run is long.
+    of the same form, else by a fifth of the pair, another in each repeat, else by the training losses. `loss` is a
+    function `loss(output, target)` or a name; `optimizer` a name, or a torch optimizer over the model's parameters, of
+    which the groups keep their multiples of the rate. `settings` are those of `fit`, such as `epochs=20`,
+    `batch_size=32` or `schedule="cosine"`: what is planned is what is tried, on fewer steps where the run is long.
 
     Each rate is a row of one array, trained from the same weights on the same batches for `trial_steps` updates: by
     default as many of the planned ones as cost no more than the run itself, or some seconds. `repeats` of it, with
@@ -116,11 +110,10 @@ def _rate_of(
 ) -> tuple[LearningRate, float]:
     refuse_closure(plan, optimizer)
     quiet = plan.changed({"doctor.level": "off"})
-    train, held, share = _divided(data, validation, plan.train.seed)
     loader = None if is_pair(data) else data
-    with untouched(model, optimizer, loader, also=(loss,), feeds=(held,), seed=plan.train.seed):
-        setup = prepare_given(quiet, model, train, held, loss=loss, optimizer=optimizer, caller=caller)
-        question = question_of(setup, share=share, notes=("every repeat begins from the weights of the model",))
+    with untouched(model, optimizer, loader, also=(loss,), feeds=(validation,), seed=plan.train.seed):
+        setup = prepare_given(quiet, model, data, validation, loss=loss, optimizer=optimizer, caller=caller)
+        question = question_of(setup, notes=("every repeat begins from the weights of the model",))
         found = find(question, method=method, repeats=repeats, trial_steps=trial_steps)
         return found, float(setup.recipe.optimizer.options.get("lr", 0.0))
 
@@ -187,21 +180,3 @@ def find_lr_named(target: str, changes: Mapping[str, Any], data_root: str | None
 
 def _device(model: nn.Module) -> str:
     return next((str(parameter.device) for parameter in model.parameters()), AUTO)
-
-
-def _divided(data: Any, validation: Any, seed: int) -> tuple[Any, Any, float]:
-    """Return what to train on, what to judge by (None: the training losses), and the share of `data` trained on."""
-    if validation is not None or not is_pair(data):
-        return data, validation, 1.0
-    x, y = (part if isinstance(part, torch.Tensor) else np.asarray(part) for part in data)
-    count = len(x) if x.ndim else 0
-    held = int(HELD_OUT * count)
-    if held < _FEWEST_HELD or not y.ndim or len(y) != count:
-        return data, None, 1.0
-    order = torch.randperm(count, generator=generator(seed, "finder", "held out"))
-    parts = [tuple(_rows(part, rows) for part in (x, y)) for rows in (order[held:], order[:held])]
-    return parts[0], parts[1], 1 - held / count
-
-
-def _rows(part: Any, rows: torch.Tensor) -> Any:
-    return part[rows.to(part.device)] if isinstance(part, torch.Tensor) else part[rows.numpy()]

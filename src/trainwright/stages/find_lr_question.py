@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from itertools import count, islice
 
 import torch
 from torch import nn
 
+from trainwright.data.batches import Batches, batches_of
+from trainwright.data.feed import Feed
+from trainwright.data.samplers import balancing_weights
 from trainwright.errors import UsageError
 from trainwright.parts import optimizers
+from trainwright.randomness import generator
 from trainwright.search.finder_trials import Batch, Question
 from trainwright.stacked.copying import model_copy, optimizer_copy
 from trainwright.stacked.member import Member
@@ -20,18 +25,20 @@ Pair = tuple[nn.Module, torch.optim.Optimizer]
 
 _JUDGED_BY = 4_096  # samples at most: the error of a mean over them is far below what tells two rates apart
 _AT_ONCE = 512
+_FOLDS = 5
+_FEWEST_HELD = 30  # samples below which a held-out part says less than the training losses: one hard one would decide
+_MOST_DIVIDED = 200_000  # samples up to which a division is worth a copy of the data: of more, one pass is long enough
 _EPOCHS = 1_000_000  # between two repeats: none of them sees the order of another
 
 
-def question_of(
-    setup: Setup, *, share: float = 1.0, fresh: Callable[[int], Pair] | None = None, notes: tuple[str, ...] = ()
-) -> Question:
+def question_of(setup: Setup, *, fresh: Callable[[int], Pair] | None = None, notes: tuple[str, ...] = ()) -> Question:
     """Return the question of the rate for what is set up. `fresh(repeat)` gives other weights for the later repeats.
 
-    `share` is how much of the data that the run will train on is trained on here: the planned steps are those of all.
+    The rates are judged by the validation data; without any, each repeat holds another fifth of the training data out,
+    where those are in memory, and else by the training losses.
     """
-    settings, train = setup.recipe.train, setup.splits["train"]
-    held = setup.splits.get("validation")
+    settings = setup.recipe.train
+    division = _divided(setup)
 
     def member(repeat: int) -> Member:
         model, optimizer = fresh(repeat) if fresh is not None and repeat > 0 else _copies(setup)
@@ -44,25 +51,69 @@ def question_of(
         )
 
     def batches(repeat: int) -> Iterator[Batch]:
-        stream = (batch for epoch in count(repeat * _EPOCHS) for batch in train.epoch(epoch))
+        feed = division.feed(repeat)
+        stream = (batch for epoch in count(repeat * _EPOCHS) for batch in feed.epoch(epoch))
         return stream if settings.accumulate == 1 else _joined(stream, settings.accumulate)
 
-    judged = None if held is None else held.take(_JUDGED_BY)
-    by = "the training loss at the end" if judged is None else f"the loss of {len(judged[0])} samples held out"
-    planned = setup.info.planned_steps or 1
     return Question(
         member=member,
         batches=batches,
-        held=None if judged is None else lambda: zip(*(part.split(_AT_ONCE) for part in judged), strict=True),
+        held=division.held,
         schedule=setup.schedule,
-        planned_steps=planned if settings.steps else round(planned / share),
+        planned_steps=setup.info.planned_steps or 1,
         optimizer=setup.info.optimizer,
         evaluation_loss=setup.evaluation_loss,
-        judged_by=by,
+        judged_by=division.judged_by,
         seed=settings.seed,
-        other_weights=fresh is not None,
         notes=(*notes, *_left_out(setup)),
     )
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Division:
+    """What each repeat trains on, and what it is judged by (None: the training losses)."""
+
+    feed: Callable[[int], Feed]
+    held: Callable[[int], Iterator[Batch]] | None
+    judged_by: str
+
+
+def _divided(setup: Setup) -> _Division:
+    train, validation = setup.splits["train"], setup.splits.get("validation")
+    if validation is not None:
+        judged = validation.take(_JUDGED_BY)
+        by = f"the loss of {len(judged[0])} samples held out"
+        return _Division(feed=lambda repeat: train, held=lambda repeat: _parts(*judged), judged_by=by)
+    held = train.samples // _FOLDS
+    if not isinstance(train, Batches) or held < _FEWEST_HELD or train.samples > _MOST_DIVIDED:
+        return _Division(feed=lambda repeat: train, held=None, judged_by="the training loss at the end")
+    x, y = (torch.cat(part) for part in zip(*train.in_order(), strict=True))
+    seed = setup.recipe.train.seed
+    order = torch.randperm(train.samples, generator=generator(seed, "finder", "held out")).to(x.device)
+    folds = order[: held * _FOLDS].split(held)
+
+    def feed(repeat: int) -> Feed:
+        out = folds[repeat % _FOLDS]
+        kept = order[~torch.isin(order, out)]
+        balanced = setup.recipe.train.sampler == "balanced"
+        return batches_of(
+            (x[kept], y[kept]),
+            batch_size=min(train.batch_size, len(kept)),
+            seed=seed,
+            device=train.device,
+            sample_weights=balancing_weights(y[kept].cpu()) if balanced else None,
+            augment=train.augment,
+        )
+
+    def judged_by(repeat: int) -> Iterator[Batch]:
+        out = folds[repeat % _FOLDS][:_JUDGED_BY]
+        return _parts(x[out], y[out])
+
+    return _Division(feed=feed, held=judged_by, judged_by=f"the loss of {held} samples held out, others in each repeat")
+
+
+def _parts(x: torch.Tensor, y: torch.Tensor) -> Iterator[Batch]:
+    return zip(x.split(_AT_ONCE), y.split(_AT_ONCE), strict=True)
 
 
 def refuse_closure(recipe: Recipe, optimizer: torch.optim.Optimizer | None) -> None:
