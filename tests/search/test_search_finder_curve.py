@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 import pytest
+import torch
 
 from trainwright.search.finder_curve import medians, read, smoothed
 
@@ -76,6 +77,12 @@ def test_no_answer_where_the_repeats_disagree_by_more_than_a_decade() -> None:
 def test_a_broad_floor_is_no_disagreement() -> None:
     wide = [bowl(centre, width=12.0) for centre in (6e-4, 3e-2)]
     assert read(RATES, wide, 2.0).best is not None
+
+
+def test_noise_on_a_broad_floor_is_no_disagreement() -> None:
+    generator = torch.Generator().manual_seed(3)
+    noisy = [[0.05 * math.exp(0.3 * value) for value in torch.randn(19, generator=generator).tolist()] for _ in "abc"]
+    assert "disagree" not in read(RATES, noisy, 2.0).reason
 
 
 def test_losses_below_zero_are_read_too() -> None:

@@ -12,7 +12,8 @@ differs from the next one's by."""
 APART = 1.0
 """Decades by which the best rates of the repeats may differ ..."""
 WORSE = 0.05
-"""... unless what is best for one costs the others no more than this share: then the curve is broad, and none wrong."""
+"""... unless what is best for all costs none of them more than this share, beyond what chance does: then the curve is
+broad, and none wrong. The lowest of many noisy losses lies low by two to three times their usual distance."""
 _FEWEST = 5  # rates with a finite loss, below which a curve has no shape
 _WIDTH = 0.2  # decades: the kernel averages a rate with its neighbours at six to a decade, and hardly with the next
 _FLOOR = 1e-12
@@ -52,7 +53,8 @@ def read(rates: Sequence[float], losses: Sequence[Sequence[float]], start: float
             interval=None,
             reason=f"too few rates bring the loss down to tell a shape: {len(healthy)}, and it takes {_FEWEST}",
         )
-    scaled = [smoothed(rates, medians([_scaled(loss, start, lowest) for loss in row])) for row in held]
+    raw = [[_scaled(loss, start, lowest) for loss in row] for row in held]
+    scaled = [smoothed(rates, medians(row)) for row in raw]
     mean = [sum(column) / len(column) for column in zip(*scaled, strict=True)]
     place = min(range(len(mean)), key=mean.__getitem__)
     bests = [min(range(len(row)), key=row.__getitem__) for row in scaled]
@@ -61,7 +63,10 @@ def read(rates: Sequence[float], losses: Sequence[Sequence[float]], start: float
     interval = _interval(rates, [place, *bests])
     best = _vertex(rates, mean, place)
     apart = math.log10(rates[max(bests)] / rates[min(bests)])
-    if apart > APART and max(_cost(mean, place, other) for other in bests) > WORSE:
+    costs = (
+        row[place] - row[own] - 3 * _noise(values, row) for values, row, own in zip(raw, scaled, bests, strict=True)
+    )
+    if apart > APART and max(costs) > math.log1p(WORSE):
         return Reading(
             best=None,
             interval=interval,
@@ -110,8 +115,10 @@ def _unscaled(value: float, start: float, lowest: float) -> float:
     return math.exp(value) if lowest > 0 else lowest + (math.exp(value) - WORSE) * (start - lowest)
 
 
-def _cost(mean: Sequence[float], place: int, other: int) -> float:
-    return math.expm1(mean[other] - mean[place])
+def _noise(values: Sequence[float], curve: Sequence[float]) -> float:
+    """Return by how much single values lie off the smooth curve: their median distance, which a cliff does not move."""
+    distances = sorted(abs(value - level) for value, level in zip(values, curve, strict=True))
+    return distances[len(distances) // 2]
 
 
 def _interval(rates: Sequence[float], places: Sequence[int]) -> tuple[float, float]:
