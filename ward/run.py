@@ -58,13 +58,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         for done in pool.map(lambda job: visit(*job), jobs):
             visits.append(done)
             print(_line(done), flush=True)
+    if options.write:
+        _write(visits, options.half)
     known = {program.name: program for program, *_ in jobs}
     print()
     print(table(visits, known))
     print()
     print(summary(visits, known))
-    if options.write:
-        _write(visits, options.half)
     return 1 if any(done.error and done.variant == "healthy" for done in visits) else 0
 
 
@@ -98,7 +98,7 @@ def _write(visits: Sequence[Visit], half: str) -> None:
     RESULTS.mkdir(exist_ok=True)
     path = RESULTS / f"{half}.jsonl"
     path.write_text("".join(json.dumps(plain(done)) + "\n" for done in visits))
-    print(f"\nwritten: {path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path}")
+    print(f"\nkept: {path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path}")
 
 
 if __name__ == "__main__":

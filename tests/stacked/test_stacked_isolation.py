@@ -127,7 +127,9 @@ def test_smoothing_and_clipping_are_each_rows_own() -> None:
 
 
 @pytest.mark.parametrize(
-    "loss", [nn.functional.mse_loss, losses.mse, nn.HuberLoss(), losses.CATALOGUE["mae"].factory()], ids=str
+    "loss",
+    [nn.functional.mse_loss, losses.mse, nn.HuberLoss(), losses.CATALOGUE["mae"].factory()],
+    ids=["torch's mse", "mse", "huber", "mae"],
 )
 def test_losses_over_values_are_each_rows_own(loss: nn.Module) -> None:
     members = [member(number, loss=loss) for number in range(3)]
