@@ -205,7 +205,7 @@ def test_a_program_that_never_trains_is_called_neither_sick_nor_healthy(tmp_path
 
 
 def test_of_processes_that_train_together_one_speaks_and_each_leaves_its_own_file(tmp_path: Path) -> None:
-    write(tmp_path / "s.py", MODEL + SICK)
+    write(tmp_path / "s.py", SICK)
     done = ran(tmp_path, ["s.py"], doctor=["--json", "report.json", "--github"], RANK="1", WORLD_SIZE="2")
     assert not (tmp_path / "report.json").exists()
     found = strict_json((tmp_path / "report.rank1.json").read_text())["findings"]

@@ -50,6 +50,8 @@ def answering(json_file: Path | None) -> Iterator[tuple[Console, dict[str, Any]]
         _write(document, json_file)
         raise
     except SystemExit as left:  # of a user's own code: with its status 0 a gate would open
+        if isinstance(left.__context__, BrokenPipeError):  # the console's, where nobody reads any more
+            raise
         problem = RunError(
             "the program that was looked at ended itself",
             evidence=f"SystemExit: {left.code}",

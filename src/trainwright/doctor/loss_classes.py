@@ -81,11 +81,14 @@ def regression_loss_for_classes(chart: Chart) -> Finding | None:
                 Remedy(text=f"if they are classes: cross_entropy, with {classes} output units and the ids as int64"),
             ),
         )
-    return _probabilities(chart)
+    return None
 
 
-def _probabilities(chart: Chart) -> Finding | None:
-    """Exact: what a softmax gave, and one-hot rows, meet in a loss of distances."""
+def squared_probabilities(chart: Chart) -> Finding | None:
+    """Exact: what a softmax gave, and one-hot rows, meet in a loss of distances. A note: it is a proper score, if slow.
+
+    Asked of a loop alone: who hands model and loss to be verified has put them together on purpose.
+    """
     for call in calls_of(chart, DISTANCES):
         target, entry = call.target, call.input
         if target is None or entry.operation != "Softmax" or not target.fewest == target.most == 1:
@@ -93,6 +96,7 @@ def _probabilities(chart: Chart) -> Finding | None:
         return REGRESSION_LOSS_FOR_CLASSES.finding(
             where=place_of_call(chart, call),
             step=0,
+            severity="note",
             title="a regression loss compares probabilities with one-hot classes",
             because="its slope is multiplied by that of the softmax, which is flat where the network is sure: what is "
             "most wrong is corrected least",
@@ -161,4 +165,5 @@ def multi_label_with_softmax(chart: Chart) -> Finding | None:
 RULES = (
     Rule(kind=MULTI_LABEL_WITH_SOFTMAX, needs=("output",), judge=multi_label_with_softmax),
     Rule(kind=REGRESSION_LOSS_FOR_CLASSES, needs=("output",), judge=regression_loss_for_classes),
+    Rule(kind=REGRESSION_LOSS_FOR_CLASSES, needs=("output", "loop"), judge=squared_probabilities),
 )

@@ -135,6 +135,8 @@ class Recipe(Section):
         for section, keys in self.model_dump(exclude_unset=given).items():
             if sections is not None and section not in sections:
                 continue
+            if section == "tune" and not self.tune.space:  # nothing that a run knows or needs
+                continue
             rows = [f"[{section}]"]
             for key, value in keys.items():
                 remark = (comments or {}).get(f"{section}.{key}")
