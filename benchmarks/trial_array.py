@@ -147,7 +147,7 @@ def as_array(case: Case) -> tuple[Spent, Spent, Choice]:
         model, optimizer = trial(case, number)
         members.append(Member(model=model, optimizer=optimizer, loss=F.cross_entropy, seed=number))
     built = now()
-    array, choice = choose(members, x[: case.batch], y[: case.batch])
+    array, choice = choose(members, x[: case.batch], y[: case.batch], planned_steps=case.steps)
     probed = now()
     for rows in batches_of(case):
         array.step(x[rows], y[rows])

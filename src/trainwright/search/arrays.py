@@ -45,7 +45,7 @@ class Rows:
             self.array = LoopArray(members, ids)
         elif lane is None:
             x, y = next(iter(self.feed.epoch(0)))
-            self.array, choice = choose(members, x, y, ids)
+            self.array, choice = choose(members, x, y, ids, planned_steps=self.planned_steps)
             self.lane, self.reason = choice.lane, choice.reason
         else:  # as it was before: the other way would round differently
             self.lane, self.reason = lane, "as before"

@@ -15,7 +15,7 @@ from torch.autograd.function import once_differentiable
 from torch.nn import functional as F
 
 from trainwright.stacked.draws import Draws, RowRates
-from trainwright.stacked.stack import Stack
+from trainwright.stacked.stack import Piece
 
 _ELEMENTWISE = (
     nn.Identity,
@@ -58,36 +58,36 @@ class ChainForward:
         self.set_rates(rates)
         names = {id(entry): name for name, entry in [*template.named_parameters(), *template.named_buffers()]}
         self._layers = [
-            (name, layer, {own: names[id(entry)] for own, entry in _own(layer)}) for name, layer in _leaves(template)
+            (name, layer, {own: names[id(entry)] for own, entry in _own(layer)}) for name, layer in leaves_of(template)
         ]
 
     def set_rates(self, rates: Mapping[str, RowRates]) -> None:
         """Take the rates of every dropout in all rows, by module."""
         self.rates = rates
 
-    def __call__(self, stack: Stack, x: torch.Tensor, draws: Draws | None = None) -> torch.Tensor:
+    def __call__(self, piece: Piece, x: torch.Tensor, draws: Draws | None = None) -> torch.Tensor:
         """Return the outputs `(K, N, ...)`; without `draws`, dropout is off."""
-        tensors = {**stack.leaves, **stack.constants, **stack.buffers}
+        tensors = {**piece.leaves, **piece.constants, **piece.buffers}
         signal = _Signal(x, True)
         for name, layer, own in self._layers:
             entries = {key: tensors[full] for key, full in own.items()}
-            batched = {key: full not in stack.shared for key, full in own.items()}
+            batched = {key: full not in piece.shared for key, full in own.items()}
             if isinstance(layer, nn.Linear):
-                _linear(signal, entries, batched, len(stack))
+                _linear(signal, entries, batched, len(piece))
             elif isinstance(layer, nn.BatchNorm1d):
-                _batch_norm(signal, layer, _full(entries, batched, len(stack)), len(stack))
+                _batch_norm(signal, layer, _full(entries, batched, len(piece)), len(piece))
             elif isinstance(layer, nn.LayerNorm):
-                _layer_norm(signal, layer, _full(entries, batched, len(stack)), len(stack))
+                _layer_norm(signal, layer, _full(entries, batched, len(piece)), len(piece))
             elif isinstance(layer, nn.Dropout):
-                if draws is not None and layer.training and any(self.rates[name].rates):
-                    value = _rows(signal, len(stack))
-                    mask = draws.mask(self.rates[name].rates, value.shape[1:], value)
+                if draws is not None and layer.training and any(self.rates[name].rates[piece.rows]):
+                    value = _rows(signal, len(piece))
+                    mask = draws.mask(self.rates[name].rates[piece.rows], value.shape[1:], value)
                     signal.value, signal.shared = value * mask, False
             elif isinstance(layer, nn.Flatten):
                 signal.value = signal.value.flatten(1 if signal.shared else 2)
             else:
                 signal.value = layer(signal.value)
-        return _rows(signal, len(stack))
+        return _rows(signal, len(piece))
 
 
 def is_chain(model: nn.Module) -> bool:
@@ -98,16 +98,17 @@ def is_chain(model: nn.Module) -> bool:
         or "forward" in vars(module)
         for module in modules
     )
-    return not hooked and all(_is_known(layer) for _, layer in _leaves(model))
+    return not hooked and all(_is_known(layer) for _, layer in leaves_of(model))
 
 
-def _leaves(model: nn.Module, prefix: str = "") -> Iterator[tuple[str, nn.Module]]:
+def leaves_of(model: nn.Module, prefix: str = "") -> Iterator[tuple[str, nn.Module]]:
+    """Yield the layers of a chain in their order, with their names."""
     if type(model) is not nn.Sequential:
         yield prefix, model
         return
     for name, child in model.named_children() if len(set(model)) == len(model) else model._modules.items():
         assert child is not None
-        yield from _leaves(child, f"{prefix}.{name}" if prefix else name)
+        yield from leaves_of(child, f"{prefix}.{name}" if prefix else name)
 
 
 def _own(layer: nn.Module) -> Iterator[tuple[str, torch.Tensor]]:

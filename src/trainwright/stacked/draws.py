@@ -24,8 +24,9 @@ class Draws:
     `seed_step`; on an accelerator, where torch draws within its kernels, it is the same in distribution.
     """
 
-    def __init__(self, seeds: Sequence[int], device: torch.device) -> None:
+    def __init__(self, seeds: Sequence[int], device: torch.device, rows: slice) -> None:
         self.seeds = list(seeds)
+        self.rows = rows  # of the array, of which others may draw for themselves
         self.generators = [torch.Generator(device) for _ in seeds]
         self._steps: Sequence[int] = ()
         self._started = False
@@ -96,7 +97,7 @@ class RowFunctions(TorchFunctionMode):
         return func(*args, **given)
 
     def _dropped(self, draws: Draws, func: Any, x: torch.Tensor, rate: float | RowRates) -> torch.Tensor:
-        rates = rate.rates if isinstance(rate, RowRates) else (float(rate),) * len(draws.seeds)
+        rates = rate.rates[draws.rows] if isinstance(rate, RowRates) else (float(rate),) * len(draws.seeds)
         if not any(rates):
             return x
         shape = tuple(x.shape)

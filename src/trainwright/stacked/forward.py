@@ -14,7 +14,7 @@ from torch.func import functional_call, vmap
 from trainwright.stacked.draws import Draws, RowFunctions, RowRates
 from trainwright.stacked.layout import hidden
 from trainwright.stacked.member import CannotStack
-from trainwright.stacked.stack import Stack
+from trainwright.stacked.stack import Piece
 
 
 class VmapForward:
@@ -30,31 +30,31 @@ class VmapForward:
         for name, found in rates.items():
             self.template.get_submodule(name).p = found  # type: ignore[assignment]
 
-    def __call__(self, stack: Stack, x: torch.Tensor, draws: Draws | None = None) -> torch.Tensor:
+    def __call__(self, piece: Piece, x: torch.Tensor, draws: Draws | None = None) -> torch.Tensor:
         """Return the outputs `(K, N, ...)`; raises `CannotStack`, with the reason, where vmap cannot compute them.
 
         Without `draws` nothing may be drawn by chance.
         """
         if (draws is None) in self._proven:
-            return self._run(stack, x, draws)
+            return self._run(piece, x, draws)
         _refuse(self.template)
         with _strict(self.template):
-            outputs = self._run(stack, x, draws)
+            outputs = self._run(piece, x, draws)
         if not isinstance(outputs, torch.Tensor):
             raise CannotStack("the model's output is not one tensor", evidence=type(outputs).__name__)
         self._proven.add(draws is None)
         return outputs
 
-    def _run(self, stack: Stack, x: torch.Tensor, draws: Draws | None) -> torch.Tensor:
-        places = {name: None if name in stack.shared else 0 for name in stack.constants}
-        anchor = torch.empty(len(stack), device=stack.layout.device)
+    def _run(self, piece: Piece, x: torch.Tensor, draws: Draws | None) -> torch.Tensor:
+        places = {name: None if name in piece.shared else 0 for name in piece.constants}
+        anchor = torch.empty(len(piece), device=piece.gradient.device)
 
         def row(leaves: dict, constants: dict, buffers: dict, anchor: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
             with RowFunctions(draws, anchor):
                 return functional_call(self.template, {**leaves, **constants, **buffers}, (x,))
 
         run = vmap(row, in_dims=(0, places, 0, 0, None), randomness="error")
-        return run(stack.leaves, stack.constants, stack.buffers, anchor, x)
+        return run(piece.leaves, piece.constants, piece.buffers, anchor, x)
 
 
 def _refuse(template: nn.Module) -> None:

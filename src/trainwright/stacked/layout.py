@@ -121,10 +121,10 @@ def _attributes(module: nn.Module, known: frozenset[int]) -> tuple[Any, ...]:
     """Return the module's mode and the attributes of its own, as far as they can be compared."""
     free = {"p"} if isinstance(module, nn.modules.dropout._DropoutNd) else set()
     names = sorted(vars(module).keys() - _OWN - free)
-    return tuple((name, _comparable(vars(module)[name], known)) for name in names)
+    return tuple((name, comparable(vars(module)[name], known)) for name in names)
 
 
-def _comparable(value: Any, known: frozenset[int], depth: int = 0) -> Any:
+def comparable(value: Any, known: frozenset[int] = frozenset(), depth: int = 0) -> Any:
     """Return `value` in a form that compares by content; two of a kind that cannot be looked into compare as unlike."""
     if value is None or isinstance(value, _PLAIN):
         return value if value == value else "nan"
@@ -137,14 +137,14 @@ def _comparable(value: Any, known: frozenset[int], depth: int = 0) -> Any:
     if depth > _DEPTH:
         return (type(value), id(value))
     if isinstance(value, list | tuple | set | frozenset):
-        return (type(value).__name__, *(_comparable(entry, known, depth + 1) for entry in value))
+        return (type(value).__name__, *(comparable(entry, known, depth + 1) for entry in value))
     if isinstance(value, dict):
-        return ("dict", *((str(name), _comparable(entry, known, depth + 1)) for name, entry in value.items()))
+        return ("dict", *((str(name), comparable(entry, known, depth + 1)) for name, entry in value.items()))
     if isinstance(value, types.FunctionType):
         cells = [cell.cell_contents for cell in value.__closure__ or ()]
-        return (value.__module__, value.__qualname__, *(_comparable(cell, known, depth + 1) for cell in cells))
+        return (value.__module__, value.__qualname__, *(comparable(cell, known, depth + 1) for cell in cells))
     if hasattr(value, "__dict__"):
-        return (type(value), _comparable(vars(value), known, depth + 1))
+        return (type(value), comparable(vars(value), known, depth + 1))
     return (type(value), repr(value))
 
 

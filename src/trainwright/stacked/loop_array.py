@@ -102,7 +102,7 @@ class LoopArray:
 
 def _step(row: _Row, x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
     if row.frozen:
-        return torch.full((), torch.nan, device=x.device)
+        return next(row.model.parameters()).new_full((), torch.nan)
     set_all_rates([0], [row.optimizer], [row.bases], [row.member], [row.steps])
     buffers = list(row.model.buffers())
     kept = [buffer.clone() for buffer in buffers]

@@ -8,7 +8,7 @@ import torch
 
 from trainwright.stacked.member import Member
 from trainwright.stacked.row_views import RowViews
-from trainwright.stacked.rules import Rule, rule_of
+from trainwright.stacked.rules import Rule, Updater, rule_of
 from trainwright.stacked.stepping import set_all_rates
 
 FUSED_FROM = 2048
@@ -53,7 +53,7 @@ class RowWise:
         groups = self.views.optimizers[0].param_groups
         slots = [[slot for slot in layout.slots if slot.group == number] for number in range(len(groups))]
         self._columns = [(inside[0].start, inside[-1].stop) if inside else (0, 0) for inside in slots]
-        self._rows: list[list[tuple]] | None = None
+        self._updaters: list[list[Updater]] | None = None
         self._steady: list[dict[str, torch.Tensor]] | None = None
 
     def keep(self, places: Sequence[int]) -> None:
@@ -119,20 +119,18 @@ class RowWise:
 
     @torch.no_grad()
     def _step_fused(self, rows: Sequence[int]) -> None:
-        assert self.rule.fused is not None
-        if self._rows is None:
-            self._rows = [self._row_views(place) for place in range(len(self.views.stack))]
+        if self._updaters is None:
+            self._updaters = [self._row_updaters(place) for place in range(len(self.views.stack))]
         self.made[list(rows)] += 1
         for place in rows:
-            for group, (weights, gradient, slots, made) in zip(
-                self.views.optimizers[place].param_groups, self._rows[place], strict=True
-            ):
-                self.rule.fused(weights, gradient, slots, made, {**self.rule.coefficients(group), **_common(group)})
+            for group, update in zip(self.views.optimizers[place].param_groups, self._updaters[place], strict=True):
+                update(group)
 
-    def _row_views(self, place: int) -> list[tuple]:
-        stack = self.views.stack
+    def _row_updaters(self, place: int) -> list[Updater]:
+        stack, fused = self.views.stack, self.rule.fused
+        assert fused is not None
         return [
-            (
+            fused(
                 stack.flat[place, start:stop],
                 stack.gradient[place, start:stop],
                 {name: slot[place, start:stop] for name, slot in self.slots.items()},
@@ -165,10 +163,6 @@ class RowWise:
             state = {"step": torch.tensor(made)} if self.rule.counts else {}
             values = {name: row[slot.name].clone() for name, row in rows.items()}
             optimizer.state[parameters[slot.name]] = {**state, **values}
-
-
-def _common(group: Mapping) -> dict[str, float]:
-    return {"lr": float(group["lr"]), "weight_decay": float(group["weight_decay"])}
 
 
 def _merged(

@@ -1,7 +1,8 @@
 """The updates of torch's plain optimizers on all rows at once, with coefficients of each row's own.
 
 Formulas as in torch.optim (2.13), which the tests hold each row to. `weights`, `gradient` and the slots are `(K, n)`,
-each coefficient `(K, 1)`; a gradient is used up. `fused` does the same for a single row by torch's own fused kernel.
+each coefficient `(K, 1)`; a gradient is used up. `fused` does the same for a single row by torch's own fused
+kernel, from weights, gradient, slots and the count of steps, bound once.
 """
 
 from __future__ import annotations
@@ -14,6 +15,8 @@ import torch
 
 Tensors = Mapping[str, torch.Tensor]
 Coefficients = Mapping[str, float]
+Updater = Callable[[Mapping[str, Any]], None]  # of a row's columns of one group, with that group's options
+FusedRow = Callable[[torch.Tensor, torch.Tensor, Tensors, torch.Tensor], Updater]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,7 +35,7 @@ class Rule:
     prepared: Callable[[dict[str, torch.Tensor]], dict[str, torch.Tensor]] = dict
     plain: Mapping[str, Any] = field(default_factory=dict)
     decoupled: bool = False
-    fused: Callable[..., None] | None = None
+    fused: FusedRow | None = None
 
 
 def _sgd(weights: torch.Tensor, gradient: torch.Tensor, slots: Tensors, c: Tensors) -> None:
@@ -79,48 +82,49 @@ def _adam_prepared(c: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
     }
 
 
-def _fused_adam(kernel: Callable[..., None]) -> Callable[..., None]:
-    def fused(
-        weights: torch.Tensor, gradient: torch.Tensor, slots: Tensors, made: torch.Tensor, c: Coefficients
-    ) -> None:
-        kernel(
-            [weights],
-            [gradient],
-            [slots["exp_avg"]],
-            [slots["exp_avg_sq"]],
-            [],
-            [made],
-            lr=c["lr"],
-            beta1=c["beta1"],
-            beta2=c["beta2"],
-            weight_decay=c["weight_decay"],
-            eps=c["eps"],
-            amsgrad=False,
-            maximize=False,
-        )
+def _fused_adam(kernel: Callable[..., None]) -> FusedRow:
+    def row(weights: torch.Tensor, gradient: torch.Tensor, slots: Tensors, made: torch.Tensor) -> Updater:
+        tensors = [weights], [gradient], [slots["exp_avg"]], [slots["exp_avg_sq"]], [], [made]
 
-    return fused
+        def update(group: Mapping[str, Any]) -> None:
+            beta1, beta2 = group["betas"]
+            kernel(
+                *tensors,
+                lr=float(group["lr"]),
+                beta1=beta1,
+                beta2=beta2,
+                weight_decay=float(group["weight_decay"]),
+                eps=group["eps"],
+                amsgrad=False,
+                maximize=False,
+            )
+
+        return update
+
+    return row
 
 
-def _fused_sgd(nesterov: bool) -> Callable[..., None]:
-    def fused(
-        weights: torch.Tensor, gradient: torch.Tensor, slots: Tensors, made: torch.Tensor, c: Coefficients
-    ) -> None:
-        # The speed starts from zeros, which gives what a first step would: mu 0 + g.
-        torch._fused_sgd_(
-            [weights],
-            [gradient],
-            [slots["momentum_buffer"]] if c["momentum"] else [],
-            weight_decay=c["weight_decay"],
-            momentum=c["momentum"],
-            lr=c["lr"],
-            dampening=0.0,
-            nesterov=nesterov,
-            maximize=False,
-            is_first_step=False,
-        )
+def _fused_sgd(nesterov: bool) -> FusedRow:
+    def row(weights: torch.Tensor, gradient: torch.Tensor, slots: Tensors, made: torch.Tensor) -> Updater:
+        tensors, speed = ([weights], [gradient]), [slots["momentum_buffer"]]
 
-    return fused
+        def update(group: Mapping[str, Any]) -> None:
+            # The speed starts from zeros, which gives what a first step would: mu 0 + g.
+            torch._fused_sgd_(
+                *tensors,
+                speed if group["momentum"] else [],
+                weight_decay=float(group["weight_decay"]),
+                momentum=group["momentum"],
+                lr=float(group["lr"]),
+                dampening=0.0,
+                nesterov=nesterov,
+                maximize=False,
+                is_first_step=False,
+            )
+
+        return update
+
+    return row
 
 
 def _betas(group: Mapping[str, Any]) -> Coefficients:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import torch
@@ -17,6 +18,7 @@ from trainwright.stacked.draws import Draws, rates_by_module
 from trainwright.stacked.forward import VmapForward
 from trainwright.stacked.layout import difference, layout_of
 from trainwright.stacked.member import CannotStack, Member, check_differentiable, check_members, new_ids, places_of
+from trainwright.stacked.plain_chain import PlainChain, is_plain
 from trainwright.stacked.row_losses import RowLosses
 from trainwright.stacked.row_views import RowViews
 from trainwright.stacked.row_wise import RowWise, row_wise
@@ -40,6 +42,8 @@ class StackedArray:
         self._bases = [base_rates(member.optimizer) for member in members]
         self._stack = Stack(layout_of(members[0]), members)
         template = model_copy(members[0].model)
+        plain = is_chain(template) and is_plain(template, self._stack.layout)
+        self._plain = PlainChain(template) if plain else None
         self._forward = (ChainForward if is_chain(template) else VmapForward)(template, {})
         self._look_at_members()
         self._take_optimizers(members)
@@ -63,15 +67,11 @@ class StackedArray:
         """Make one update of each row on the batch; return the losses before it, `(K,)`, detached."""
         stack = self._stack
         kept = {name: buffer.clone() for name, buffer in stack.buffers.items()}
-        self._draws.begin(self._steps)
-        losses = self._losses(self._forward(stack, x, self._draws), y)
-        check_differentiable(losses)
-        gradients = torch.autograd.grad(losses.sum(), list(stack.leaves.values()), allow_unused=True)
-        present = stack.store(gradients)
+        losses, present = self._backward(x, y)
         finite = torch.isfinite(losses) & clip_rows(stack.gradient, self._members)
         healthy = finite.tolist()  # syncs an accelerator
         living = [place for place, frozen in enumerate(self._frozen) if healthy[place] and not frozen]
-        values = losses.detach().clone()
+        values = losses.clone()
         if len(living) < len(self._ids):
             self._hold_back(living, kept, values)
         if isinstance(self._optimizers, RowWise) and all(present):
@@ -81,6 +81,21 @@ class StackedArray:
         for place in living:
             self._steps[place] += 1
         return values
+
+    def _backward(self, x: torch.Tensor, y: torch.Tensor) -> tuple[torch.Tensor, list[bool]]:
+        """Compute losses `(K,)` and gradients, piece after piece; return which parameters have a gradient."""
+        losses, present = [], [True] * len(self._stack.layout.slots)
+        for piece, draws, loss in zip(self._stack.pieces, self._draws, self._losses, strict=True):
+            draws.begin(self._steps[piece.rows])
+            if self._plain is not None and self._plain.takes(piece, x):
+                losses.append(self._plain.step(piece, x, partial(loss, y=y), draws, self._rates))
+                continue
+            found = loss(self._forward(piece, x, draws), y)
+            check_differentiable(found)
+            gradients = torch.autograd.grad(found.sum(), list(piece.leaves.values()), allow_unused=True)
+            present = piece.store(gradients)  # the same in every piece: which are there follows from the batch
+            losses.append(found.detach())
+        return torch.cat(losses), present
 
     def _hold_back(self, living: Sequence[int], kept: Mapping[str, torch.Tensor], values: torch.Tensor) -> None:
         """Freeze the rows that are not `living`: their buffers go back, and those frozen before have no loss."""
@@ -96,7 +111,7 @@ class StackedArray:
         stack = self._stack
         kept = {name: buffer.clone() for name, buffer in stack.buffers.items()}
         with torch.no_grad(), isolated(), self._averaged(), evaluating(self._forward.template):
-            outputs = self._forward(stack, x)
+            outputs = torch.cat([self._forward(piece, x) for piece in stack.pieces])
             for name, buffer in stack.buffers.items():
                 buffer.copy_(kept[name])
         return outputs
@@ -178,9 +193,12 @@ class StackedArray:
 
     def _look_at_members(self) -> None:
         """Take from the members what differs between them and is no weight: rates of dropout, seeds, losses."""
-        self._forward.set_rates(rates_by_module([member.model for member in self._members]))
-        self._draws = Draws([member.seed for member in self._members], self._stack.layout.device)
-        self._losses = RowLosses([member.loss for member in self._members])
+        self._rates = rates_by_module([member.model for member in self._members])
+        self._forward.set_rates(self._rates)
+        pieces = [(piece.rows, self._members[piece.rows]) for piece in self._stack.pieces]
+        device = self._stack.layout.device
+        self._draws = [Draws([member.seed for member in inside], device, rows) for rows, inside in pieces]
+        self._losses = [RowLosses([member.loss for member in inside]) for _, inside in pieces]
 
     def _take_optimizers(self, members: Sequence[Member]) -> None:
         views = RowViews(self._stack)
