@@ -83,7 +83,7 @@ def _train(
             kept = study.decide(chunk, stop, scores, time.monotonic() - started, reasons)
         arena.drop(living - kept)
         living = kept
-        if living:
+        if living and study.folder is not None:  # a state is a copy of every row
             study.save(chunk, stop, arena.state())
         if observe is not None:
             info = study.info()

@@ -30,12 +30,12 @@ class Piece:
     """
 
     rows: slice
-    leaves: Mapping[str, torch.Tensor]
-    constants: Mapping[str, torch.Tensor]
-    buffers: Mapping[str, torch.Tensor]
+    leaves: dict[str, torch.Tensor]
+    constants: dict[str, torch.Tensor]
+    buffers: dict[str, torch.Tensor]
     shared: frozenset[str]
     gradient: torch.Tensor
-    slopes: Mapping[str, torch.Tensor]
+    slopes: dict[str, torch.Tensor]
 
     def __len__(self) -> int:
         """Return the number of rows."""

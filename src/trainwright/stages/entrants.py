@@ -54,6 +54,7 @@ def from_dataset(recipe: Recipe, dataset: Dataset, device: torch.device) -> Ente
     """Return what builds the trials of a recipe over `dataset`, whose values are settings of the recipe."""
     facts = facts_of(dataset)
     feeds: dict[tuple[Any, ...], Feed] = {}
+    courses: _Courses = {}
 
     def enter(trial: Trial) -> Entrant:
         asked = recipe.changed(trial.values)
@@ -71,7 +72,7 @@ def from_dataset(recipe: Recipe, dataset: Dataset, device: torch.device) -> Ente
         key = (size, asked.train.sampler, tuple(sorted(asked.augment.strengths.items())), spec.name)
         if key not in feeds:
             feeds[key] = dataset_batches(asked, dataset, size, device, spec)["train"]
-        return _row(asked, model, loss.training, feeds[key], trial.seed)
+        return _row(asked, model, loss.training, feeds[key], trial.seed, courses)
 
     return enter
 
@@ -91,6 +92,7 @@ def from_factory(
     is, "" where the factory takes it. `base` is the setup of one model, whose data serve all.
     """
     feeds: dict[int, Feed] = {base.splits["train"].batch_size: base.splits["train"]}
+    courses: _Courses = {}
 
     def enter(trial: Trial) -> Entrant:
         model = made(factory, {name: value for name, value in trial.values.items() if not names[name]}, trial.seed)
@@ -109,7 +111,7 @@ def from_factory(
             setup = prepare_given(asked, model, train, validation, loss=loss, optimizer=None, caller=caller)
             feeds[size] = setup.splits["train"]
         feed = feeds[size] if isinstance(size, int) and size in feeds else base.splits["train"]
-        return _row(asked, model, base.loss, feed, trial.seed)
+        return _row(asked, model, base.loss, feed, trial.seed, courses)
 
     return enter
 
@@ -171,17 +173,28 @@ def defaults_of(factory: Factory) -> bool:
     )
 
 
-def _row(recipe: Recipe, model: nn.Module, loss: Any, feed: Feed, seed: int) -> RowEntrant:
+_Courses = dict[str, tuple[Callable[[int], float], Callable[[int], float | None]]]
+"""Rate and momentum by step, the same objects for all rows with the same schedule: an array asks each of them once."""
+
+
+def _row(recipe: Recipe, model: nn.Module, loss: Any, feed: Feed, seed: int, courses: _Courses) -> RowEntrant:
     optimizer, _ = build_optimizer(recipe, model)
-    schedule, _ = build_schedule(recipe)
+    schedule, settings = build_schedule(recipe)
     steps = recipe.train.steps or epochs_for(recipe, feed.steps_per_epoch, 1) * feed.steps_per_epoch
     model.train()
+    rate, momentum = courses.setdefault(
+        repr((recipe.schedule.name, settings, steps)),
+        (
+            lambda step: schedule.multiple(fraction_of(step, steps)),
+            lambda step: schedule.momentum(fraction_of(step, steps)),
+        ),
+    )
     member = Member(
         model=model,
         optimizer=optimizer,
         loss=loss,
-        rate=lambda step: schedule.multiple(fraction_of(step, steps)),
-        momentum=lambda step: schedule.momentum(fraction_of(step, steps)),
+        rate=rate,
+        momentum=momentum,
         clip_norm=recipe.train.clip_norm or None,
         clip_value=recipe.train.clip_value or None,
         seed=seed,
