@@ -70,8 +70,8 @@ def choose_lane(question: Question, rates: Sequence[float]) -> Lane:
     return Lane(
         stacked=choice.lane == "stacked",
         reason=choice.reason,
-        row_seconds=choice.step_seconds[choice.lane] / len(rows),
-        alone_seconds=choice.step_seconds["loop"] / len(rows),
+        row_seconds=choice.step_seconds[choice.lane],
+        alone_seconds=choice.step_seconds["loop"],
         row_bytes=choice.memory_per_row if choice.lane == "stacked" else 0,
     )
 

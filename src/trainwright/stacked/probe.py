@@ -114,7 +114,8 @@ def _measured(members: Sequence[Member], x: torch.Tensor, y: torch.Tensor) -> Ch
         kept = _kept_bytes(lambda: some.step(x, y), [x, y]) // count
         whole, one_by_one = _fastest([lambda: some.step(x, y), lambda: looped.step(x, y)])
     except Exception as problem:  # whatever it is, the loop trains these members all the same
-        return Choice(lane="loop", reason=_words(problem), memory_per_row=held)
+        alone = _fastest([lambda: looped.step(x, y)])[0] / len(looped.ids)
+        return Choice(lane="loop", reason=_words(problem), step_seconds={"loop": alone}, memory_per_row=held)
     stacked, alone = whole / count, one_by_one / len(looped.ids)
     faster = stacked < ADVANTAGE * alone
     rows = f"{count} row{'s' if count > 1 else ''}"
