@@ -14,7 +14,7 @@ NEEDS: Mapping[str, tuple[Callable[[Chart], bool], str]] = MappingProxyType(
         "steps": (lambda chart: len(chart.steps) > 0, "no training step was recorded"),
         "probes": (
             lambda chart: any(record.probe is not None for record in chart.steps),
-            "no update was measured (doctor.level = 'off', or too few steps)",
+            "no update was measured: too few steps, no time left for it, or doctor.level = 'off'",
         ),
         "validation": (lambda chart: len(chart.evaluations("validation")) > 0, "there is no validation data"),
         "layers": (lambda chart: len(chart.layers) > 0, "the layers were not measured"),

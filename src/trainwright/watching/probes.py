@@ -28,6 +28,7 @@ from trainwright.watching.owners import Owner
 if TYPE_CHECKING:
     from trainwright.watching.tape import Tape
 
+_CERTAIN = 4  # first steps that are probed whatever it takes
 _PROOFS = 3  # after them a model is trusted to stay as it is
 _PARAMETERS = 20_000_000  # beyond this the copies that a probe makes are too dear
 
@@ -102,6 +103,8 @@ class Probes:
         if again is None or again.function is None or self.refused or self._passes != 1:
             return
         if len(self._tape.gradients.owners) != 1 or self._tape.compiles:
+            return
+        if self._tape.sightings.step >= _CERTAIN and not self._tape.steps.affordable:
             return
         parameters = [part for part in owner.parameters() if part.requires_grad]
         if sum(part.numel() for part in parameters) > _PARAMETERS:

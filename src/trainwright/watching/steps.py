@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 BUDGET = 0.01
 """Share of the program's time that sampling may take, beside a grant at the start."""
 _GRANT_SECONDS = 0.06
+_CERTAIN = 37  # steps within which looks at the layers are not a matter of time: sixteen each, from steps 0 and 20 on
 _SPIKE, _CALM = 1.25, 20  # a loss that is so many times the usual one, after so many steps
 _ALARM = 2.0  # and one for which steps that pass unheard are heard again: small losses of small batches jump by half
 _LOOKS = (0, 1, 2, 5, 10, 20, 50)  # steps after which the chart is judged, and then at every doubling
@@ -228,8 +229,12 @@ class StepBooks:
         full = self._tape.level == "full"
         if not (step % 10 == 0 and (full or step <= 200 or step % 100 == 0)) and not self.layers.looking:
             return False
-        if full:
-            return True
+        # The first two looks at the layers are made whatever they take: on a busy machine nothing else would be.
+        return full or step < _CERTAIN or self.affordable
+
+    @property
+    def affordable(self) -> bool:
+        """Whether there is time left for looking closely."""
         elapsed = self._tape.clock() - self._tape.started
         return self._tape.own_seconds < _GRANT_SECONDS + BUDGET * elapsed
 

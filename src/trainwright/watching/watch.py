@@ -127,6 +127,10 @@ class Watch:
         """The findings so far, worst first."""
         return self._silence.heard(self._examination().findings)
 
+    def to_json(self) -> dict[str, Any]:
+        """Return what `--json` writes: plain values that every JSON parser can read back."""
+        return self.report().to_json()
+
     def report(self) -> WatchReport:
         """Return what was seen and what is to be said of it."""
         examination = self._examination()
