@@ -215,3 +215,17 @@ def test_equal_columns_of_a_matrix_of_ones_own_are_units_alike() -> None:
     y = x[:, :3].argmax(1)
     assert "symmetric-initialisation" in kinds(findings(lambda: Multiplying(lambda w: w.fill_(0.1)), loss, x, y))
     assert kinds(findings(lambda: Multiplying(lambda w: w.normal_(0, 0.3)), loss, x, y)) == []
+
+
+def test_few_samples_again_and_again_do_not_count_as_many() -> None:
+    x = torch.randn(24, 6)
+    y = torch.randint(0, 3, (24,))
+    model = nn.Sequential(nn.Linear(6, 4), nn.ReLU(), nn.Linear(4, 3))
+    optimizer = torch.optim.SGD(model.parameters(), lr=1e-3)
+    with watch(quiet=True) as watched:
+        for _ in range(30):
+            for rows in torch.randperm(24).split(8):
+                optimizer.zero_grad()
+                F.cross_entropy(model(x[rows]), y[rows]).backward()
+                optimizer.step()
+    assert "labels-unrelated-to-inputs" not in [finding.kind for finding in watched.findings]

@@ -15,6 +15,8 @@ LEARNT = 0.75
 """Training loss, in losses of the best constant guess, below which the network has learnt its training samples."""
 RELATED = 0.9
 """And where it fell below this within the first pass, on samples never seen before, they were not learnt by heart."""
+FEWEST_TRAINED = 250
+"""Training samples from which on held-out guesses that are no better than chance speak against the labels."""
 EVALUATIONS = 3
 """Evaluations in a row without a sign of any relation."""
 FEWEST_SAMPLES = 100
@@ -52,6 +54,8 @@ def labels_unrelated_to_inputs(chart: Chart) -> Finding | None:
         return _alone(chart, now / constant) if independent else None
     if now >= LEARNT * constant and not independent:
         return None
+    if not independent and _epoch_samples(chart) < FEWEST_TRAINED:
+        return None  # learnt by heart, most likely: so few say little of others, whatever the labels
     accuracy, samples, step = held
     chance = stats.commonest
     most = chance + STANDARD_ERRORS * math.sqrt(chance * (1 - chance) / samples)
@@ -64,6 +68,12 @@ def labels_unrelated_to_inputs(chart: Chart) -> Finding | None:
         Evidence(name="share of the most frequent class", value=chance),
         Evidence(name="training loss, in losses of the best constant guess", value=now / constant),
     )
+
+
+def _epoch_samples(chart: Chart) -> float:
+    """Return how many samples an epoch of training has, infinitely many where nobody knows."""
+    steps = chart.info.steps_per_epoch
+    return steps * statistics.median(record.samples for record in chart.steps) if steps else math.inf
 
 
 def _alone(chart: Chart, reached: float) -> Finding | None:

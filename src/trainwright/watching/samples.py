@@ -7,11 +7,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
 import torch
 from torch import nn
 
 from trainwright.records import InputStats
 from trainwright.records.findings import Scalar
+from trainwright.vitals.data_rows import row_hashes
 from trainwright.vitals.setup import input_stats
 from trainwright.watching.loaders import Feed, LoaderBooks
 from trainwright.watching.models import Pass
@@ -123,7 +125,9 @@ class SampleBooks:
             found = None
             if pairs:
                 x, y = (torch.cat([pair[part] for pair in pairs]).cpu() for part in (0, 1))
-                found = relation(x, y) if len(x) >= FEWEST_PAIRS else None
+                # The same few samples epoch after epoch tell no more than once.
+                distinct = np.sort(np.unique(row_hashes(x), return_index=True)[1])
+                found = relation(x[distinct], y[distinct]) if len(distinct) >= FEWEST_PAIRS else None
             self._relation = (kept.samples, found)
         return self._relation[1]
 
