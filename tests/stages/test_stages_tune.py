@@ -87,6 +87,26 @@ def test_the_final_run_confirms_on_what_the_search_never_saw() -> None:
     assert run.history.info.setting("optimizer.lr") == pytest.approx(told.values["lr"])
 
 
+def test_no_trial_is_scored_on_the_half_that_is_left_untouched(monkeypatch: pytest.MonkeyPatch) -> None:
+    searched: list[Scorer] = []
+
+    def scorer(**facts: Any) -> Scorer:
+        searched.append(Scorer(**facts))
+        return searched[-1]
+
+    tested: list[Any] = []
+
+    def confirm(*given: Any, **asked: Any) -> Any:
+        tested.append(asked["test"])
+
+    monkeypatch.setattr("trainwright.stages.tune.Scorer", scorer)
+    monkeypatch.setattr("trainwright.stages.final.confirm", confirm)
+    tw.tune(net, TRAIN, VALIDATION, space=RATES, **{**SMALL, "final": 1})
+    rows = [{tuple(row) for x, _ in feed.in_order() for row in x.tolist()} for feed in (searched[0].feed, tested[0])]
+    assert rows[0].isdisjoint(rows[1])
+    assert rows[0] | rows[1] == {tuple(row) for row in VALIDATION[0].tolist()}
+
+
 def test_a_study_in_a_folder_goes_on_and_its_final_run_is_read_back(tmp_path: Path) -> None:
     asked = {**SMALL, "final": 1}
     first = tw.tune(net, TRAIN, VALIDATION, space=RATES, folder=tmp_path / "study", seconds=1e-9, **asked)

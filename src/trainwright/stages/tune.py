@@ -167,11 +167,11 @@ def tune(
     full = checked(space)
     if validation is None:
         train, validation = last.held_out(train, whole.train.seed)
+    validation, test, notes = last.untouched(validation, test, whole.train.seed)
     middle = configuration(full, dict.fromkeys(full, 0.5))
     example = made(model_factory, {name: value for name, value in middle.items() if not names[name]}, whole.train.seed)
     known = whole.changed({names[name]: value for name, value in middle.items() if names[name]})
     base = prepare_given(known, example, train, validation, loss=loss, optimizer=None, caller=caller)
-    validation, test, notes = last.untouched(validation, test, whole.train.seed)
     enter = from_factory(whole, model_factory, train, validation, loss=loss, base=base, names=names, caller=caller)
 
     def final_setup(values: Mapping[str, Scalar], seed: int) -> Setup:
