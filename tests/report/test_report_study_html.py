@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import re
-import shutil
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import report_studies as studies
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser
 from test_report_html import Outline, parse
 
 from trainwright.records import Axis, Plan, Round, StudyInfo, Trial
@@ -183,20 +180,6 @@ def test_colours_go_by_rank_so_that_one_bad_score_does_not_take_them_all() -> No
     drawn = parallel_html(studies.many(80, 2))
     counts = [len(re.findall("M", d)) for d in re.findall(r'class="line thread s\d" d="([^"]*)"', drawn)]
     assert counts == [10] * 8
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    chromium = shutil.which("chromium")
-    if chromium is None:
-        reason = "no chromium on the path, so the page cannot be looked at"
-        if os.environ.get("TRAINWRIGHT_REQUIRE_BROWSER") == "1":
-            pytest.fail(reason)
-        pytest.skip(reason)
-    with sync_playwright() as playwright:
-        started = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
-        yield started
-        started.close()
 
 
 @pytest.mark.browser

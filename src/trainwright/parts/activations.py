@@ -24,7 +24,7 @@ CATALOGUE: Mapping[str, type[nn.Module]] = MappingProxyType(
 SATURATING = (nn.Tanh, nn.Sigmoid)
 """Level on both sides: the activations that Glorot's initialisation was derived for (G4)."""
 
-_ELEMENTWISE = (
+ELEMENTWISE = (
     *CATALOGUE.values(),
     nn.ReLU6,
     nn.SELU,
@@ -37,11 +37,12 @@ _ELEMENTWISE = (
     nn.Hardsigmoid,
     nn.LogSigmoid,
 )
+"""torch's non-linearities that work on each number alone and have no weights."""
 
 
 def is_activation(module: nn.Module) -> bool:
-    """Say whether a module is one of torch's non-linearities that works on each number alone and has no weights."""
-    return isinstance(module, _ELEMENTWISE)
+    """Say whether a module is one of `ELEMENTWISE`."""
+    return isinstance(module, ELEMENTWISE)
 
 
 def gain(activation: nn.Module | None) -> float:

@@ -8,8 +8,6 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from itertools import islice
 from typing import Any
 
-import torch
-
 from trainwright.data.feed import Batch, Feed
 from trainwright.errors import TrainwrightError
 from trainwright.randomness import isolated
@@ -111,11 +109,8 @@ class Lone:
         """Train until so much of a whole run is done."""
         target = max(1, round(share * self.training.planned_steps))
         with isolated():
-            self._go_on(target)
-
-    def _go_on(self, target: int) -> None:
-        for _ in islice(self._steps, max(target - self.made, 0)):
-            self.made += 1
+            for _ in islice(self._steps, max(target - self.made, 0)):
+                self.made += 1
 
     def scores(self, scorer: Scorer) -> dict[int, float]:
         """Return the score."""
@@ -173,11 +168,6 @@ class Arrays:
     def drop(self, numbers: Collection[int]) -> None:
         """Forget these trials."""
         self._parts = [part for part in self._parts if part.drop(numbers)]
-
-    def model(self, number: int) -> torch.nn.Module:
-        """Return a copy of a living trial's model, as it stands."""
-        part = next(part for part in self._parts if number in part.numbers)
-        return part.array.model(number) if isinstance(part, Rows) else part.training.model
 
     def state(self) -> State:
         """Return the state of the rows that are left, and how each trial was trained."""

@@ -78,7 +78,7 @@ def choose_lane(question: Question, rates: Sequence[float]) -> Lane:
 
 def at_rate(member: Member, rate: float) -> Member:
     """Return a copy of `member` at `rate`: each group keeps its multiple of the rate that the optimizer has."""
-    model, optimizer = pair_copy(member)
+    model, optimizer = pair_copy(member.model, member.optimizer)
     base = base_rate(optimizer)
     for group in optimizer.param_groups:
         group["lr"] = float(group["lr"]) / base * rate if base > 0 else rate
@@ -186,5 +186,5 @@ def explained(problem: Exception) -> ModelError:
 
 def copied(member: Member) -> Member:
     """Return a member over copies of its model and optimizer, so that the originals are not touched."""
-    model, optimizer = pair_copy(member)
+    model, optimizer = pair_copy(member.model, member.optimizer)
     return replace(member, model=model, optimizer=optimizer, loss=copy.deepcopy(member.loss))

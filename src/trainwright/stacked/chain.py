@@ -14,29 +14,9 @@ from torch import nn
 from torch.autograd.function import once_differentiable
 from torch.nn import functional as F
 
+from trainwright.parts.activations import ELEMENTWISE
 from trainwright.stacked.draws import Draws, RowRates
 from trainwright.stacked.stack import Piece
-
-_ELEMENTWISE = (
-    nn.Identity,
-    nn.ReLU,
-    nn.ReLU6,
-    nn.LeakyReLU,
-    nn.ELU,
-    nn.SELU,
-    nn.CELU,
-    nn.GELU,
-    nn.SiLU,
-    nn.Mish,
-    nn.Tanh,
-    nn.Sigmoid,
-    nn.Softplus,
-    nn.Softsign,
-    nn.Hardtanh,
-    nn.Hardswish,
-    nn.Hardsigmoid,
-    nn.LogSigmoid,
-)
 
 
 @dataclass
@@ -122,7 +102,7 @@ def _is_known(layer: nn.Module) -> bool:
         return bool(layer.start_dim == 1 and layer.end_dim == -1)
     if kind is nn.BatchNorm1d:
         return layer.momentum is not None and bool(layer.track_running_stats)
-    return kind in _ELEMENTWISE or kind in (nn.Linear, nn.LayerNorm, nn.Dropout)
+    return kind in ELEMENTWISE or kind in (nn.Identity, nn.Linear, nn.LayerNorm, nn.Dropout)
 
 
 def _rows(signal: _Signal, rows: int) -> torch.Tensor:

@@ -9,7 +9,6 @@ import torch
 from torch import nn
 
 from trainwright.errors import ModelError
-from trainwright.stacked.member import Member
 
 
 def model_copy(model: nn.Module) -> nn.Module:
@@ -43,8 +42,8 @@ def optimizer_copy(
     return copied
 
 
-def pair_copy(member: Member) -> tuple[nn.Module, torch.optim.Optimizer]:
-    """Return a copy of the member's model, and of its optimizer over the copy's parameters."""
-    model = model_copy(member.model)
-    replaced: dict[torch.Tensor, torch.Tensor] = dict(zip(member.model.parameters(), model.parameters(), strict=True))
-    return model, optimizer_copy(member.optimizer, replaced)
+def pair_copy(model: nn.Module, optimizer: torch.optim.Optimizer) -> tuple[nn.Module, torch.optim.Optimizer]:
+    """Return a copy of a model, and of its optimizer over the copy's parameters."""
+    twin = model_copy(model)
+    replaced: dict[torch.Tensor, torch.Tensor] = dict(zip(model.parameters(), twin.parameters(), strict=True))
+    return twin, optimizer_copy(optimizer, replaced)

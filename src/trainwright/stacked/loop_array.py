@@ -70,7 +70,7 @@ class LoopArray:
         check_members([*(row.member for row in self._rows), *members])
         chosen = new_ids(self.ids, ids, len(members), self._following)
         for id, member in zip(chosen, members, strict=True):
-            model, optimizer = pair_copy(member)
+            model, optimizer = pair_copy(member.model, member.optimizer)
             bases = base_rates(member.optimizer)
             self._rows.append(_Row(id, member, model, optimizer, bases, member.steps))
         self._following = max(self._following, *(id + 1 for id in chosen)) if chosen else self._following
@@ -79,7 +79,7 @@ class LoopArray:
     def member(self, id: int) -> Member:
         """Return the row as it stands as a member of its own."""
         row = self._rows[places_of(self.ids, [id])[0]]
-        model, optimizer = pair_copy(replace(row.member, model=row.model, optimizer=row.optimizer))
+        model, optimizer = pair_copy(row.model, row.optimizer)
         for group, base in zip(optimizer.param_groups, row.bases, strict=True):
             group["lr"] = base
         return replace(row.member, model=model, optimizer=optimizer, steps=row.steps)

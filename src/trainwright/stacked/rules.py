@@ -8,7 +8,7 @@ kernel, from weights, gradient, slots and the count of steps, bound once.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
@@ -141,13 +141,9 @@ _ADAM = Rule(
     plain={**_STANDARD, "amsgrad": False, "capturable": False, "decoupled_weight_decay": False},
     fused=_fused_adam(torch._fused_adam_),
 )
-_ADAMW = Rule(
-    slots=("exp_avg", "exp_avg_sq"),
-    counts=True,
-    coefficients=_betas,
-    update=_adam,
-    prepared=_adam_prepared,
-    plain={**_STANDARD, "amsgrad": False, "capturable": False, "decoupled_weight_decay": True},
+_ADAMW = replace(
+    _ADAM,
+    plain={**_ADAM.plain, "decoupled_weight_decay": True},
     decoupled=True,
     fused=_fused_adam(torch._fused_adamw_),
 )
@@ -159,14 +155,7 @@ _SGD = Rule(
     plain={**_STANDARD, "dampening": 0, "nesterov": False},
     fused=_fused_sgd(False),
 )
-_NESTEROV = Rule(
-    slots=("momentum_buffer",),
-    counts=False,
-    coefficients=lambda group: {"momentum": group["momentum"]},
-    update=_nesterov,
-    plain={**_STANDARD, "dampening": 0, "nesterov": True},
-    fused=_fused_sgd(True),
-)
+_NESTEROV = replace(_SGD, update=_nesterov, plain={**_SGD.plain, "nesterov": True}, fused=_fused_sgd(True))
 _ADAGRAD = Rule(
     slots=("sum",),
     counts=True,

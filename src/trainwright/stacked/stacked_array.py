@@ -183,7 +183,7 @@ class StackedArray:
         states = states_of(self._ids, state)
         loaded = []
         for member, kept in zip(self._members, states, strict=True):
-            model, optimizer = pair_copy(member)
+            model, optimizer = pair_copy(member.model, member.optimizer)
             load_row(model, optimizer, kept)
             loaded.append(replace(member, model=model, optimizer=optimizer))
         self._steps = [int(kept["steps"]) for kept in states]

@@ -95,16 +95,16 @@ def from_factory(
     courses: _Courses = {}
 
     def enter(trial: Trial) -> Entrant:
-        model = made(factory, {name: value for name, value in trial.values.items() if not names[name]}, trial.seed)
-        changes = {names[name]: value for name, value in trial.values.items() if names[name]}
+        own, changes = divided(trial.values, names)
+        model = made(factory, own, trial.seed)
         asked = recipe.changed(changes)
         completing = {name: setting.value for name, setting in base.recipe.settings().items() if name in _SHARED}
         asked = asked.completed(completing)
         reason = lone_reason(asked)
         size = asked.train.batch_size
         if reason or any(name.startswith(("loss.", "augment.")) for name in changes):
-            own = asked.changed({"train.seed": trial.seed})
-            setup = prepare_given(own, model, train, validation, loss=loss, optimizer=None, caller=caller)
+            of_seed = asked.changed({"train.seed": trial.seed})
+            setup = prepare_given(of_seed, model, train, validation, loss=loss, optimizer=None, caller=caller)
             return _alone(setup, reason or "its loss or its data are its own")
         model.to(torch.device(base.recipe.train.device))
         if isinstance(size, int) and asked.given("train.batch_size") and size not in feeds:
@@ -163,6 +163,12 @@ def homes_of(factory: Factory, names: Mapping[str, Any]) -> dict[str, str]:
                 ) from None
             homes[name] = ""
     return homes
+
+
+def divided(values: Mapping[str, Scalar], names: Mapping[str, str]) -> tuple[dict[str, Scalar], dict[str, Scalar]]:
+    """Return the values that the factory takes, and those of the recipe by their settings; `names` as of `homes_of`."""
+    own = {name: value for name, value in values.items() if not names[name]}
+    return own, {names[name]: value for name, value in values.items() if names[name]}
 
 
 def defaults_of(factory: Factory) -> bool:

@@ -16,7 +16,7 @@ from trainwright.errors import UsageError
 from trainwright.parts import optimizers
 from trainwright.randomness import generator
 from trainwright.search.finder_trials import Batch, Question
-from trainwright.stacked.copying import model_copy, optimizer_copy
+from trainwright.stacked.copying import pair_copy
 from trainwright.stacked.member import Member
 from trainwright.stages.recipe import Recipe
 from trainwright.stages.setup import Setup
@@ -41,7 +41,9 @@ def question_of(setup: Setup, *, fresh: Callable[[int], Pair] | None = None, not
     division = _divided(setup)
 
     def member(repeat: int) -> Member:
-        model, optimizer = fresh(repeat) if fresh is not None and repeat > 0 else _copies(setup)
+        model, optimizer = (
+            fresh(repeat) if fresh is not None and repeat > 0 else pair_copy(setup.model, setup.optimizer)
+        )
         return Member(
             model=model.train(),
             optimizer=optimizer,
@@ -125,11 +127,6 @@ def refuse_closure(recipe: Recipe, optimizer: torch.optim.Optimizer | None) -> N
             evidence="L-BFGS",
             remedy="leave its rate at 1, or choose another optimizer, such as 'adamw'",
         )
-
-
-def _copies(setup: Setup) -> Pair:
-    model = model_copy(setup.model)
-    return model, optimizer_copy(setup.optimizer, dict(zip(setup.model.parameters(), model.parameters(), strict=True)))
 
 
 def _joined(stream: Iterator[Batch], size: int) -> Iterator[Batch]:

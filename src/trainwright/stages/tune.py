@@ -11,6 +11,7 @@ from typing import Any
 
 import torch
 
+from trainwright.data.feed import Feed
 from trainwright.doctor.search import edges, judge
 from trainwright.errors import RecipeError, UsageError
 from trainwright.records import Finding, Location
@@ -23,13 +24,14 @@ from trainwright.report.study_json import study_json
 from trainwright.report.study_text import render_study
 from trainwright.search.arrays import Arrays
 from trainwright.search.course import search
+from trainwright.search.entrant import Enter
 from trainwright.search.importance import importance
 from trainwright.search.samplers import Sampler, check_sampler
 from trainwright.search.scoring import Scorer
 from trainwright.search.space import checked, configuration
 from trainwright.search.space_toml import from_toml
 from trainwright.stages import final as last
-from trainwright.stages.entrants import defaults_of, from_dataset, from_factory, homes_of, made
+from trainwright.stages.entrants import defaults_of, divided, from_dataset, from_factory, homes_of, made
 from trainwright.stages.given import changes_of, prepare_given
 from trainwright.stages.recipe import Recipe
 from trainwright.stages.sections import TuneSection
@@ -169,14 +171,13 @@ def tune(
         train, validation = last.held_out(train, whole.train.seed)
     validation, test, notes = last.untouched(validation, test, whole.train.seed)
     middle = configuration(full, dict.fromkeys(full, 0.5))
-    example = made(model_factory, {name: value for name, value in middle.items() if not names[name]}, whole.train.seed)
-    known = whole.changed({names[name]: value for name, value in middle.items() if names[name]})
-    base = prepare_given(known, example, train, validation, loss=loss, optimizer=None, caller=caller)
+    own, changed = divided(middle, names)
+    example = made(model_factory, own, whole.train.seed)
+    base = prepare_given(whole.changed(changed), example, train, validation, loss=loss, optimizer=None, caller=caller)
     enter = from_factory(whole, model_factory, train, validation, loss=loss, base=base, names=names, caller=caller)
 
     def final_setup(values: Mapping[str, Scalar], seed: int) -> Setup:
-        own = {name: value for name, value in values.items() if not names[name]}
-        changed = {names[name]: value for name, value in values.items() if names[name]}
+        own, changed = divided(values, names)
         model = made(model_factory, own, seed)
         of_seed = whole.changed({**changed, "train.seed": seed})
         return prepare_given(of_seed, model, train, validation, loss=loss, optimizer=None, caller=caller)
@@ -262,11 +263,11 @@ class _Work:
 
     recipe: Recipe
     base: Setup
-    enter: Any
+    enter: Enter
     space: Space
     final_setup: Callable[[Mapping[str, Scalar], int], Setup]
     has_default: bool
-    test: Any
+    test: Feed | None
     notes: tuple[str, ...]
 
 

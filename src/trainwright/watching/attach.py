@@ -35,9 +35,9 @@ def attach(tape: Tape) -> Callable[[], None]:
     patches.replace(torch.autograd, "grad", tell.taken)
     patches.replace(torch.Tensor, "backward", tell.tensor_backward)
     patches.replace(Optimizer, "__init__", tell.after("optimizer_made"))
-    patches.replace(Optimizer, "zero_grad", tell.heard("zeroed"))
+    patches.replace(Optimizer, "zero_grad", tell.after("zeroed", followed=True))
     patches.replace(Optimizer, "load_state_dict", tell.after("state_loaded"))
-    patches.replace(nn.Module, "zero_grad", tell.heard("zeroed"))
+    patches.replace(nn.Module, "zero_grad", tell.after("zeroed", followed=True))
     patches.replace(nn.Module, "train", tell.outermost("mode_changed"))
     patches.replace(nn.Module, "load_state_dict", tell.after("weights_loaded"))
     patches.replace(nn.Module, "__init__", tell.after("module_made"))
@@ -51,7 +51,7 @@ def attach(tape: Tape) -> Callable[[], None]:
         if "__init__" in vars(scheduler):
             patches.replace(scheduler, "__init__", tell.outermost("scheduler_made"))
         if "step" in vars(scheduler):
-            patches.replace(scheduler, "step", tell.scheduled)
+            patches.replace(scheduler, "step", tell.outermost("scheduler_stepped", tape.cruise.scheduled))
     patches.replace(torch.amp.GradScaler, "scale", tell.after("scaler_scaled"))
     patches.replace(torch.amp.GradScaler, "unscale_", tell.after("scaler_unscaled"))
     patches.replace(torch.amp.GradScaler, "step", tell.around("scaler_step"))

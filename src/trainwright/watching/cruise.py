@@ -87,10 +87,13 @@ class Cruise:
         self._norm = norm.item()
         return True
 
-    def scheduled(self, scheduler: Any) -> None:
-        """Count a call of a scheduler."""
-        call = self._calls.setdefault(id(scheduler), [scheduler, 0])
+    def scheduled(self, arguments: tuple[Any, ...], named: Any) -> bool:
+        """Count a call `step(*arguments, **named)` of a scheduler; say whether it was as expected."""
+        if not self.on or named or len(arguments) != 1:
+            return False
+        call = self._calls.setdefault(id(arguments[0]), [arguments[0], 0])
         call[1] += 1
+        return True
 
     def stepped(self, optimizer: torch.optim.Optimizer) -> bool:
         """Write the line of a step; say whether it was as expected."""

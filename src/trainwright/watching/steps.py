@@ -172,8 +172,12 @@ class StepBooks:
     def quiet(self) -> int:
         """Return for how many steps nothing is due."""
         step = self._tape.sightings.step
-        every = 10 if step < 200 or self._tape.level == "full" or self.layers.looking else 100
+        every = 10 if self.layers.looking else self._every(step + 1)
         return min(every - step % every, self._next_look - step)
+
+    def _every(self, step: int) -> int:
+        """Return between how many steps one is looked at, about `step`."""
+        return 10 if step <= 200 or self._tape.level == "full" else 100
 
     def by_hand(self) -> None:
         """A step was made without an optimizer: nothing is known of its rate, so there is no row of it."""
@@ -227,7 +231,7 @@ class StepBooks:
         if step < 4:
             return True
         full = self._tape.level == "full"
-        if not (step % 10 == 0 and (full or step <= 200 or step % 100 == 0)) and not self.layers.looking:
+        if step % self._every(step) and not self.layers.looking:
             return False
         # The first two looks at the layers are made whatever they take: on a busy machine nothing else would be.
         return full or step < _CERTAIN or self.affordable

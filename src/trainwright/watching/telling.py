@@ -34,35 +34,25 @@ class Teller:
         # Inside of a function transform (vmap, grad) tensors have no values of their own.
         return tape.on and not tape.busy and thread() == self._thread and peek_interpreter_stack() is None
 
+    def _following(self) -> bool:
+        """Say whether the order of calls is heard."""
+        return self._tape.attentive and self._listening()
+
     def _training(self) -> bool:
         """Say whether a backward pass or a step is heard: the first that learns settles which thread it is."""
         if self._tape.sightings.step == 0 and self._tape.gradients.backwards == 0:
             self._thread = threading.get_ident()
         return self._listening()
 
-    def after(self, event: str) -> Callable[[Any], Any]:
-        """Tell `event(result, *arguments, **named)` after each call."""
-        tape, listening = self._tape, self._listening
+    def after(self, event: str, *, followed: bool = False) -> Callable[[Any], Any]:
+        """Tell `event(result, *arguments, **named)` after each call; or only while the order of calls is `followed`."""
+        tape = self._tape
+        listening = self._following if followed else self._listening
 
         def make(original: Any) -> Any:
             def told(*arguments: Any, **named: Any) -> Any:
                 result = original(*arguments, **named)
                 if listening():
-                    tape.tell(event, result, *arguments, **named)
-                return result
-
-            return told
-
-        return make
-
-    def heard(self, event: str) -> Callable[[Any], Any]:
-        """Tell `event(result, *arguments, **named)` after each call while the order of calls is followed."""
-        tape, listening = self._tape, self._listening
-
-        def make(original: Any) -> Any:
-            def told(*arguments: Any, **named: Any) -> Any:
-                result = original(*arguments, **named)
-                if tape.attentive and listening():
                     tape.tell(event, result, *arguments, **named)
                 return result
 
@@ -88,8 +78,13 @@ class Teller:
 
         return make
 
-    def outermost(self, event: str) -> Callable[[Any], Any]:
-        """Tell `event(result, *arguments, **named)` after a call that no other such call has made."""
+    def outermost(
+        self, event: str, expected: Callable[[tuple[Any, ...], Any], bool] = lambda arguments, named: False
+    ) -> Callable[[Any], Any]:
+        """Tell `event(result, *arguments, **named)` after a call that no other such call has made.
+
+        A call that was `expected(arguments, named)` is not told.
+        """
         tape, listening = self._tape, self._listening
 
         def make(original: Any) -> Any:
@@ -101,7 +96,8 @@ class Teller:
                     result = original(*arguments, **named)
                 finally:
                     self._inside = False
-                tape.tell(event, result, *arguments, **named)
+                if not expected(arguments, named):
+                    tape.tell(event, result, *arguments, **named)
                 return result
 
             return told
@@ -116,16 +112,9 @@ class Teller:
         def backward(self: torch.Tensor, *arguments: Any, **named: Any) -> Any:
             if not training():
                 return original(self, *arguments, **named)
-            if cruise.on and not arguments and not named and guarded(cruise.backward, self):
-                tape.inside_backward = True
-                try:
-                    return original(self)
-                except RuntimeError as problem:
-                    tape.tell("backward_refused", self, problem)
-                    raise
-                finally:
-                    tape.inside_backward = False
-            tape.tell("backward_begins", self, *arguments, **named)
+            expected = cruise.on and not arguments and not named and guarded(cruise.backward, self)
+            if not expected:
+                tape.tell("backward_begins", self, *arguments, **named)
             tape.inside_backward = True
             try:
                 result = original(self, *arguments, **named)
@@ -134,7 +123,7 @@ class Teller:
                 raise
             finally:
                 tape.inside_backward = False
-            if tape.attentive:
+            if tape.attentive and not expected:
                 tape.tell("backward_ends")
             return result
 
@@ -248,27 +237,6 @@ class Teller:
             return result
 
         return _clip_grads_with_norm_
-
-    def scheduled(self, original: Any) -> Any:
-        """A scheduler's step that no other scheduler makes."""
-        tape, listening = self._tape, self._listening
-        cruise = tape.cruise
-
-        def step(*arguments: Any, **named: Any) -> Any:
-            if self._inside or not listening():
-                return original(*arguments, **named)
-            self._inside = True
-            try:
-                result = original(*arguments, **named)
-            finally:
-                self._inside = False
-            if cruise.on and not named and len(arguments) == 1:
-                cruise.scheduled(arguments[0])
-            else:
-                tape.tell("scheduler_stepped", result, *arguments, **named)
-            return result
-
-        return step
 
     def clipped_values(self, original: Any) -> Any:
         """`clip_grad_value_`: a generator can be read once, so it is read here, for both."""
