@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 EXIT_INTERRUPTED = 130
 """Exit status: Ctrl-C, as a shell counts it."""
 
+OWN_PROCESS = "the process is the command's own"
+"""What a command's context holds where the command line was not called as a function."""
+
 JsonFile = Annotated[
     Path | None, typer.Option("--json", metavar="FILE", help="Write the answer as JSON; - is standard output.")
 ]
