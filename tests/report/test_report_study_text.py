@@ -187,6 +187,18 @@ def test_a_gain_counts_only_beyond_the_noise_of_its_pairs() -> None:
     assert replace(noisy, default_scores=()).gain is None
 
 
+def test_the_gain_is_that_of_the_untouched_split_where_the_default_was_measured_on_it() -> None:
+    final = replace(studies.FINAL, default_test_scores=(0.36, 0.355, 0.34, 0.365))
+    rows = dict(final_rows(final))
+    assert final.is_gain_untouched
+    assert final.gain == pytest.approx(0.005)  # 0.0825 on the split that the winner was chosen on
+    assert "on the untouched split they are 0.04 behind it" in rows["optimism"]
+    assert "within the noise" in rows["gain on the untouched split"]
+    assert "gain" not in rows
+    assert final.is_beyond_noise is False
+    json.dumps(plain(EMPTY, final=final), allow_nan=False)
+
+
 def test_a_final_run_that_failed_promises_nothing() -> None:
     final = replace(studies.FINAL, fresh_scores=(0.3, math.nan), default_scores=(0.4, 0.4))
     assert math.isnan(final.fresh)

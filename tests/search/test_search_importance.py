@@ -42,3 +42,12 @@ def test_too_few_trials_and_equal_scores_have_none() -> None:
     assert importance(studied(FEWEST - 1, rounds=1)) == ()
     assert importance(search(Formula(lambda values: 1.0), Plan(budget=9, trials=27, rounds=1), SPACE)) == ()
     assert importance(search(Formula(lambda values: math.nan), Plan(budget=9, trials=27, rounds=1), SPACE)) == ()
+
+
+def test_repeats_under_other_seeds_are_no_further_configurations() -> None:
+    arena = Formula(bowl(SPACE, {"lr": 0.5}), noise=0.02)
+    few = search(arena, Plan(budget=9, trials=FEWEST - 1, rounds=1, repeats=2, sampler="random"), SPACE)
+    assert len(few.trials) > FEWEST
+    assert importance(few) == ()
+    many = search(arena, Plan(budget=9, trials=27, rounds=1, repeats=2, sampler="random"), SPACE)
+    assert importance(many)[0].name == "lr"

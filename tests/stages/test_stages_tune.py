@@ -80,7 +80,9 @@ def test_the_final_run_confirms_on_what_the_search_never_saw() -> None:
     told, run = study.confirmation, study.final
     assert told is not None
     assert run is not None
-    assert len(told.fresh_scores) == len(told.default_scores) == len(told.test_scores) == 2
+    assert len(told.fresh_scores) == len(told.default_scores) == 2
+    assert len(told.test_scores) == len(told.default_test_scores) == 2
+    assert told.is_gain_untouched
     assert told.search_score == (study.best and study.best.value)
     assert run.outcome.status == "finished"
     assert any("untouched" in note for note in study.notes)

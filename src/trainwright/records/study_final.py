@@ -15,10 +15,11 @@ _QUANTILES = (12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.
 
 @dataclass(frozen=True, kw_only=True)
 class FinalRun:
-    """Scores are validation scores, lower is better; `test_scores` come from a split that the search never saw.
+    """Scores are validation scores, lower is better; those "on test" come from a split that the search never saw.
 
     `fresh_scores[i]` and, where the default was trained beside it, `default_scores[i]` were made under `seeds[i]`: the
-    same first weights, batches and steps, so that they compare in pairs. A run that failed has the score NaN.
+    same first weights, batches and steps, so that they compare in pairs; so do the scores on test. A run that failed
+    has the score NaN.
     """
 
     values: Mapping[str, Scalar]
@@ -28,6 +29,7 @@ class FinalRun:
     fresh_scores: tuple[float, ...]
     default_scores: tuple[float, ...] = ()
     test_scores: tuple[float, ...] = ()
+    default_test_scores: tuple[float, ...] = ()
 
     @property
     def fresh(self) -> float:
@@ -41,7 +43,10 @@ class FinalRun:
 
     @property
     def gain(self) -> float | None:
-        """Return how much lower the score is than the default's, over pairs of equal seeds; None without a default."""
+        """Return how much lower the score is than the default's, over pairs of equal seeds; None without a default.
+
+        On the untouched split where there is one: on the other the winner was chosen, which flatters it.
+        """
         return statistics.fmean(self._gains) if self._gains else None
 
     @property
@@ -64,8 +69,16 @@ class FinalRun:
         return gain > _quantile(len(self._gains) - 1) * error
 
     @property
+    def is_gain_untouched(self) -> bool:
+        """Return whether the gain was measured on the untouched split."""
+        return bool(self.test_scores and self.default_test_scores)
+
+    @property
     def _gains(self) -> list[float]:
-        return [other - own for own, other in zip(self.fresh_scores, self.default_scores, strict=False)]
+        own, other = self.fresh_scores, self.default_scores
+        if self.is_gain_untouched:
+            own, other = self.test_scores, self.default_test_scores
+        return [after - before for before, after in zip(own, other, strict=False)]
 
 
 def _quantile(freedom: int) -> float:

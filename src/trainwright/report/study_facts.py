@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import statistics
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
@@ -107,9 +108,14 @@ def final_rows(final: FinalRun) -> list[tuple[str, str]]:
         ("optimism", _optimism(final)),
     ]
     if final.default_scores:
-        rows += [("default", _mean(final.default_scores)), ("gain", gain_phrase(final))]
+        rows.append(("default", _mean(final.default_scores)))
     if final.test_scores:
         rows.append(("untouched split", _mean(final.test_scores)))
+    if final.default_test_scores:
+        rows.append(("default on it", _mean(final.default_test_scores)))
+    if final.default_scores:
+        where = " on the untouched split" if final.is_gain_untouched else ""
+        rows.append(("gain" + where, gain_phrase(final)))
     return rows
 
 
@@ -129,9 +135,15 @@ def _optimism(final: FinalRun) -> str:
     if not math.isfinite(final.optimism):
         return "unknown: a run under a fresh seed failed"
     told = number(abs(final.optimism), digits=3)
-    if final.optimism > 0:
-        return f"{told}: the search's score was better than fresh seeds reach"
-    return f"none: fresh seeds are better by {told}"
+    words = f"{told}: the search's score was better than fresh seeds reach"
+    if final.optimism <= 0:
+        words = f"none: fresh seeds are better by {told}"
+    untouched = statistics.fmean(final.test_scores) - final.search_score if final.test_scores else math.nan
+    if not math.isfinite(untouched):
+        return words
+    return f"{words}; on the untouched split they are {number(abs(untouched), digits=3)} " + (
+        "behind it" if untouched > 0 else "ahead of it"
+    )
 
 
 def _mean(scores: Sequence[float]) -> str:

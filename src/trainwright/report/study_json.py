@@ -13,7 +13,7 @@ from trainwright.report.study_grid import compare
 from trainwright.report.summary import worst_first
 
 SCHEMA = 1
-_DERIVED = ("fresh", "optimism", "gain", "gain_error", "is_beyond_noise")
+_DERIVED = ("fresh", "optimism", "gain", "gain_error", "is_gain_untouched", "is_beyond_noise")
 
 
 def study_json(

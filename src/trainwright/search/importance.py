@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import statistics
 from collections.abc import Sequence
 
@@ -17,7 +18,7 @@ from trainwright.records.study import Importance, StudyInfo, Trial
 from trainwright.search.samplers import quiet
 
 FEWEST = 16
-"""Trials below which a forest says nothing of the kind."""
+"""Configurations below which a forest says nothing of the kind."""
 RESAMPLES, TREES = 10, 24
 WORST = 0.9
 """Quantile of the scores at which they are cut off, failures with them: importance is asked for where one would train,
@@ -28,13 +29,17 @@ and a few losses of a thousand would be all that the variance consists of.
 def importance(study: StudyInfo) -> tuple[Importance, ...]:
     """Return the share of each parameter in the variance of the score, from most to least; () from too few trials.
 
-    All trials count, those outside the present space too, each by its score at the first rung, the one moment at which
-    all were judged. Shares are means over resampled trials, `deviation` their standard deviation. A parameter that
-    applies to some trials alone is left out.
+    All configurations count, those outside the present space too, each by its score at the first rung, the one moment
+    at which all were judged, the mean over its repeats. Shares are means over resampled configurations, `deviation`
+    their standard deviation. A parameter that applies to some configurations alone is left out.
     """
-    trials = [trial for trial in study.trials if trial.status != "running"]
+    repeats: dict[int, list[Trial]] = {}
+    for trial in study.trials:
+        if trial.status != "running":
+            repeats.setdefault(trial.configuration, []).append(trial)
+    trials = [each[0] for each in repeats.values()]
     axes = _axes(study, trials)
-    scores = _scores(trials)
+    scores = _cut([statistics.fmean(map(_first_score, each)) for each in repeats.values()])
     if len(trials) < FEWEST or not axes or max(scores, default=0.0) <= min(scores, default=0.0):
         return ()
     shares: dict[str, list[float]] = {name: [] for name in axes}
@@ -58,11 +63,14 @@ def _axes(study: StudyInfo, trials: Sequence[Trial]) -> dict[str, Axis]:
     return {name: axis for name, axis in known.items() if all(name in trial.values for trial in trials)}
 
 
-def _scores(trials: Sequence[Trial]) -> list[float]:
-    first = [trial.scores[0] if trial.scores and trial.status != "failed" else np.inf for trial in trials]
-    finite = sorted(score for score in first if np.isfinite(score))
+def _first_score(trial: Trial) -> float:
+    return trial.scores[0] if trial.scores and trial.status != "failed" else math.inf
+
+
+def _cut(scores: Sequence[float]) -> list[float]:
+    finite = sorted(score for score in scores if math.isfinite(score))
     worst = finite[min(int(WORST * len(finite)), len(finite) - 1)] if finite else 0.0
-    return [min(score, worst) for score in first]
+    return [min(score, worst) for score in scores]
 
 
 def _evaluate(axes: dict[str, Axis], trials: Sequence[Trial], scores: Sequence[float], seed: int) -> dict[str, float]:

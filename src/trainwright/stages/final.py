@@ -62,7 +62,7 @@ def confirm(
         return from_plain(FinalRun, json.loads(kept.read_text(encoding="utf-8")))
     seeds = tuple(derive(info.plan.seed, "final", place) for place in range(count))
     own, tested = _scores(enter, scorer, test, best.values, seeds, budget)
-    other = _scores(enter, scorer, None, {}, seeds, budget)[0] if has_default else ()
+    other, other_tested = _scores(enter, scorer, test, {}, seeds, budget) if has_default else ((), ())
     made = FinalRun(
         values=dict(best.values),
         seeds=seeds,
@@ -71,6 +71,7 @@ def confirm(
         fresh_scores=own,
         default_scores=other,
         test_scores=tested,
+        default_test_scores=other_tested,
     )
     if kept is not None:
         kept.write_text(json.dumps(to_plain(made)), encoding="utf-8")
@@ -108,11 +109,11 @@ def _scores(
     arena.start(trials)
     numbers = range(len(seeds))
     told = arena.advance(numbers, budget)
-    on_test = arena.scores(replace(scorer, feed=test)) if test is not None else {}
-    return (
-        tuple(told.get(number, math.nan) for number in numbers),
-        tuple(on_test[number] for number in numbers if number in on_test),
-    )
+    scores = tuple(told.get(number, math.nan) for number in numbers)
+    if test is None:
+        return scores, ()
+    on_test = arena.scores(replace(scorer, feed=test))
+    return scores, tuple(on_test.get(number, math.nan) for number in numbers)
 
 
 def held_out(train: Any, seed: int) -> tuple[Any, Any]:
