@@ -16,8 +16,9 @@ from trainwright.errors import ModelError, UsageError
 from trainwright.parts.schedules import Schedule
 from trainwright.randomness import isolated
 from trainwright.search.finder import HIGHEST, LOWEST, find, steps_for, transferred
-from trainwright.search.finder_trials import Lane, Question, at_rate, base_rate, rows_at_once
+from trainwright.search.finder_trials import Lane, Question, at_rate, base_rate
 from trainwright.stacked.member import Member
+from trainwright.stacked.room import rows_at_once
 
 Loss = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
 
@@ -140,9 +141,9 @@ def test_a_network_that_cannot_be_stacked_is_tried_row_by_row() -> None:
 
 def test_rows_too_large_to_stand_beside_one_another_give_the_same_answer(monkeypatch: pytest.MonkeyPatch) -> None:
     whole = find(question(), repeats=1, trial_steps=10)
-    monkeypatch.setattr("trainwright.search.finder_trials._MOST_BYTES", 500)
+    monkeypatch.setattr("trainwright.stacked.room.available_memory", lambda device: 1_000)
     apart = find(question(), repeats=1, trial_steps=10)
-    assert rows_at_once(question().member(0)) < 5
+    assert rows_at_once(question().member(0).model) < 5
     assert [point.loss for point in apart.curve] == pytest.approx([point.loss for point in whole.curve], rel=1e-4)
 
 

@@ -20,13 +20,10 @@ from trainwright.stacked.loop_array import LoopArray
 from trainwright.stacked.member import TrialArray, check_members
 from trainwright.stacked.packing import packed, unpacked
 from trainwright.stacked.probe import choose
+from trainwright.stacked.room import rows_at_once
 from trainwright.stacked.stacked_array import StackedArray
-from trainwright.vitals.memory import available_memory
 
 Say = Callable[[str], None]
-_SHARE = 0.5
-"""Share of the free memory that the rows of one array may take; what they keep for the backward pass is a guess."""
-_COPIES = 8  # of its weights that a row takes, activations among them, before anything is measured
 
 
 class Rows:
@@ -235,16 +232,9 @@ def _together(entrants: Mapping[int, RowEntrant]) -> Iterator[dict[int, RowEntra
     for numbers in by_feed.values():
         for places in buckets([entrants[number].member for number in numbers]):
             alike = [numbers[place] for place in places]
-            most = _rows_that_fit(entrants[alike[0]])
+            most = rows_at_once(entrants[alike[0]].member.model)
             for start in range(0, len(alike), most):
                 yield {number: entrants[number] for number in alike[start : start + most]}
-
-
-def _rows_that_fit(entrant: RowEntrant) -> int:
-    weights = list(entrant.member.model.parameters())
-    size = sum(weight.numel() * weight.element_size() for weight in weights)
-    free = available_memory(weights[0].device if weights else "cpu")
-    return max(1, int(_SHARE * free / max(_COPIES * size, 1)))
 
 
 def _from(feed: Feed, made: int) -> Iterator[Batch]:

@@ -16,15 +16,14 @@ from trainwright.stacked.copying import pair_copy
 from trainwright.stacked.loop_array import LoopArray
 from trainwright.stacked.member import Loss, Member, TrialArray
 from trainwright.stacked.probe import choose
+from trainwright.stacked.room import rows_at_once
 from trainwright.stacked.stacked_array import StackedArray
 
 Batch = tuple[torch.Tensor, torch.Tensor]
 
 TAIL = 0.2
 """Share of the steps, the last ones, whose losses are averaged where nothing is held out to judge by."""
-_MOST_BYTES = 2 * 2**30  # that rows beside one another may take
 _PROBED = 8  # rows at most that the probe tries: enough to tell the ways apart, also where each takes much memory
-_COPIES = 8  # of each weight and row: the member, the row, gradient, two slots of the optimizer, and room
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,7 +62,7 @@ class Lane:
 def choose_lane(question: Question, rates: Sequence[float]) -> Lane:
     """Return the faster way for rows at `rates`, as the probe of the array finds it on the first batch."""
     member = question.member(0)
-    rows = rates[: min(rows_at_once(member), _PROBED)]
+    rows = rates[: min(rows_at_once(member.model), _PROBED)]
     x, y = _first(question)
     with isolated():
         _, choice = choose([at_rate(member, rate) for rate in rows], x, y)
@@ -92,12 +91,6 @@ def base_rate(optimizer: torch.optim.Optimizer) -> float:
     return float(asked) if isinstance(asked, int | float) and asked in rates else rates[0]
 
 
-def rows_at_once(member: Member, row_bytes: int = 0) -> int:
-    """Return how many rows of such a model stand beside one another in memory; `row_bytes` is what one was measured."""
-    size = sum(parameter.nbytes for parameter in member.model.parameters())
-    return max(1, _MOST_BYTES // max(_COPIES * size, row_bytes, 1))
-
-
 def train(question: Question, repeat: int, rates: Sequence[float], steps: int, lane: Lane) -> list[float]:
     """Return what a training of `steps` updates at each of `rates` comes to; infinite where it diverges."""
     member = question.member(repeat)
@@ -111,7 +104,7 @@ def train(question: Question, repeat: int, rates: Sequence[float], steps: int, l
         seed=question.seed + repeat,
     )
     found: list[float] = []
-    size = rows_at_once(member, lane.row_bytes)
+    size = rows_at_once(member.model, lane.row_bytes)
     for start in range(0, len(rates), size):
         members = [at_rate(planned, rate) for rate in rates[start : start + size]]
         with isolated():
