@@ -126,7 +126,7 @@ def test_weights_and_gradients_stay_float32_under_autocast() -> None:
     model = plain_net()
     step = train_step(model, precision=Precision("bf16"))
     result = step([task(8)], 0)
-    assert result.loss.dtype == torch.float32
+    assert isinstance(result.loss, float)
     assert {parameter.dtype for parameter in model.parameters()} == {torch.float32}
     assert {parameter.grad.dtype for parameter in model.parameters() if parameter.grad is not None} == {torch.float32}
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import torch
@@ -13,8 +14,8 @@ from trainwright.tensors import global_norm
 class Clipping:
     """The global norm of a gradient before and after, and whether anything was cut."""
 
-    norm: torch.Tensor
-    clipped_norm: torch.Tensor
+    norm: float
+    clipped_norm: float
     clipped: bool
 
 
@@ -31,15 +32,15 @@ class Clip:
 
     def __call__(self, gradients: list[torch.Tensor]) -> Clipping:
         """Cut `gradients` in place. One that is not finite stays as it is: scaling would hide it."""
-        before = global_norm(gradients)
-        if not gradients or (self.norm is None and self.value is None) or not bool(torch.isfinite(before)):
+        before = float(global_norm(gradients))  # syncs an accelerator
+        if not gradients or (self.norm is None and self.value is None) or not math.isfinite(before):
             return Clipping(norm=before, clipped_norm=before, clipped=False)
         after = before
         if self.value is not None:
             torch._foreach_clamp_max_(gradients, self.value)
             torch._foreach_clamp_min_(gradients, -self.value)
-            after = global_norm(gradients)
-        if self.norm is not None and bool(after > self.norm):
+            after = float(global_norm(gradients))  # syncs an accelerator
+        if self.norm is not None and after > self.norm:
             torch._foreach_mul_(gradients, self.norm / after)
-            after = torch.full_like(after, self.norm)
-        return Clipping(norm=before, clipped_norm=after, clipped=bool(after < before))
+            after = self.norm
+        return Clipping(norm=before, clipped_norm=after, clipped=after < before)

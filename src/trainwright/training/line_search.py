@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -22,23 +23,23 @@ def line_search_step(step: TrainStep, batches: Sequence[Batch], number: int) -> 
     """
     step.rates.set(number)
     kept = [parameter.detach().clone() for parameter in step.parameters]
-    seen: list[tuple[torch.Tensor, torch.Tensor | None, torch.Tensor]] = []  # at the start, and along the search
+    seen: list[tuple[float, float | None, float]] = []  # at the start, and along the search
 
-    def closure() -> torch.Tensor:
-        step.optimizer.zero_grad(set_to_none=True)
+    def closure() -> float:
+        step.updating.clear_gradients()
         loss, penalty = step.backward(batches, number)
         gradients = [parameter.grad for parameter in step.parameters if parameter.grad is not None]
-        seen.append((loss, penalty, global_norm(gradients)))
+        seen.append((loss, penalty, float(global_norm(gradients))))
         return loss if penalty is None else loss + penalty
 
-    refused: tuple[torch.Tensor, int] | None = None
+    refused: tuple[float, int] | None = None
     try:
-        step.optimizer.step(closure)  # type: ignore[arg-type]  # torch's own hint says float, and its L-BFGS a tensor
+        step.optimizer.step(closure)
     except NotFinite as found:
         refused = found.loss, found.batch
     step.clock.lap("update")
     if refused is None and not all(bool(torch.isfinite(parameter).all()) for parameter in step.parameters):
-        refused = torch.full_like(seen[0][0], torch.nan), 0
+        refused = math.nan, 0
     if refused is not None:
         with torch.no_grad():
             for parameter, value in zip(step.parameters, kept, strict=True):

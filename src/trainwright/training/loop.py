@@ -16,7 +16,7 @@ from trainwright.records import StepRecord
 from trainwright.training.averaging import Average, NoAverage
 from trainwright.training.history import History
 from trainwright.training.repair import Repair
-from trainwright.training.result import Batch, StepResult
+from trainwright.training.result import Batch
 from trainwright.training.step import TrainStep
 from trainwright.vitals.monitor import Monitor
 from trainwright.vitals.non_finite import locate
@@ -101,18 +101,17 @@ class Training:
         if moved:
             self.average.update()
 
-        loss = float(result.loss)  # syncs an accelerator
-        penalty = None if result.penalty is None else float(result.penalty)
-        measured = self.monitor.after(before if moved else None, number, batches, loss + (penalty or 0.0))
+        objective = result.loss + (result.penalty or 0.0)
+        measured = self.monitor.after(before if moved else None, number, batches, objective)
         record = StepRecord(
             step=number,
             epoch=epoch,
-            loss=loss,
+            loss=result.loss,
             rate=result.rate,
             samples=sum(len(x) for x, _ in batches),
-            penalty=penalty,
-            gradient_norm=_number(result, result.gradient_norm),
-            clipped_norm=_number(result, result.clipped_norm),
+            penalty=result.penalty,
+            gradient_norm=result.gradient_norm,
+            clipped_norm=result.clipped_norm,
             clipped=result.clipped,
             skipped=result.skipped,
             update_ratio=measured.update_ratio,
@@ -134,8 +133,3 @@ class Training:
 def updates_per_epoch(batches: int, accumulate: int) -> int:
     """Return the updates of an epoch of `batches`, `accumulate` to an update; what is left at its end makes one too."""
     return -(-batches // accumulate)
-
-
-def _number(result: StepResult, value: object) -> float | None:
-    """Return a norm for the record; under a scale that overflowed there is none worth keeping."""
-    return None if value is None or result.skipped else float(value)  # type: ignore[arg-type]

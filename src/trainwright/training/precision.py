@@ -7,6 +7,7 @@ skipped and the scale halved (Micikevicius et al. 2018).
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ import torch
 
 from trainwright.errors import UsageError
 from trainwright.training.clipping import Clip
+from trainwright.training.updating import Updating
 
 PrecisionName = Literal["fp32", "bf16", "fp16"]
 PRECISIONS: tuple[PrecisionName, ...] = ("fp32", "bf16", "fp16")
@@ -30,8 +32,8 @@ class Update:
     `skipped` says that it overflowed under a scale, which has been lowered; `refused` that it is not finite in itself.
     """
 
-    norm: torch.Tensor
-    clipped_norm: torch.Tensor
+    norm: float
+    clipped_norm: float
     clipped: bool = False
     skipped: bool = False
     refused: bool = False
@@ -62,18 +64,21 @@ class Precision:
     @property
     def scale(self) -> float | None:
         """The loss scale in use, None where there is none."""
-        return self.scaler.get_scale() if self.scaler.is_enabled() else None
+        return self.scaler.get_scale() if self.name == "fp16" else None
 
-    def update(self, optimizer: torch.optim.Optimizer, parameters: Sequence[torch.Tensor], clip: Clip) -> Update:
+    def update(self, updating: Updating, parameters: Sequence[torch.Tensor], clip: Clip) -> Update:
         """Turn the gradients that `backward()` left into one step of the weights, or say why there was none."""
-        self.scaler.unscale_(optimizer)  # once, and before the norm: a scaled gradient has a scaled norm
+        scale = self.scale
+        if scale is not None:
+            self.scaler.unscale_(updating.optimizer)  # once, and before the norm: a scaled gradient has a scaled norm
         gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
         clipping = clip(gradients)
-        finite = bool(torch.isfinite(clipping.norm))  # syncs an accelerator
-        if finite:
-            self.scaler.step(optimizer)
-        scale = self.scale
-        skipped = not finite and scale is not None and scale > _LEAST_SCALE and self._overflowed(optimizer)
+        finite = math.isfinite(clipping.norm)
+        if finite and scale is None:
+            updating.apply()
+        elif finite:
+            self.scaler.step(updating.optimizer)
+        skipped = not finite and scale is not None and scale > _LEAST_SCALE and self._overflowed(updating.optimizer)
         if scale is not None:
             self.scaler.update()  # lower after an overflow, higher after many steps without one
         return Update(

@@ -14,18 +14,18 @@ Refused = Literal["loss", "gradient"] | None
 
 @dataclass(frozen=True, kw_only=True)
 class StepResult:
-    """What a step did. `loss`, `penalty` and the norms (before and after clipping) are scalars on the model's device.
+    """What a step did: its loss, its penalty, and the norm of its gradient before and after clipping.
 
     `refused` says why no update was made: the loss or the gradient was not finite, and would have ruined the weights;
     `batch` is then the place, within the step, of the batch that showed it. `skipped` says that float16 overflowed
     under its scale, which is no fault: the next step goes on with a lower one.
     """
 
-    loss: torch.Tensor
+    loss: float
     rate: float
-    penalty: torch.Tensor | None = None
-    gradient_norm: torch.Tensor | None = None
-    clipped_norm: torch.Tensor | None = None
+    penalty: float | None = None
+    gradient_norm: float | None = None
+    clipped_norm: float | None = None
     clipped: bool = False
     skipped: bool = False
     refused: Refused = None
@@ -35,7 +35,7 @@ class StepResult:
 class NotFinite(Exception):
     """The loss of one of a step's batches is no number."""
 
-    def __init__(self, loss: torch.Tensor, batch: int) -> None:
+    def __init__(self, loss: float, batch: int) -> None:
         super().__init__()
         self.loss = loss
         self.batch = batch

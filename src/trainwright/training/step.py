@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from itertools import compress
 
@@ -17,6 +18,7 @@ from trainwright.training.line_search import line_search_step
 from trainwright.training.precision import Precision
 from trainwright.training.rates import Rates
 from trainwright.training.result import Batch, NotFinite, StepResult
+from trainwright.training.updating import Updating
 
 
 class TrainStep:
@@ -46,6 +48,7 @@ class TrainStep:
         self.model = model
         self.loss = loss
         self.optimizer = optimizer
+        self.updating = Updating(optimizer)
         self.rates = rates
         self.clip = clip
         self.seed = seed
@@ -67,13 +70,13 @@ class TrainStep:
         self.rates.set(step)
         self._keep_statistics()
 
-        self.optimizer.zero_grad(set_to_none=True)
+        self.updating.clear_gradients()
         try:
             loss, penalty = self.backward(batches, step)
         except NotFinite as found:
             self._restore_statistics()
             return StepResult(loss=found.loss, rate=self.rates.used, refused="loss", batch=found.batch)
-        update = self.precision.update(self.optimizer, self.parameters, self.clip)
+        update = self.precision.update(self.updating, self.parameters, self.clip)
         self.clock.lap("update")
 
         if update.skipped or update.refused:
@@ -84,47 +87,46 @@ class TrainStep:
             loss=loss,
             penalty=penalty,
             rate=self.rates.used,  # read again: whatever hangs on the optimizer may have moved it
-            gradient_norm=update.norm,
-            clipped_norm=update.clipped_norm,
+            gradient_norm=None if update.skipped else update.norm,  # under a scale that overflowed there is none
+            clipped_norm=None if update.skipped else update.clipped_norm,
             clipped=update.clipped,
             skipped=update.skipped,
             refused="gradient" if update.refused else None,
         )
 
-    def backward(self, batches: Sequence[Batch], step: int) -> tuple[torch.Tensor, torch.Tensor | None]:
-        """Add the gradient of the loss over all `batches`, and of the penalty; return both values, detached.
+    def backward(self, batches: Sequence[Batch], step: int) -> tuple[float, float | None]:
+        """Add the gradient of the loss over all `batches`, and of the penalty; return both values.
 
         Each batch counts by what its mean divides by, so that the gradient is that of one large batch, however ragged
         the batches are; one in which nothing counts is left out. Raises `NotFinite` where a loss is not finite; the
         weights are as before then.
         """
-        counts = [items(self.loss, y) for _, y in batches]
+        shares = [1.0]
         if len(batches) > 1:
-            counting = [bool(count) for count in counts]  # syncs an accelerator where the count depends on a mask
-            batches = list(compress(batches, counting)) or batches[:1]
-            counts = list(compress(counts, counting)) or counts[:1]
-        whole = sum(counts)
-        total: torch.Tensor | None = None
+            counts = [float(items(self.loss, y)) for _, y in batches]  # syncs an accelerator where it depends on a mask
+            batches = list(compress(batches, counts)) or batches[:1]
+            whole = math.fsum(counts)
+            shares = [count / whole for count in counts if count] or shares
+        total = 0.0
         # Masks are a function of (seed, step): whatever ran since the last step cannot move them.
         seed_step(self.seed, step)
-        for place, ((x, y), count) in enumerate(zip(batches, counts, strict=True)):
+        for place, ((x, y), share) in enumerate(zip(batches, shares, strict=True)):
             with self.precision.autocast():
                 output = self.forward(x)
             loss = self.loss(self.precision.full(output), y)
             self.clock.lap("forward")
-            if not torch.isfinite(loss):  # syncs an accelerator; before backward, so that the weights stay as they were
-                raise NotFinite(loss.detach(), place)
-            share = loss if len(batches) == 1 else loss * (count / whole)
-            self.precision.scaled(share).backward()
-            total = share.detach() if total is None else total + share.detach()
+            value = loss.item()  # syncs an accelerator; before backward, so that the weights stay as they were
+            if not math.isfinite(value):
+                raise NotFinite(value, place)
+            self.precision.scaled(loss if share == 1.0 else loss * share).backward()
+            total += value * share
             self.clock.lap("backward")
-        assert total is not None  # a step has a batch at least
         if self.penalty is None:
             return total, None
         penalty = self.penalty()
         self.precision.scaled(penalty).backward()
         self.clock.lap("backward")
-        return total, penalty.detach()
+        return total, penalty.item()  # syncs an accelerator
 
     def objective(self, batches: Sequence[Batch], step: int) -> float:
         """Return what `step` minimises on `batches`, loss and penalty, at the weights as they are, under its masks."""
