@@ -25,6 +25,7 @@ from trainwright.records import (
     StepRecord,
     TargetStats,
     from_plain,
+    to_brief,
     to_plain,
 )
 
@@ -225,3 +226,10 @@ def test_a_setting_is_found_by_the_first_name_that_the_user_wrote() -> None:
     assert info.where("a", "b") == written
     assert info.where("a", "c") == Location()
     assert (info.setting("b"), info.setting("c"), info.setting("c", 7)) == (2, None, 7)
+
+
+def test_a_brief_record_leaves_out_what_is_at_its_default_and_comes_back_whole() -> None:
+    step = StepRecord(step=3, epoch=0, loss=float("nan"), rate=0.1, samples=8, clipped=True)
+    brief = to_brief(step)
+    assert set(brief) == {"step", "epoch", "loss", "rate", "samples", "clipped"}
+    assert to_plain(from_plain(StepRecord, brief)) | {"loss": 0} == to_plain(step) | {"loss": 0}

@@ -18,7 +18,7 @@ from trainwright.records.history import (
     StepProbe,
     StepRecord,
 )
-from trainwright.records.jsonable import from_plain, to_plain
+from trainwright.records.jsonable import from_plain, to_brief, to_plain
 from trainwright.records.learning_rate import LearningRate, RatePoint
 from trainwright.records.loop import GroupFacts, LoopFacts, OptimizerFacts, SchedulerFacts, Sighting, SightingName
 from trainwright.records.run import InputStats, Ledger, Outcome, OutputFacts, RunInfo, Setting, Status, TargetStats
@@ -91,5 +91,6 @@ __all__ = [
     "Trial",
     "Value",
     "from_plain",
+    "to_brief",
     "to_plain",
 ]

@@ -19,9 +19,10 @@ def to_plain(value: Any, *, strict: bool = False) -> Any:
     With `strict`, numbers that JSON has no literal for become the strings "NaN", "Infinity" and "-Infinity", so that
     every JSON parser can read the result; without, they stay floats.
     """
+    if value is None or type(value) in (int, str, bool):
+        return value
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        fields = dataclasses.fields(value)
-        return {field.name: to_plain(getattr(value, field.name), strict=strict) for field in fields}
+        return {name: to_plain(getattr(value, name), strict=strict) for name, _ in _fields(type(value))}
     if isinstance(value, Mapping):
         return {str(key): to_plain(item, strict=strict) for key, item in value.items()}
     if isinstance(value, list | tuple):
@@ -31,6 +32,16 @@ def to_plain(value: Any, *, strict: bool = False) -> Any:
     return value
 
 
+def to_brief(record: Any) -> dict[str, Any]:
+    """Return a record as `to_plain` does, without the fields that hold their defaults: `from_plain` puts them back."""
+    plain = {}
+    for name, default in _fields(type(record)):
+        value = getattr(record, name)
+        if value is not default:
+            plain[name] = to_plain(value)
+    return plain
+
+
 def from_plain(record: type[Record], plain: Mapping[str, Any]) -> Record:
     """Rebuild a `record` from what `to_plain` made of it; fields it does not know (a newer version) are dropped.
 
@@ -38,6 +49,12 @@ def from_plain(record: type[Record], plain: Mapping[str, Any]) -> Record:
     """
     hints = _hints(record)
     return record(**{name: _restore(hints[name], value) for name, value in plain.items() if name in hints})
+
+
+@functools.cache
+def _fields(record: type) -> tuple[tuple[str, Any], ...]:
+    """Return the name of each field of a record, and its default; what no value can be where there is none."""
+    return tuple((field.name, field.default) for field in dataclasses.fields(record))
 
 
 @functools.cache

@@ -11,9 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from trainwright.errors import RunError
-from trainwright.records import EvalRecord, Event, LayerStats, Outcome, RunInfo, StepRecord, to_plain
+from trainwright.records import EvalRecord, Event, LayerStats, Outcome, RunInfo, StepRecord, to_brief, to_plain
 from trainwright.runs.layout import EVENTS, METRICS, RECIPE, RUN, SCHEMA, is_run
 
+_KINDS = {StepRecord: "step", EvalRecord: "eval", LayerStats: "layer"}
 _FLUSH_SECONDS = 0.5  # what a killed run may lose of its curves; findings and evaluations are flushed at once
 
 
@@ -60,12 +61,12 @@ class RunWriter:
     def observe(self, record: StepRecord | EvalRecord | LayerStats | Event) -> None:
         """Append one record."""
         if isinstance(record, Event):
-            self._events.write(json.dumps({"time": time.time(), **to_plain(record)}) + "\n")
+            self._events.write(json.dumps({"time": time.time(), **to_brief(record)}) + "\n")
             self._events.flush()
             return
-        kind = {StepRecord: "step", EvalRecord: "eval", LayerStats: "layer"}[type(record)]
+        kind = _KINDS[type(record)]
         # NaN and Inf stay what they are: a run's numbers are never repaired.
-        self._metrics.write(json.dumps({"record": kind, **to_plain(record)}) + "\n")
+        self._metrics.write(json.dumps({"record": kind, **to_brief(record)}) + "\n")
         if kind == "eval" or time.monotonic() - self._flushed > _FLUSH_SECONDS:
             self._metrics.flush()
             self._flushed = time.monotonic()
