@@ -16,7 +16,9 @@ if TYPE_CHECKING:
     from trainwright.records import Chart, Finding, LearningRate, Outcome
     from trainwright.runs.reader import read_run
     from trainwright.search.space import choice, integers, log_uniform, uniform
+    from trainwright.serving.model import Model
     from trainwright.stages.find_lr import find_lr
+    from trainwright.stages.load import load
     from trainwright.stages.recipe import Recipe
     from trainwright.stages.train import Run, fit
     from trainwright.stages.tune import Study, tune
@@ -30,6 +32,7 @@ _HOMES = {
     "Finding": "records",
     "GradientCheck": "checks.gradcheck",
     "LearningRate": "records",
+    "Model": "serving.model",
     "Outcome": "records",
     "Recipe": "stages.recipe",
     "Report": "stages.verify",
@@ -44,6 +47,7 @@ _HOMES = {
     "fit": "stages.train",
     "gradcheck": "checks.gradcheck",
     "integers": "search.space",
+    "load": "stages.load",
     "log_uniform": "search.space",
     "read_run": "runs.reader",
     "tune": "stages.tune",
@@ -57,6 +61,7 @@ __all__ = [
     "Finding",
     "GradientCheck",
     "LearningRate",
+    "Model",
     "Outcome",
     "Recipe",
     "Report",
@@ -71,6 +76,7 @@ __all__ = [
     "fit",
     "gradcheck",
     "integers",
+    "load",
     "log_uniform",
     "read_run",
     "tune",

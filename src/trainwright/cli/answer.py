@@ -30,17 +30,18 @@ JsonFile = Annotated[
 
 
 @contextmanager
-def answering(json_file: Path | None) -> Iterator[tuple[Console, dict[str, Any]]]:
+def answering(json_file: Path | None, *, words_aside: bool = False) -> Iterator[tuple[Console, dict[str, Any]]]:
     """Give a command a console and the document that `--json` writes, whatever happens.
 
-    With `--json -` the words go to standard error, so that standard output holds the document alone. A finding of
-    severity error, or a run that diverged, makes the exit status 3, unless the document names another `status`.
+    With `--json -` the words go to standard error, so that standard output holds the document alone, and so they do
+    with `words_aside`, where a command has something else for standard output. A finding of severity error, or a run
+    that diverged, makes the exit status 3, unless the document names another `status`.
     """
     from rich.console import Console
 
     to_stdout = json_file is not None and str(json_file) == "-"
     # Without emoji: a place such as recipe.toml:100: is no code for a picture.
-    console = Console(stderr=to_stdout, highlight=False, soft_wrap=True, emoji=False)
+    console = Console(stderr=to_stdout or words_aside, highlight=False, soft_wrap=True, emoji=False)
     document: dict[str, Any] = {"schema": 1, "findings": []}
     try:
         if json_file is not None and not to_stdout:

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from trainwright.cli.answer import JsonFile, answering
-from trainwright.cli.options import Changes, DataRoot, Github, RecipeFile, SarifFile, Target
+from trainwright.cli.options import Changes, DataRoot, Github, Overwrite, RecipeFile, RunFolder, SarifFile, Target
 
 app = typer.Typer()
 
@@ -221,3 +221,55 @@ def tune(
             workers=command.checked_workers(workers),
             data_root=data_root,
         )
+
+
+@app.command(rich_help_panel="Work")
+def predict(
+    model: Annotated[Path, typer.Argument(metavar="MODEL", help="The folder of a run, or of an export.")],
+    data: Annotated[
+        str | None, typer.Argument(metavar="[DATA]", help="New data of the kind that the run was trained on.")
+    ] = None,
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", metavar="FILE", help="Write all of them, as .csv or .parquet; - is standard output."),
+    ] = None,
+    overwrite: Overwrite = False,
+    keep: Annotated[
+        list[str] | None, typer.Option("--keep", metavar="COLUMN", help="Write this column of the data, too.")
+    ] = None,
+    prompt: Annotated[
+        str | None, typer.Option("--prompt", metavar="TEXT", help="Let a model of texts go on with this.")
+    ] = None,
+    length: Annotated[int, typer.Option("--length", metavar="N", min=0, help="Characters to go on with.")] = 200,
+    temperature: Annotated[
+        float, typer.Option("--temperature", metavar="T", min=0, help="0 takes the likeliest character.")
+    ] = 1.0,
+    seed: Annotated[int, typer.Option("--seed", metavar="N", help="Of the characters that are drawn.")] = 0,
+    json: JsonFile = None,
+) -> None:
+    """Predict new data with a trained network: probabilities by class, values in their units, a text that goes on."""
+    from trainwright.cli import predict as command
+
+    with answering(json, words_aside=output is not None and str(output) == "-") as (console, document):
+        command.check_asked(data, prompt, output, json)
+        if prompt is not None:
+            command.go_on(console, document, model, prompt, length=length, temperature=temperature, seed=seed)
+        elif data is not None:
+            command.run(console, document, model, data, output=output, overwrite=overwrite, keep=keep or [])
+
+
+@app.command(rich_help_panel="Work")
+def export(
+    folder: RunFolder,
+    form: Annotated[str, typer.Option("--to", metavar="safetensors|onnx|torch", help="The form.")] = "safetensors",
+    output: Annotated[
+        Path | None, typer.Option("--output", metavar="DIR", help="The folder to make; else FOLDER-FORM.")
+    ] = None,
+    overwrite: Overwrite = False,
+    json: JsonFile = None,
+) -> None:
+    """Export a run's best network with its card: data, recipe, metrics, findings, limits; checked against the run."""
+    with answering(json) as (console, document):
+        from trainwright.cli import export as command
+
+        command.run(console, document, folder, form=form, output=output, overwrite=overwrite)

@@ -35,3 +35,4 @@ Github = Annotated[
     bool, typer.Option("--github", help="Print the findings as annotations of GitHub Actions, on standard error.")
 ]
 RunFolder = Annotated[Path, typer.Argument(metavar="FOLDER", help="The folder of a run.")]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace what an earlier call has written.")]

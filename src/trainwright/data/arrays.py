@@ -10,6 +10,7 @@ import torch
 
 from trainwright.data.dataset import TASKS, Dataset, Split, check_choice
 from trainwright.data.pairs import check_dense
+from trainwright.data.preprocessing import Preprocessing
 from trainwright.errors import DataError
 from trainwright.records import DataShape, Task
 from trainwright.tensors import digest, to_tensor
@@ -56,7 +57,7 @@ def from_arrays(
                 for axis, tensor in (("x", pair.x), ("y", pair.y))
             }
         ),
-        preprocessing={"kind": "arrays"},
+        preprocessing=Preprocessing(kind="arrays", plan=None).plain(),
         notes=(),
     )
 

@@ -3,23 +3,24 @@
 from __future__ import annotations
 
 import csv
-import hashlib
 import io
-import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TextIO
 
 import numpy as np
 
-from trainwright.data.files import read_all
+from trainwright.data.csvbytes import scan
+from trainwright.data.files import MOST_BYTES, opened
 from trainwright.data.header import first_record_is_header, header_names
 from trainwright.data.rawtable import MISSING, RawTable, missing_note, without_marks
 from trainwright.errors import DataError
 
-__all__ = ["RawTable", "read_table"]
+__all__ = ["RawTable", "Sheet", "open_sheet", "read_table"]
 
 if TYPE_CHECKING:
     import polars as pl
@@ -28,31 +29,91 @@ SEPARATORS = {"\t": "tab", ";": "semicolon", ",": "comma"}
 _COMMENT = ("#", "%", "|", "sep=")
 _SAMPLE = 200  # records looked at to find the separator and the header
 _CHUNK = 50_000  # records turned into columns at a time, so that few Python strings live at once
-_CONTROL = re.compile(rb"[\x00-\x08\x0e-\x19\x1b-\x1f]")
-_MAGIC = {
-    b"PK": "a zip archive or an Excel workbook",
-    b"PAR1": "Parquet",
-    b"\x89PNG": "a PNG image",
-    b"%PDF": "a PDF",
-    b"\x93NUMPY": "a single NumPy array; np.savez(file, x=..., y=...) keeps inputs and targets together",
-}
 
 Record = tuple[int, list[str]]
 """The line at which a record begins, counted from 1, and its cells."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class Sheet:
+    """How a CSV file is written, as a first pass over it found; `pieces` reads it, as often as is wanted.
+
+    `names` are those of the columns, `skipped` the records above the first row: comments, and the header where
+    `has_header`. `fingerprint` is the SHA-256 of the content, decompressed.
+    """
+
+    path: Path
+    encoding: str
+    separator: str
+    names: tuple[str, ...]
+    has_header: bool
+    skipped: int
+    fingerprint: str
+    notes: tuple[str, ...]
+
+    def pieces(self, rows: int = _CHUNK, *, marks: Counter[tuple[str, str]] | None = None) -> Iterator[RawTable]:
+        """Yield the table in pieces of at most `rows` rows, so that memory does not grow with the file.
+
+        `marks` gains how many cells of which column held which mark for "missing". Raises `DataError` where the file
+        is ragged, or a quote is not closed.
+        """
+        import polars as pl
+
+        counts: Counter[tuple[str, str]] = Counter() if marks is None else marks
+        schema = dict.fromkeys(self.names, pl.String)
+        with _text(self.path, self.encoding) as text:
+            records = islice(_records(text, self.separator, self.path), self.skipped, None)
+            while chunk := list(islice(records, rows)):
+                for line, cells in chunk:
+                    if len(cells) != len(self.names):
+                        raise _ragged(self.path, line, cells, self.names)
+                frame = pl.DataFrame([cells for _, cells in chunk], schema=schema, orient="row")
+                lines = np.asarray([line for line, _ in chunk], dtype=np.int64)
+                yield self._table(without_marks(frame, counts), lines)
+
+    def _table(self, frame: pl.DataFrame, lines: np.ndarray) -> RawTable:
+        return RawTable(
+            path=str(self.path),
+            frame=frame,
+            lines=lines,
+            separator=self.separator,
+            has_header=self.has_header,
+            fingerprint=self.fingerprint,
+            notes=(),
+        )
+
+
 def read_table(path: Path) -> RawTable:
-    """Read a CSV file, gzipped or not, separated by commas, semicolons or tabs, with a header or without.
+    """Read a CSV file into memory: `open_sheet` says how."""
+    import polars as pl
+
+    sheet = open_sheet(path, most=MOST_BYTES)
+    marks: Counter[tuple[str, str]] = Counter()
+    pieces = list(sheet.pieces(marks=marks))
+    return RawTable(
+        path=str(path),
+        frame=pl.concat([piece.frame for piece in pieces], rechunk=True),
+        lines=np.concatenate([piece.lines for piece in pieces]),
+        separator=sheet.separator,
+        has_header=sheet.has_header,
+        fingerprint=sheet.fingerprint,
+        notes=(*sheet.notes, missing_note(path.name, marks)) if marks else sheet.notes,
+    )
+
+
+def open_sheet(path: Path, *, most: int | None = None, known: Collection[str] = ()) -> Sheet:
+    """Find out how a CSV file is written, gzipped or not, with commas, semicolons or tabs, with a header or without.
 
     Leading lines that begin with #, %, | or sep= and have another number of cells are skipped, as are blank lines.
-    Text is UTF-8, with or without a byte order mark, else Windows-1252. Raises `DataError` where the file is empty,
-    binary, or ragged, where a quote is not closed, or where two columns share a name.
+    Text is UTF-8, with or without a byte order mark, else Windows-1252. A first record that holds all of the names
+    `known`, one at least, is the header. Raises `DataError` where the file is empty, binary or above `most` bytes,
+    where a quote is not closed in the first records, where two columns share a name, and where there is no row.
     """
-    content = read_all(path)
-    text, notes = _decode(content, path)
-    separator, width = _sniff(text)
-    records = _records(text, separator, path)
-    sample = list(islice(records, _SAMPLE))
+    found = scan(path, most)
+    notes = list(found.notes)
+    separator, width = _sniff(path, found.encoding)
+    with _text(path, found.encoding) as text:
+        sample = list(islice(_records(text, separator, path), _SAMPLE))
     comments = 0
     while sample and sample[0][1][0].startswith(_COMMENT) and len(sample[0][1]) != width:
         sample.pop(0)
@@ -62,7 +123,8 @@ def read_table(path: Path) -> RawTable:
     if not sample:
         raise DataError(f"{path} holds no rows", evidence="blank lines only", remedy="check the export that wrote it")
     cells = [row for _, row in sample]
-    has_header = first_record_is_header(cells, MISSING)
+    named = bool(known) and set(known) <= {" ".join(cell.split()) for cell in cells[0]}
+    has_header = named or first_record_is_header(cells, MISSING)
     names = (
         header_names(cells[0], path, sample[0][0]) if has_header else [f"column_{i + 1}" for i in range(len(cells[0]))]
     )
@@ -77,54 +139,33 @@ def read_table(path: Path) -> RawTable:
             evidence=f"line {sample[0][0]}: {', '.join(names[:8])}",
             remedy="check the export that wrote it",
         )
-    frame, lines, marks = _columns(sample[has_header:], records, names, path)
-    if marks:
-        notes.append(missing_note(path.name, marks))
-    return RawTable(
-        path=str(path),
-        frame=frame,
-        lines=lines,
+    return Sheet(
+        path=path,
+        encoding=found.encoding,
         separator=separator,
+        names=tuple(names),
         has_header=has_header,
-        fingerprint=hashlib.sha256(content).hexdigest(),
+        skipped=comments + has_header,
+        fingerprint=found.fingerprint,
         notes=tuple(notes),
     )
 
 
-def _decode(content: bytes, path: Path) -> tuple[str, list[str]]:
-    binary = _CONTROL.search(content)
-    if binary is not None:
-        kind = next((kind for magic, kind in _MAGIC.items() if content.startswith(magic)), "")
-        raise DataError(
-            f"{path} is no text file",
-            evidence=f"byte 0x{binary.group()[0]:02x} at offset {binary.start():,}"
-            + (f"; it looks like {kind}" if kind else ""),
-            remedy="export the table as CSV in UTF-8 (a file in UTF-16 must be converted too)",
-        )
-    try:
-        return content.decode("utf-8-sig"), []
-    except UnicodeDecodeError as problem:
-        line = content.count(b"\n", 0, problem.start) + 1
-        byte = content[problem.start]
-    try:
-        text = content.decode("cp1252")
-    except UnicodeDecodeError:
-        raise DataError(
-            f"{path} is text in an unknown encoding",
-            evidence=f"line {line} holds the byte 0x{byte:02x}, which is neither UTF-8 nor Windows-1252",
-            remedy="save it as UTF-8",
-        ) from None
-    return text, [f"{path.name}: line {line} is not UTF-8, so the file was read as Windows-1252 (Latin-1)"]
+@contextmanager
+def _text(path: Path, encoding: str) -> Iterator[TextIO]:
+    with opened(path) as stream, io.TextIOWrapper(stream, encoding=encoding, newline="") as text:
+        yield text
 
 
-def _sniff(text: str) -> tuple[str, int]:
+def _sniff(path: Path, encoding: str) -> tuple[str, int]:
     """Return the separator under which most of the first records have the same number of cells, and that number."""
     best, best_score, best_width = ",", (False, 0.0), 1
     for separator in SEPARATORS:  # in this order: a decimal comma must not win over the semicolon beside it
-        reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, skipinitialspace=True)
         widths: Counter[int] = Counter()
         try:
-            widths.update(len(row) for row in islice(reader, _SAMPLE) if not _is_void(row))
+            with _text(path, encoding) as text:
+                reader = csv.reader(text, delimiter=separator, skipinitialspace=True)
+                widths.update(len(row) for row in islice(reader, _SAMPLE) if not _is_void(row))
         except csv.Error:
             continue
         if not widths:
@@ -136,8 +177,8 @@ def _sniff(text: str) -> tuple[str, int]:
     return best, best_width
 
 
-def _records(text: str, separator: str, path: Path) -> Iterator[Record]:
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, skipinitialspace=True, strict=True)
+def _records(text: TextIO, separator: str, path: Path) -> Iterator[Record]:
+    reader = csv.reader(text, delimiter=separator, skipinitialspace=True, strict=True)
     while True:
         line = reader.line_num + 1
         try:
@@ -163,29 +204,7 @@ def _is_void(cells: list[str]) -> bool:
     return _is_blank(cells) or (len(cells) == 1 and cells[0].startswith(_COMMENT))
 
 
-def _columns(
-    sample: list[Record], records: Iterator[Record], names: list[str], path: Path
-) -> tuple[pl.DataFrame, np.ndarray, Counter[tuple[str, str]]]:
-    """Return the columns, the line of each row, and how many cells of which column held which mark for "missing"."""
-    import polars as pl
-
-    schema = dict.fromkeys(names, pl.String)
-    frames: list[pl.DataFrame] = []
-    lines: list[int] = []
-    marks: Counter[tuple[str, str]] = Counter()
-    chunk = sample
-    while chunk:
-        for line, cells in chunk:
-            if len(cells) != len(names):
-                raise _ragged(path, line, cells, names)
-        lines += [line for line, _ in chunk]
-        frame = pl.DataFrame([cells for _, cells in chunk], schema=schema, orient="row")
-        frames.append(without_marks(frame, marks))
-        chunk = list(islice(records, _CHUNK))
-    return pl.concat(frames, rechunk=True), np.asarray(lines, dtype=np.int64), marks
-
-
-def _ragged(path: Path, line: int, cells: list[str], names: list[str]) -> DataError:
+def _ragged(path: Path, line: int, cells: list[str], names: tuple[str, ...]) -> DataError:
     count = f"{len(cells)} cell{'' if len(cells) == 1 else 's'}"
     start = ", ".join(cells)[:60]
     return DataError(

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import torch
 
 from trainwright.data.encode import mean_and_std
 from trainwright.data.numbers import NumberForm
+from trainwright.data.preprocessing import TargetPlan
 from trainwright.errors import DataError
-from trainwright.records import Task, to_plain
+from trainwright.records import Task
 
 _RARE_COMBINATION = 10  # rows below which a combination of labels is not divided on its own
 
@@ -103,13 +103,13 @@ def encode_target(target: Target, scale: TargetScale, places: np.ndarray) -> tor
     return torch.from_numpy(values if target.task == "classification" else values.astype(np.float32))
 
 
-def plain_target(target: Target, scale: TargetScale) -> dict[str, Any]:
-    """Return all that must be known to read a prediction, as plain JSON."""
-    return {
-        "names": list(target.names),
-        "task": target.task,
-        "classes": list(target.classes),
-        "forms": to_plain(target.forms),
-        "mean": list(scale.mean),
-        "std": list(scale.std),
-    }
+def target_plan(target: Target, scale: TargetScale) -> TargetPlan:
+    """Return all that must be known to read a prediction."""
+    return TargetPlan(
+        names=target.names,
+        task=target.task,
+        classes=target.classes,
+        forms=target.forms,
+        mean=scale.mean,
+        std=scale.std,
+    )

@@ -87,6 +87,16 @@ def read_npz(path: Path) -> SampleSource:
     )
 
 
+def read_inputs(path: Path) -> list[tuple[str, np.ndarray, np.ndarray | None]]:
+    """Return the inputs of each split of an .npz file, by its name, with the targets where there are such.
+
+    Raises `DataError` as `read_npz` does, but targets may be missing.
+    """
+    arrays = _read(path)
+    inputs, targets, _ = _sort(arrays, path, alone=True)
+    return [(part, arrays[key], arrays[targets[part]] if part in targets else None) for part, key in inputs.items()]
+
+
 def _read(path: Path) -> dict[str, np.ndarray]:
     try:
         with opened(path) as stream:
@@ -132,8 +142,13 @@ def _array(archive: Any, key: str, path: Path) -> np.ndarray:
     return value
 
 
-def _sort(arrays: Mapping[str, np.ndarray], path: Path) -> tuple[dict[str, str], dict[str, str], list[str]]:
-    """Return the inputs and the targets of each split by their keys, and the keys that are neither."""
+def _sort(
+    arrays: Mapping[str, np.ndarray], path: Path, *, alone: bool = False
+) -> tuple[dict[str, str], dict[str, str], list[str]]:
+    """Return the inputs and the targets of each split by their keys, and the keys that are neither.
+
+    Inputs may be `alone`, of any split.
+    """
     found: tuple[dict[str, str], dict[str, str]] = ({}, {})
     rest = []
     for key in arrays:
@@ -150,9 +165,9 @@ def _sort(arrays: Mapping[str, np.ndarray], path: Path) -> tuple[dict[str, str],
                 remedy=_KEYS,
             )
         found[kind][part] = key
-    if "train" not in found[0] or "train" not in found[1]:
+    if not found[0] if alone else "train" not in found[0] or "train" not in found[1]:
         raise DataError(
-            f"{path} does not say which array holds the {'inputs' if 'train' not in found[0] else 'targets'}",
+            f"{path} does not say which array holds the {'inputs' if alone or 'train' not in found[0] else 'targets'}",
             evidence=f"the arrays are {', '.join(arrays) or '(none)'}",
             remedy=_KEYS,
         )

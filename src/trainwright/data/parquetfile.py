@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 import io
 import re
 from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
 _MAGIC = b"PAR1"
 _PANDAS_INDEX = re.compile(r"__index_level_\d+__")
 _REFETCH = "write or copy the file again"
+Read = TypeVar("Read")
 
 
 def is_parquet(path: Path) -> bool:
@@ -39,12 +42,34 @@ def read_parquet(path: Path) -> RawTable:
     """
     content = read_all(path)
     frame, notes = _read(content, path)
-    if frame.width == 0 or frame.height == 0:
-        raise DataError(
-            f"{path} holds no {'columns' if frame.width == 0 else 'rows'}",
-            evidence=f"{frame.height} rows, {frame.width} columns",
-            remedy="check the program that wrote it",
-        )
+    _check_size(frame.height, frame.width, path)
+    return _table(frame, path, notes, fingerprint=hashlib.sha256(content).hexdigest())
+
+
+def parquet_pieces(path: Path, rows: int) -> Iterator[RawTable]:
+    """Yield a Parquet file in pieces of at most `rows` rows, each as `read_parquet` reads it, without a fingerprint.
+
+    Raises `DataError` where the file is damaged, or has no rows or columns.
+    """
+    import polars as pl
+
+    def scan() -> pl.LazyFrame:
+        with opened(path) as stream:
+            compressed = isinstance(stream, gzip.GzipFile)
+        return pl.scan_parquet(io.BytesIO(read_all(path)) if compressed else path, glob=False)
+
+    source = _guarded(path, scan)
+    height, names = _guarded(path, lambda: (source.select(pl.len()).collect().item(), source.collect_schema().names()))
+    _check_size(height, len(names), path)
+    kept, notes = _without_index(names, path)
+    for start in range(0, height, rows):
+        frame = _guarded(path, lambda start=start: source.select(kept).slice(start, rows).collect())
+        yield _table(frame, path, notes if start == 0 else [], start=start)
+
+
+def _table(frame: pl.DataFrame, path: Path, notes: Sequence[str], *, start: int = 0, fingerprint: str = "") -> RawTable:
+    """Return a frame that was read as a table; its first row is row `start` of the file, counted from 0."""
+    said = list(notes)
     columns: list[pl.Series] = []
     unreadable: dict[str, str] = {}
     marks: Counter[tuple[str, str]] = Counter()
@@ -55,31 +80,39 @@ def read_parquet(path: Path) -> RawTable:
         else:
             columns.append(column if column.dtype.is_numeric() else _without_marks(column, marks))
     if marks:
-        notes.append(missing_note(path.name, marks))
+        said.append(missing_note(path.name, marks))
     if unreadable:
         named = ", ".join(f"'{name}' ({what})" for name, what in list(unreadable.items())[:8])
-        notes.append(f"{path.name}: columns that hold neither numbers nor words were left out: {named}")
+        said.append(f"{path.name}: columns that hold neither numbers nor words were left out: {named}")
     import polars as pl
 
     return RawTable(
         path=str(path),
         frame=pl.DataFrame(columns),
-        lines=np.arange(1, frame.height + 1),
+        lines=np.arange(start + 1, start + 1 + frame.height),
         separator=",",
         has_header=True,
-        fingerprint=hashlib.sha256(content).hexdigest(),
-        notes=tuple(notes),
+        fingerprint=fingerprint,
+        notes=tuple(said),
         typed=True,
         unit="row",
         unreadable=unreadable,
     )
 
 
+def _check_size(height: int, width: int, path: Path) -> None:
+    if width == 0 or height == 0:
+        raise DataError(
+            f"{path} holds no {'columns' if width == 0 else 'rows'}",
+            evidence=f"{height} rows, {width} columns",
+            remedy="check the program that wrote it",
+        )
+
+
 def _read(content: bytes, path: Path) -> tuple[pl.DataFrame, list[str]]:
     import polars as pl
-    from polars.exceptions import PanicException
 
-    try:
+    def read() -> pl.DataFrame:
         rows = pl.scan_parquet(io.BytesIO(content)).select(pl.len()).collect().item()
         width = len(pl.read_parquet_schema(io.BytesIO(content)))
         if rows * width * 8 > MOST_BYTES:
@@ -88,7 +121,19 @@ def _read(content: bytes, path: Path) -> tuple[pl.DataFrame, list[str]]:
                 evidence=f"{rows:,} rows of {width:,} columns are about {rows * width * 8:,} bytes",
                 remedy="train on a sample of its rows, or pass a DataLoader from Python",
             )
-        frame = pl.read_parquet(io.BytesIO(content))
+        return pl.read_parquet(io.BytesIO(content))
+
+    frame = _guarded(path, read)
+    kept, notes = _without_index(frame.columns, path)
+    return frame.select(kept), notes
+
+
+def _guarded(path: Path, read: Callable[[], Read]) -> Read:
+    """Return what `read` gives; whatever its decoder complains of becomes a `DataError`."""
+    from polars.exceptions import PanicException
+
+    try:
+        return read()
     except DataError:
         raise
     except (Exception, PanicException) as problem:  # a damaged file can make the decoder fail in any way
@@ -98,9 +143,13 @@ def _read(content: bytes, path: Path) -> tuple[pl.DataFrame, list[str]]:
             evidence=f"{type(problem).__name__}: {words[0][:200] if words else ''}",
             remedy=_REFETCH,
         ) from None
-    index = [name for name in frame.columns if _PANDAS_INDEX.fullmatch(name)]
+
+
+def _without_index(names: Sequence[str], path: Path) -> tuple[list[str], list[str]]:
+    """Return the columns but for the index of a data frame, and a note where there is one."""
+    index = [name for name in names if _PANDAS_INDEX.fullmatch(name)]
     notes = [f"{path.name}: the index of a data frame was left out ({', '.join(index)})"] if index else []
-    return frame.drop(index), notes
+    return [name for name in names if name not in index], notes
 
 
 def _plain(series: pl.Series) -> pl.Series | str:

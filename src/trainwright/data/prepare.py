@@ -3,24 +3,23 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 
-from trainwright.data.encode import ColumnPlan, encode
+from trainwright.data.encode import encode
 from trainwright.data.files import locate
 from trainwright.data.idx import is_idx, read_idx
 from trainwright.data.imagefile import read_image
+from trainwright.data.preprocessing import Preprocessing, TablePlan
 from trainwright.data.rows import table_of_rows
 from trainwright.data.scaling import CHANNELS, ArrayPlan
 from trainwright.data.tablefile import open_table
 from trainwright.data.tables import aligned, read_as
-from trainwright.errors import DataError, UsageError
-from trainwright.records import from_plain
+from trainwright.errors import DataError
 from trainwright.tensors import to_tensor
 
 
@@ -40,61 +39,37 @@ def prepare_rows(preprocessing: Mapping[str, Any], rows: Any) -> torch.Tensor:
     Raises `DataError` where the rows do not fit what the training data were, or `preprocessing` is damaged, and
     `UsageError` where it is of a kind that has no rows.
     """
-    kind = preprocessing.get("kind")
-    if kind == "table":
-        with _reading():
-            plans = tuple(from_plain(ColumnPlan, plain) for plain in preprocessing["columns"])
-            names, has_header = list(preprocessing["names"]), bool(preprocessing["has_header"])
-        return _table(plans, names, has_header, rows)
-    if kind in ("images", "features"):
-        with _reading():
-            plan = from_plain(ArrayPlan, preprocessing)
-            if not len(plan.mean) == len(plan.std) == plan.shape[plan.axis]:
-                raise ValueError("mean and std do not fit the shape")
-        return plan.apply(_pixels(plan, rows) if plan.pixels else _features(plan, rows))
-    if kind == "arrays":
-        return _given(rows)
-    if kind == "text":
-        with _reading():
-            characters = "".join(preprocessing["characters"])
-        return _tokens(characters, rows)
-    raise UsageError(
-        f"data of the kind '{kind}' are not prepared in rows",
-        remedy="rows are prepared for tables, images, arrays and texts",
-    )
+    return prepared(Preprocessing.of(preprocessing), rows)
 
 
-@contextmanager
-def _reading() -> Iterator[None]:
-    try:
-        yield
-    except (KeyError, TypeError, ValueError, IndexError) as problem:
-        raise DataError(
-            "what was kept of the data's preparation is damaged",
-            evidence=f"{type(problem).__name__}: {problem}",
-            remedy="take it from the run's own run.json, unchanged",
-        ) from None
+def prepared(preprocessing: Preprocessing, rows: Any) -> torch.Tensor:
+    """Return new rows as `prepare_rows` does."""
+    plan = preprocessing.plan
+    if isinstance(plan, TablePlan):
+        return _table(plan, rows)
+    if isinstance(plan, ArrayPlan):
+        return plan.apply(pixels_of(plan, rows) if plan.pixels else features_of(plan, rows))
+    return _given(rows) if plan is None else _tokens(plan.characters, rows)
 
 
-def _table(plans: Sequence[ColumnPlan], names: Sequence[str], has_header: bool, rows: Any) -> torch.Tensor:
-    needed = [plan.name for plan in plans]
+def _table(plan: TablePlan, rows: Any) -> torch.Tensor:
     if isinstance(rows, str | os.PathLike):
         path = locate(os.fspath(rows), folder=None, data_root=None)
-        table = aligned(open_table(path), names, has_header, needed=needed)
+        table = aligned(open_table(path), plan.names, plan.has_header, needed=plan.needed)
     else:
-        table = table_of_rows(rows, needed)
-    return encode(plans, read_as(plans, table), np.arange(len(table.lines)))
+        table = table_of_rows(rows, plan.needed)
+    return encode(plan.columns, read_as(plan.columns, table), np.arange(len(table.lines)))
 
 
-def _pixels(plan: ArrayPlan, rows: Any) -> np.ndarray:
-    """Return images as uint8 `(n, *plan.shape)`."""
+def pixels_of(plan: ArrayPlan, rows: Any) -> np.ndarray:
+    """Return images as uint8 `(n, *plan.shape)`; raises `DataError` where they do not fit."""
     if isinstance(rows, str | os.PathLike):
         path = locate(os.fspath(rows), folder=None, data_root=None)
         if path.is_file() and is_idx(path):
             return _fitting(plan, read_idx(path, dimensions=3))
         rows = [path]
     if isinstance(rows, list | tuple) and rows and all(isinstance(row, str | os.PathLike) for row in rows):
-        return np.stack([_image(plan, Path(row)) for row in rows])
+        return np.stack([image_of(plan, Path(row)) for row in rows])
     values = _array(rows)
     whole = (values >= 0) & (values <= 255) & (values == np.floor(values))
     if not whole.all():
@@ -107,7 +82,8 @@ def _pixels(plan: ArrayPlan, rows: Any) -> np.ndarray:
     return _fitting(plan, values.astype(np.uint8))
 
 
-def _image(plan: ArrayPlan, path: Path) -> np.ndarray:
+def image_of(plan: ArrayPlan, path: Path) -> np.ndarray:
+    """Return the pixels of an image file, uint8 `plan.shape`; raises `DataError` where it does not fit."""
     pixels = read_image(path, image_size=plan.image_size).pixels
     if len(pixels) > plan.shape[0]:
         raise DataError(
@@ -121,7 +97,8 @@ def _image(plan: ArrayPlan, path: Path) -> np.ndarray:
     return pixels
 
 
-def _features(plan: ArrayPlan, rows: Any) -> np.ndarray:
+def features_of(plan: ArrayPlan, rows: Any) -> np.ndarray:
+    """Return features `(n, *plan.shape)`; raises `DataError` where they do not fit, or are not finite."""
     values = _fitting(plan, _array(rows))
     if not np.isfinite(values).all():
         place = [int(index) for index in np.argwhere(~np.isfinite(values))[0]]

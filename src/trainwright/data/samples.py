@@ -9,11 +9,12 @@ import numpy as np
 
 from trainwright.data.arraytargets import array_target, more_of
 from trainwright.data.dataset import Dataset, Split, content_digest, row_digest
-from trainwright.data.goals import Target, encode_target, learn_scale, plain_target
+from trainwright.data.goals import Target, encode_target, learn_scale, target_plan
+from trainwright.data.preprocessing import Preprocessing
 from trainwright.data.scaling import ArrayPlan, as_they_are, fit_features, fit_pixels
 from trainwright.data.splits import Preparation
 from trainwright.errors import DataError
-from trainwright.records import DataShape, to_plain
+from trainwright.records import DataShape
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -109,12 +110,9 @@ def assemble_samples(source: SampleSource, *, task: str, preparation: Preparatio
         target_mean=scale.mean,
         target_std=scale.std,
         fingerprint=source.fingerprint,
-        preprocessing={
-            "kind": "images" if source.pixels else "features",
-            **to_plain(plan),
-            "classes": list(target.classes),
-            "target": plain_target(target, scale),
-        },
+        preprocessing=Preprocessing(
+            kind="images" if source.pixels else "features", plan=plan, target=target_plan(target, scale)
+        ).plain(),
         notes=(*source.notes, *target.notes, *remarks, *more),
     )
 

@@ -1,12 +1,13 @@
-"""A table from whatever file holds one: Parquet, told by its first bytes, else CSV."""
+"""A table from whatever file holds one, whole or in pieces: Parquet, told by its first bytes, else CSV."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
-from trainwright.data.csvfile import read_table
-from trainwright.data.parquetfile import is_parquet, read_parquet
+from trainwright.data.csvfile import open_sheet, read_table
+from trainwright.data.parquetfile import is_parquet, parquet_pieces, read_parquet
 from trainwright.data.rawtable import RawTable
 from trainwright.errors import DataError, did_you_mean
 
@@ -14,6 +15,19 @@ from trainwright.errors import DataError, did_you_mean
 def open_table(path: Path) -> RawTable:
     """Read a Parquet or a CSV file. Raises `DataError` where it is neither, or damaged."""
     return read_parquet(path) if is_parquet(path) else read_table(path)
+
+
+def table_pieces(path: Path, rows: int, *, known: Collection[str] = ()) -> Iterator[RawTable]:
+    """Yield a Parquet or CSV file in pieces of at most `rows` rows; what there is to note of it comes with the first.
+
+    A first line of a CSV file that holds all of the names `known` is its header. Raises as `open_table` does.
+    """
+    if is_parquet(path):
+        yield from parquet_pieces(path, rows)
+        return
+    sheet = open_sheet(path, known=known)
+    for place, piece in enumerate(sheet.pieces(rows)):
+        yield piece if place else replace(piece, notes=sheet.notes)
 
 
 def check_column(name: str, names: Sequence[str], path: Path | str, setting: str) -> None:

@@ -11,15 +11,16 @@ import numpy as np
 from trainwright.data.columns import Column, cells_of, survey
 from trainwright.data.dataset import Dataset, Split, row_digest
 from trainwright.data.encode import ColumnPlan, Values, encode, fit_columns
-from trainwright.data.goals import Target, TargetScale, encode_target, learn_scale, plain_target
+from trainwright.data.goals import Target, TargetScale, encode_target, learn_scale, target_plan
 from trainwright.data.guess import guess_target
 from trainwright.data.numbers import read_numbers
+from trainwright.data.preprocessing import Preprocessing, TablePlan
 from trainwright.data.rawtable import RawTable
 from trainwright.data.splits import Preparation
 from trainwright.data.tablefile import check_columns
 from trainwright.data.targets import read_more, read_target
-from trainwright.errors import DataError, UsageError
-from trainwright.records import DataShape, to_plain
+from trainwright.errors import DataError, UsageError, nearest
+from trainwright.records import DataShape
 
 
 def load_table(
@@ -83,11 +84,15 @@ def aligned(other: RawTable, names: Sequence[str], has_header: bool, *, needed: 
     if not missing and (other.has_header or len(columns) <= len(names)):
         return other
     if (has_header and other.has_header) or len(columns) != len(names):
+        if missing and missing[0] in other.unreadable:
+            check_columns(missing[:1], other, "the training file")
         lacks = f"lacks the column '{missing[0]}' of the training file" if missing else "has too many columns"
+        guess = nearest(missing[0], set(columns) - set(names)) if missing else None
         raise DataError(
             f"{other.path} {lacks}",
             evidence=f"it has {', '.join(columns)}; the training file {', '.join(names)}",
-            remedy="give a file with the columns of the training file",
+            remedy=(f"is it '{guess}'? Then rename that; else " if guess else "")
+            + "give a file with the columns of the training file",
         )
     return replace(other, frame=other.frame.rename(dict(zip(columns, names, strict=True))), has_header=True)
 
@@ -162,13 +167,11 @@ def assemble(
         target_mean=scale.mean,
         target_std=scale.std,
         fingerprint=fingerprint,
-        preprocessing={
-            "kind": "table",
-            "names": list(names),
-            "has_header": has_header,
-            "columns": to_plain(plans),
-            "target": plain_target(target, scale),
-        },
+        preprocessing=Preprocessing(
+            kind="table",
+            plan=TablePlan(names=tuple(names), has_header=has_header, columns=plans),
+            target=target_plan(target, scale),
+        ).plain(),
         notes=tuple(notes),
     )
 

@@ -19,6 +19,7 @@ import torch
 from trainwright.data.augmented import Batch
 from trainwright.data.dataset import Dataset, Split, content_digest
 from trainwright.data.files import read_all
+from trainwright.data.preprocessing import Preprocessing, TextPlan
 from trainwright.data.splits import check_fractions
 from trainwright.errors import DataError, UsageError
 from trainwright.randomness import derive, generator, permutation
@@ -81,7 +82,7 @@ def load_text(path: Path, *, context: int, validation: float, test: float, seed:
         classes=tuple(characters),
         features=(),
         fingerprint=content_digest(points),
-        preprocessing={"kind": "text", "characters": characters, "context": context},
+        preprocessing=Preprocessing(kind="text", plan=TextPlan(characters=characters, context=context)).plain(),
         notes=(*notes, *_unseen(parts, characters)),
     )
 

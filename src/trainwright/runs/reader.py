@@ -35,7 +35,7 @@ class StoredRun:
 def read_run(folder: str | Path) -> StoredRun:
     """Read the run in `folder`. Raises `RunError` where there is none, or a newer version wrote it."""
     folder = Path(folder)
-    head = _head(folder)
+    head = read_head(folder)
     notes: list[str] = []
     columns: dict[type, list[Any]] = {kind: [] for kind in _KINDS.values()}
     for record in _records(folder / METRICS, lambda line: _KINDS.get(line.get("record")), notes):
@@ -74,7 +74,8 @@ def find_runs(parent: str | Path) -> list[Path]:
     return sorted(path for path in parent.iterdir() if path.is_dir() and is_run(path)) if parent.is_dir() else []
 
 
-def _head(folder: Path) -> dict[str, Any]:
+def read_head(folder: Path) -> dict[str, Any]:
+    """Return the content of run.json. Raises `RunError` where there is none, or a newer version wrote it."""
     if not is_run(folder):
         near = find_runs(folder if folder.is_dir() else folder.parent)
         raise RunError(

@@ -16,7 +16,7 @@ from trainwright.data.files import locate
 from trainwright.data.load import EMBEDDED, load
 from trainwright.parts import losses, models, optimizers, schedules
 from trainwright.randomness import isolated
-from trainwright.records import LearningRate, RunInfo
+from trainwright.records import DataShape, LearningRate, LossSpec, RunInfo
 from trainwright.report.model_text import render_batch_size
 from trainwright.report.rate_text import rate_line
 from trainwright.stages.choose import choose
@@ -230,25 +230,36 @@ def build_model(
 
     Raises `ModelError` where a network of the catalogue would take more memory than there is, before it takes any.
     """
-    name, spec = recipe.model.name, loss.spec
-    task = dataset.shape.task
-    outputs = dataset.shape.outputs if task == "multi-label" else spec.output_units(dataset.shape.outputs)
-    shape = replace(dataset.shape, outputs=outputs)
+    spec, x, y = loss.spec, dataset.train.x[:REFERENCE_SAMPLES], dataset.train.y[:REFERENCE_SAMPLES]
     with isolated(recipe.train.seed, "initialisation"):
-        if models.is_factory(name):
-            options = dict(recipe.model.options)
-            folder = options.pop("folder", None) or _home(recipe)  # a kept recipe lies elsewhere than the module
-            model = models.from_factory(name, shape, options, folder=folder)
-            return model.to(device), options | {"folder": folder or os.getcwd()}
-        options = options_of(recipe, "model", name)
-        x, y = dataset.train.x[:REFERENCE_SAMPLES], dataset.train.y[:REFERENCE_SAMPLES]
-        hollow = without_data(lambda: models.build(name, shape, options | {"init": AUTO}))
-        size = batch_size_for(recipe, len(dataset.train))
-        check_fits(hollow, step_plan(recipe, loss.training), (x[:2], y[:2]), size, device)
-        model = models.build(name, shape, options, sample=x)
-        if spec.expects == "log-probabilities":  # the built-in networks give raw logits
-            model = nn.Sequential(model, nn.LogSoftmax(1))
+        if not models.is_factory(recipe.model.name):
+            hollow = without_data(lambda: network_of(recipe, spec, dataset.shape)[0])
+            size = batch_size_for(recipe, len(dataset.train))
+            check_fits(hollow, step_plan(recipe, loss.training), (x[:2], y[:2]), size, device)
+        model, options = network_of(recipe, spec, dataset.shape, sample=x)
     return model.to(device), options
+
+
+def network_of(
+    recipe: Recipe, spec: LossSpec, data: DataShape, *, sample: torch.Tensor | None = None
+) -> tuple[nn.Module, dict[str, Any]]:
+    """Return the network that the recipe names, on the CPU, and its options as resolved.
+
+    Its weights begin as the recipe says where there is a `sample` `(N, *input_shape)` of the inputs; without, as they
+    do by default, for weights that were trained will take their place.
+    """
+    name = recipe.model.name
+    shape = replace(data, outputs=data.outputs if data.task == "multi-label" else spec.output_units(data.outputs))
+    if models.is_factory(name):
+        options = dict(recipe.model.options)
+        folder = options.pop("folder", None) or _home(recipe)  # a kept recipe lies elsewhere than the module
+        model = models.from_factory(name, shape, options, folder=folder)
+        return model, options | {"folder": folder or os.getcwd()}
+    options = options_of(recipe, "model", name)
+    model = models.build(name, shape, options if sample is not None else options | {"init": AUTO}, sample=sample)
+    if spec.expects == "log-probabilities":  # the built-in networks give raw logits
+        model = nn.Sequential(model, nn.LogSoftmax(1))
+    return model, options
 
 
 def _home(recipe: Recipe) -> str | None:

@@ -122,7 +122,7 @@ class Encoder(nn.Module):
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Map samples to `(N, outputs)`."""
         tokens = self.tokens(x)
-        first = self.first.expand(len(tokens), 1, -1)
+        first = self.first.expand(tokens.shape[0], 1, -1)
         tokens = self.dropout(torch.cat([first, tokens], 1))
         for block in self.blocks:
             tokens = block(tokens)

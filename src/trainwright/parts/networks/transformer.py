@@ -129,16 +129,22 @@ def transformer(shape: DataShape, **options: Any) -> nn.Module:
 
 
 def generate(
-    model: nn.Module, prompt: torch.Tensor, count: int, *, temperature: float, generator: torch.Generator
+    model: nn.Module,
+    prompt: torch.Tensor,
+    count: int,
+    *,
+    temperature: float,
+    generator: torch.Generator,
+    context: int | None = None,
 ) -> torch.Tensor:
     """Return `prompt`, token ids `(L,)` or `(N, L)` with at least one token, followed by `count` more of each.
 
     Each new token is drawn from softmax(logits / `temperature`) by `generator`, which is on the CPU; with a temperature
     of 0 it is the likeliest one. The model sees the last tokens that its context takes. It may be a `Decoder` or hold
-    one, and is left in the mode in which it was. Raises `UsageError` where it holds none, and for a prompt or a
-    temperature that makes no sense.
+    one, or any network of `context` tokens, and is left in the mode in which it was. Raises `UsageError` where the
+    context is neither given nor its own, and for a prompt or a temperature that makes no sense.
     """
-    context = next((module.context for module in model.modules() if isinstance(module, Decoder)), None)
+    context = next((module.context for module in model.modules() if isinstance(module, Decoder)), context)
     if context is None:
         raise UsageError("only a decoder can go on with a text", evidence=f"the model is a {type(model).__name__}")
     if prompt.ndim not in (1, 2) or prompt.shape[-1] == 0 or prompt.is_floating_point():
