@@ -130,7 +130,7 @@ class Preprocessing:
         plan, target = self.plan, self.target
         if isinstance(plan, ArrayPlan) and not len(plan.mean) == len(plan.std) == plan.shape[plan.axis]:
             raise ValueError("mean and std do not fit the shape")
-        if isinstance(plan, TablePlan) and not plan.columns:
+        if isinstance(plan, TablePlan) and not (plan.columns and plan.names is not None):
             raise ValueError("no columns")
         if isinstance(plan, TextPlan) and (plan.context < 1 or list(plan.characters) != sorted(set(plan.characters))):
             raise ValueError("the characters are not in order, or a window holds none")
