@@ -121,6 +121,9 @@ def make_card(
 ) -> dict[str, Any]:
     """Return the card as plain values. `folder` holds the exported files, whose hashes it keeps."""
     data = dict(facts)
+    told = limits(preprocessing, outcome, findings, data.get("splits", {}))
+    if form == "safetensors" and ":" in info.model:
+        told.append(f"The network is made by '{info.model}', whose module must lie in the current folder to load it.")
     data.pop("preprocessing", None)
     task = info.task or preprocessing.task or "classification"
     shared = shared_recipe(recipe)
@@ -146,7 +149,7 @@ def make_card(
         "outcome": outcome,
         "metrics": outcome.best if outcome else {},
         "findings": list(findings),
-        "limits": limits(preprocessing, outcome, findings, data.get("splits", {})),
+        "limits": told,
         "check": dict(check),
     }
 
