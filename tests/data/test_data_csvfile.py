@@ -2,14 +2,17 @@ from __future__ import annotations
 
 import contextlib
 import gzip
+import hashlib
 from pathlib import Path
 
 import numpy as np
+import polars as pl
 import pytest
 from data_files import write_csv
 
+from trainwright.data import csvbytes
 from trainwright.data.columns import cells_of
-from trainwright.data.csvfile import RawTable, read_table
+from trainwright.data.csvfile import RawTable, open_sheet, read_table
 from trainwright.data.numbers import NumberForm, number_form, read_numbers
 from trainwright.errors import DataError
 
@@ -180,3 +183,33 @@ def test_a_value_that_is_not_finite_is_named_with_its_line(tmp_path: Path, value
     table = read(tmp_path, f"a,b\n1,x\n\n{value},x\n2,x\n")
     with pytest.raises(DataError, match=f"not finite(.|\n)*line 4, column 'a': '{value}'"):
         numbers(table, "a")
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 7, 1_000])
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "cp1252"])
+def test_a_file_is_looked_at_in_pieces_as_it_is_as_a_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, size: int, encoding: str
+) -> None:
+    path = write_csv(tmp_path / "t.csv", "name,größe\n€ä,1\nb,2\ncé,3\n", encoding)
+    whole, table = csvbytes.scan(path), read_table(path)
+    monkeypatch.setattr(csvbytes, "_CHUNK", size)
+    assert csvbytes.scan(path) == whole
+    assert whole.fingerprint == hashlib.sha256(path.read_bytes()).hexdigest()
+    assert table.frame["größe"].to_list() == ["1", "2", "3"]
+    assert bool(whole.notes) == (encoding == "cp1252")
+    pieces = [piece.frame for piece in open_sheet(path).pieces(2)]
+    assert [len(piece) for piece in pieces] == [2, 1]
+    assert pl.concat(pieces).equals(table.frame)
+
+
+def test_a_file_that_ends_within_a_character_is_not_utf8(tmp_path: Path) -> None:
+    path = tmp_path / "t.csv"
+    path.write_bytes("a,b\n1,é".encode()[:-1])
+    assert csvbytes.scan(path).encoding == "cp1252"
+
+
+def test_the_names_that_are_known_make_a_line_the_header(tmp_path: Path) -> None:
+    path = write_csv(tmp_path / "t.csv", "x,1\ny,2\nx,1\n")
+    assert not open_sheet(path).has_header
+    assert open_sheet(path, known=["1"]).has_header
+    assert not open_sheet(path, known=["2"]).has_header

@@ -18,6 +18,7 @@ from torch import nn
 import trainwright as tw
 from trainwright.data.newdata import Remarks
 from trainwright.errors import DataError, ModelError, RunError, UsageError
+from trainwright.records import Finding, Location
 from trainwright.stages.export import export
 from trainwright.stages.load import read_kept
 from trainwright.stages.predict import predict
@@ -180,7 +181,9 @@ def test_only_a_model_of_texts_goes_on(trained: Callable[[str], Path]) -> None:
         tw.load(trained("labels")).generate("the")
 
 
-def test_a_card_tells_no_place_on_the_machine_that_trained(trained: Callable[[str], Path], tmp_path: Path) -> None:
+def test_a_card_tells_no_place_on_the_machine_that_trained(
+    trained: Callable[[str], Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     folder = trained("two classes")
     made = export(folder, "safetensors", tmp_path / "out")
     for name in ("card.json", "card.md"):
@@ -188,6 +191,14 @@ def test_a_card_tells_no_place_on_the_machine_that_trained(trained: Callable[[st
     card = json.loads((made.folder / "card.json").read_text())
     assert {"data", "recipe", "metrics", "findings", "limits", "preprocessing", "files"} <= set(card)
     assert card["recipe"]["data"]["source"] == "table.csv"
+    sick = Finding(
+        code="TW601", kind="k", severity="warning", title="t", where=Location(file="/home/me/r.toml", line=3)
+    )
+    kept = replace(read_kept(folder), findings=(sick,))
+    monkeypatch.setattr("trainwright.stages.export.read_kept", lambda run: kept)
+    other = export(folder, "safetensors", tmp_path / "sick")
+    assert other.card["findings"][0]["where"]["file"] == "r.toml"
+    assert any("warning[TW601] t" in limit for limit in other.card["limits"])
     text = (made.folder / "card.md").read_text()
     assert "| test |" in text
     assert "The probabilities were not calibrated" in text
@@ -234,6 +245,19 @@ def test_a_run_that_never_finished_says_so_or_is_refused(trained: Callable[[str]
     (unfinished / "checkpoints" / "best.json").unlink()
     with pytest.raises(RunError, match="never finished, and kept no weights"):
         tw.load(unfinished)
+
+
+def test_an_export_of_which_a_mean_has_changed_is_refused(trained: Callable[[str], Path], tmp_path: Path) -> None:
+    made = export(trained("a quantity"), "safetensors", tmp_path / "out")
+    path = made.folder / "card.json"
+    card = json.loads(path.read_text())
+    card["limits"].append("Not for houses by the sea.")  # whoever adds to the card may
+    path.write_text(json.dumps(card))
+    tw.load(made.folder)
+    card["preprocessing"]["columns"][0]["mean"] += 1e-9
+    path.write_text(json.dumps(card))
+    with pytest.raises(RunError, match=r"card in .* is damaged(.|\n)*preprocessing"):
+        tw.load(made.folder)
 
 
 @pytest.mark.parametrize("file", ["model.safetensors", "card.json"])

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path, PurePath
 from typing import Any
 
 from trainwright.data.preprocessing import Preprocessing, TablePlan, TextPlan
 from trainwright.data.scaling import ArrayPlan
 from trainwright.errors import RunError
-from trainwright.records import Finding, Outcome, RunInfo, Task
+from trainwright.records import Finding, Outcome, RunInfo, Task, to_plain
 from trainwright.records.specs import Expects
 from trainwright.report.safe import prose, visible
 from trainwright.runs.durable import sha256_of
@@ -18,6 +20,7 @@ from trainwright.runs.durable import sha256_of
 JSON, TEXT = "card.json", "card.md"
 SCHEMA = 1
 FORMATS = ("safetensors", "onnx", "torch")
+_COUNTING = ("model", "preprocessing", "recipe")  # parts that predictions depend on
 _PATHS = ("source", "test_source")  # of the section data: where its files lay, which is nobody else's business
 
 
@@ -127,7 +130,7 @@ def make_card(
     data.pop("preprocessing", None)
     task = info.task or preprocessing.task or "classification"
     shared = shared_recipe(recipe)
-    return {
+    card = {
         "schema": SCHEMA,
         "format": form,
         "name": name,
@@ -148,10 +151,23 @@ def make_card(
         "recipe": shared,
         "outcome": outcome,
         "metrics": outcome.best if outcome else {},
-        "findings": list(findings),
+        "findings": [_without_folder(finding) for finding in findings],
         "limits": told,
         "check": dict(check),
     }
+    plain = to_plain(card, strict=True)
+    return plain | {"digest": _digest(plain)}
+
+
+def _digest(card: Mapping[str, Any]) -> str:
+    """Return the SHA-256 over what predictions depend on: a mean of which a digit has changed must not go unseen."""
+    text = json.dumps([card[part] for part in _COUNTING], sort_keys=True, ensure_ascii=True)
+    return hashlib.sha256(text.encode("ascii")).hexdigest()
+
+
+def _without_folder(finding: Finding) -> Finding:
+    file = finding.where.file
+    return finding if file is None else replace(finding, where=replace(finding.where, file=PurePath(file).name))
 
 
 def read_card(folder: Path) -> dict[str, Any]:
@@ -165,6 +181,8 @@ def read_card(folder: Path) -> dict[str, Any]:
         for part in ("model", "data", "preprocessing", "recipe"):
             if not isinstance(card[part], dict):
                 raise TypeError(f"'{part}' is no object")
+        if schema <= SCHEMA and card["digest"] != _digest(card):
+            raise ValueError(f"{', '.join(_COUNTING)} do not have the SHA-256 that the card states")
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as problem:
         raise RunError(
             f"the card in {folder} is damaged",

@@ -15,7 +15,7 @@ from torch import nn
 from trainwright import __version__
 from trainwright.data.preprocessing import Preprocessing
 from trainwright.errors import RunError, UsageError
-from trainwright.records import to_plain
+from trainwright.parts import losses
 from trainwright.runs.durable import check_unused, whole
 from trainwright.runs.layout import is_run
 from trainwright.serving import card as cards
@@ -52,7 +52,7 @@ def export(run: str | Path, form: str, output: str | Path | None = None, *, over
     with whole(target, overwrite=overwrite) as place:
         place.mkdir()
         check = _FORMS[form](network, kept.preprocessing, place)
-        card = to_plain(_card(kept, target.name, form, place, check), strict=True)
+        card = _card(kept, target.name, form, place, check)
         (place / cards.JSON).write_text(json.dumps(card, indent=1, allow_nan=False), encoding="utf-8")
         (place / cards.TEXT).write_text(cards.card_text(card), encoding="utf-8")
         for file in place.iterdir():  # safetensors writes for its owner alone
@@ -72,8 +72,6 @@ def _check_target(target: Path, overwrite: bool) -> None:
 
 
 def _card(kept: Kept, name: str, form: str, place: Path, check: Mapping[str, Any]) -> dict[str, Any]:
-    from trainwright.parts import losses
-
     spec = losses.CATALOGUE.get(kept.recipe.loss.name)
     return cards.make_card(
         name=name,
