@@ -227,7 +227,7 @@ def tune(
 def predict(
     model: Annotated[Path, typer.Argument(metavar="MODEL", help="The folder of a run, or of an export.")],
     data: Annotated[
-        str | None, typer.Argument(metavar="[DATA]", help="New data of the kind that the run was trained on.")
+        str | None, typer.Argument(metavar="DATA", help="New data of the kind that the run was trained on.")
     ] = None,
     output: Annotated[
         Path | None,

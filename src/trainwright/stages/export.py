@@ -43,7 +43,8 @@ def export(run: str | Path, form: str, output: str | Path | None = None, *, over
     if form not in cards.FORMATS:
         raise UsageError(f"there is no form '{form}'", remedy=f"known: {', '.join(cards.FORMATS)}")
     folder = Path(run)
-    target = Path(output) if output is not None else folder.resolve().with_name(f"{folder.resolve().name}-{form}")
+    named = folder if folder.name not in ("", "..") else folder.resolve()
+    target = Path(output) if output is not None else named.with_name(f"{named.name}-{form}")
     _check_target(target, overwrite)
     if form == "onnx":
         onnx_file.check_installed()

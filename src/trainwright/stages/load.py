@@ -16,7 +16,7 @@ from trainwright.data.preprocessing import Preprocessing
 from trainwright.errors import ModelError, RunError, UsageError, did_you_mean
 from trainwright.parts import losses
 from trainwright.records import Finding, Outcome, RunInfo, Task, from_plain
-from trainwright.runs.layout import CHECKPOINTS, RECIPE, is_run
+from trainwright.runs.layout import CHECKPOINTS, RECIPE, RUN, is_run
 from trainwright.runs.reader import find_runs, read_head
 from trainwright.serving import card as cards
 from trainwright.serving import onnx_file, program
@@ -28,7 +28,7 @@ from trainwright.stages.setup import network_of
 from trainwright.training import checkpoint
 
 WEIGHTS = "model.safetensors"
-_FILES = {WEIGHTS: "safetensors", onnx_file.NAME: "onnx", program.NAME: "torch"}
+_FILES = (WEIGHTS, onnx_file.NAME, program.NAME, cards.JSON, RUN)  # that stand for the folder they lie in
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -62,10 +62,10 @@ def load(folder: str | Path, *, model: nn.Module | None = None) -> Model:
     `ModelError` where the weights do not fit the network.
     """
     place = Path(folder)
-    if is_run(place):
-        return of_run(read_kept(place), model)
     if place.is_file() and place.name in _FILES:
         place = place.parent
+    if is_run(place):
+        return of_run(read_kept(place), model)
     if (place / cards.JSON).is_file():
         return _of_export(place, model)
     near = find_runs(place if place.is_dir() else place.parent)
