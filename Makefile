@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 export PIP_CONSTRAINT := $(CURDIR)/constraints.txt
 
-.PHONY: demo test test-all lint bench ward docs clean
+.PHONY: demo test test-all lint bench bench-peers ward docs clean
 
 demo: $(VENV)/.installed
 	$(BIN)/trainwright demo
@@ -26,6 +26,16 @@ lint: $(VENV)/.installed-lint
 # The data sets that do not come with the package; see README, "Benchmarks".
 bench: $(VENV)/.installed
 	$(BIN)/python benchmarks/quality.py
+
+# Time per step beside other libraries, which get an environment of their own.
+PEERS := accelerate keras lightning pytorch-ignite skorch transformers
+bench-peers: $(VENV)-peers/.installed
+	OMP_NUM_THREADS=1 $(VENV)-peers/bin/python benchmarks/speed.py
+
+$(VENV)-peers/.installed: pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)-peers
+	$(VENV)-peers/bin/python -m pip install --quiet --disable-pip-version-check --editable . $(PEERS)
+	@touch $@
 
 # Sick programs, their fixed twins and healthy controls under the doctor, and the page that shows it: an hour or two.
 ward: $(VENV)/.installed
@@ -54,4 +64,4 @@ $(VENV)/.installed-lint: pyproject.toml constraints.txt | $(VENV)/bin/python
 	@touch $@ $(VENV)/.installed $(VENV)/.installed-test
 
 clean:
-	rm -rf $(VENV) .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(VENV)-peers .pytest_cache .ruff_cache .hypothesis

@@ -189,9 +189,10 @@ def _too_high(
         record, rise = worst
         name = "an update raised the loss of its own batch by"
         evidence.append(Evidence(name=name, value=rise, step=record.step))
-        if record.probe is not None and record.probe.tenth < record.probe.before:
+        tenth = None if record.probe is None else record.probe.tenth
+        if record.probe is not None and tenth is not None and tenth < record.probe.before:
             name = "a tenth of that update would have lowered it by"
-            evidence.append(Evidence(name=name, value=record.probe.before - record.probe.tenth, step=record.step))
+            evidence.append(Evidence(name=name, value=record.probe.before - tenth, step=record.step))
     return LEARNING_RATE_TOO_HIGH.finding(
         severity="error" if diverged else "warning",
         title=title,
@@ -247,7 +248,9 @@ def _best_level(steps: Sequence[StepRecord]) -> float:
 def _straightness(probe: StepProbe) -> float:
     """Return what ten times the update gains over what the update gains; 10 on a straight slope, below 0 past it."""
     gain = probe.before - probe.same
-    return (probe.before - probe.tenfold) / gain if gain > 0 and math.isfinite(probe.tenfold) else -1.0
+    if not gain > 0 or probe.tenfold is None or not math.isfinite(probe.tenfold):
+        return -1.0
+    return (probe.before - probe.tenfold) / gain
 
 
 def _at_rate(steps: Sequence[StepRecord], share: float) -> float:

@@ -16,13 +16,14 @@ class StepProbe:
 
     `before` is the loss that the step saw; `tenth`, `same` and `tenfold` are what the same batch gives after 0.1, 1
     and 10 times the update that was made. An overshooting rate shows as `same > before > tenth`; a timid one as
-    `before - tenfold` close to ten times `before - same`.
+    `before - tenfold` close to ten times `before - same`. So `tenth` need not be measured where the update lowered the
+    loss, nor `tenfold` where it did not: None.
     """
 
     before: float
-    tenth: float
     same: float
-    tenfold: float
+    tenth: float | None = None
+    tenfold: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -59,7 +59,7 @@ def assemble(
         epochs=int(settings.epochs),
         accumulate=settings.accumulate,
         steps=settings.steps or None,
-        monitor=Monitor(model, step.objective, level=setup.recipe.doctor.level, reference=setup.reference),
+        monitor=Monitor(model, step.objective, level=setup.recipe.doctor.level, reference=_layers_seen(setup)),
         history=history,
         average=_average(setup),
         repair=_repair(setup),
@@ -107,6 +107,12 @@ def _repair(setup: Setup) -> Repair | None:
     return Repair(apply=asked == "apply", constant_loss=constant)
 
 
+def _layers_seen(setup: Setup) -> torch.Tensor:
+    """Return the samples that the layers are looked at with: of small batches fewer, so that a look costs few steps."""
+    return setup.reference[: max(_FEWEST_SEEN, _BATCHES_SEEN * setup.splits["train"].batch_size)]
+
+
+_BATCHES_SEEN, _FEWEST_SEEN = 4, 128  # so many samples tell a dead unit from one that is on for one sample in twenty
 _TARGETS = 4_096  # enough to know the loss of a constant guess to a few percent
 
 

@@ -67,7 +67,9 @@ class Evaluator:
         """
         started = time.perf_counter()
         metrics: Metrics | None = None
-        total, squares, weight, pieces, samples = 0.0, 0.0, 0.0, 0, 0
+        losses: list[torch.Tensor] = []  # of the pieces, on the device, where nothing waits for them
+        counts: list[torch.Tensor] = []  # what the mean of each piece divides by
+        samples = 0
         size = min(max(1, batches.samples // _PIECES), 32)
         every = 1
         # Not inference mode: what a model keeps from this pass (a table of positions) must be usable in training.
@@ -90,26 +92,36 @@ class Evaluator:
                     metrics = Metrics(self.task, output, self.target_std)
                 metrics.update(output, y)
                 for part, wanted in zip(output.split(size), y.split(size), strict=True):
-                    count = float(items(self.loss, wanted))
-                    if count == 0:  # every token of the piece is one to ignore
-                        continue
-                    value = float(self.loss(part, wanted))
-                    total += value * count
-                    squares += value * value * count
-                    weight += count
-                    pieces += 1
+                    losses.append(self.loss(part, wanted))
+                    counts.append(torch.as_tensor(items(self.loss, wanted), device=losses[-1].device))
                 samples += len(x)
-        if metrics is None or weight == 0:
+        if metrics is None:
             raise ModelError("there is nothing to evaluate on", evidence=f"the {split} split is empty")
-        mean = total / weight
-        variance = max(squares / weight - mean * mean, 0.0)
+        loss, error = _mean_and_error(losses, counts)
+        if math.isnan(loss) and not any(map(bool, counts)):
+            raise ModelError("there is nothing to evaluate on", evidence=f"nothing in the {split} split counts")
         return EvalRecord(
             step=step,
             epoch=epoch,
             split=split,
-            loss=mean,
-            loss_error=math.sqrt(variance / (pieces - 1)) if pieces > 1 else math.nan,
+            loss=loss,
+            loss_error=error,
             metrics=metrics.compute(),
             samples=samples,
             seconds=time.perf_counter() - started,
         )
+
+
+def _mean_and_error(losses: list[torch.Tensor], counts: list[torch.Tensor]) -> tuple[float, float]:
+    """Return the mean over what counts, and its standard error from the spread of the pieces; NaN where there is none.
+
+    The one place of an evaluation that waits for an accelerator: everything comes over at once.
+    """
+    wide = torch.float64 if losses[0].device.type != "mps" else torch.float32
+    values, weights = torch.stack([torch.stack(each).to(wide) for each in (losses, counts)]).cpu()
+    values, weights = values[weights > 0], weights[weights > 0]  # a piece whose tokens are all ignored has no mean
+    if not len(values):
+        return math.nan, math.nan
+    mean = float((values * weights).sum() / weights.sum())
+    variance = float((values.square() * weights).sum() / weights.sum()) - mean * mean
+    return mean, math.sqrt(max(variance, 0.0) / (len(values) - 1)) if len(values) > 1 else math.nan

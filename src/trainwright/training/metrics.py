@@ -38,6 +38,7 @@ class Metrics:
             MultilabelF1Score,
         )
 
+        # Arguments are not validated: that would wait for the device in each batch, and the loss has seen them.
         self.task: Task = task
         self.binary = output.dim() == 1 or output.shape[1] == 1
         self.std = torch.tensor(tuple(target_std), dtype=torch.float64)
@@ -46,11 +47,18 @@ class Metrics:
         if task == "regression":
             made = {"rmse": MeanSquaredError(squared=False, num_outputs=columns)}
         elif task == "multi-label":
-            made = {"accuracy": MultilabelAccuracy(columns, average="micro"), "f1": MultilabelF1Score(columns)}
+            made = {
+                "accuracy": MultilabelAccuracy(columns, average="micro", validate_args=False),
+                "f1": MultilabelF1Score(columns, validate_args=False),
+            }
         elif self.binary:
-            made = {"accuracy": BinaryAccuracy()}
+            made = {"accuracy": BinaryAccuracy(validate_args=False)}
         else:
-            made = {"accuracy": MulticlassAccuracy(num_classes=columns, average="micro", ignore_index=-100)}
+            made = {
+                "accuracy": MulticlassAccuracy(
+                    num_classes=columns, average="micro", ignore_index=-100, validate_args=False
+                )
+            }
         self.metrics = {name: metric.to(output.device) for name, metric in made.items()}
 
     def update(self, output: torch.Tensor, y: torch.Tensor) -> None:

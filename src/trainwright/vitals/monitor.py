@@ -62,7 +62,7 @@ class Monitor:
         """Say whether the layers are measured before `step`."""
         if self.level == "off" or self.reference is None:
             return False
-        return step in (0, 20, 70, 200) or (step > 0 and step % (500 if self.level == "light" else 100) == 0)
+        return step in (0, 50, 200) or (step > 0 and step % (500 if self.level == "light" else 100) == 0)
 
     def before(self, step: int) -> list[torch.Tensor] | None:
         """Return a copy of the trainable parameters where `step` is sampled, else None."""
@@ -82,17 +82,22 @@ class Monitor:
             for update, old in zip(updates, before, strict=True)
             if old.dim() >= 2 and bool(old.any())
         ]
+        same = self._value(step, batches)
+        lowered = same < value
         try:
-            tenth, same, tenfold = (
-                self._value_at(parameters, before, updates, multiple, step, batches) for multiple in (0.1, 1.0, 10.0)
-            )
+            further = self._value_at(parameters, before, updates, 10.0 if lowered else 0.1, step, batches)
         finally:
             with torch.no_grad():
                 for parameter, new in zip(parameters, after, strict=True):
                     parameter.copy_(new)
         return Measured(
             update_ratio=statistics.median(ratios) if ratios else None,
-            probe=StepProbe(before=value, tenth=tenth, same=same, tenfold=tenfold),
+            probe=StepProbe(
+                before=value,
+                same=same,
+                tenth=None if lowered else further,
+                tenfold=further if lowered else None,
+            ),
         )
 
     def layers(self, step: int) -> tuple[LayerStats, ...]:
@@ -117,5 +122,9 @@ class Monitor:
         with torch.no_grad():
             for parameter, old, update in zip(parameters, before, updates, strict=True):
                 parameter.copy_(old).add_(update, alpha=multiple)
-            with isolated(), buffers_restored(self.model):
-                return self.objective(batches, step)
+        return self._value(step, batches)
+
+    def _value(self, step: int, batches: Batches) -> float:
+        """Return the step's objective at the weights as they are."""
+        with torch.no_grad(), isolated(), buffers_restored(self.model):
+            return self.objective(batches, step)
