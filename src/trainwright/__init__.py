@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from trainwright.stages.find_lr import find_lr
     from trainwright.stages.load import load
     from trainwright.stages.recipe import Recipe
+    from trainwright.stages.start import start_from
     from trainwright.stages.train import Run, fit
     from trainwright.stages.tune import Study, tune
     from trainwright.stages.verify import Report, verify
@@ -50,6 +51,7 @@ _HOMES = {
     "load": "stages.load",
     "log_uniform": "search.space",
     "read_run": "runs.reader",
+    "start_from": "stages.start",
     "tune": "stages.tune",
     "uniform": "search.space",
     "verify": "stages.verify",
@@ -79,6 +81,7 @@ __all__ = [
     "load",
     "log_uniform",
     "read_run",
+    "start_from",
     "tune",
     "uniform",
     "verify",

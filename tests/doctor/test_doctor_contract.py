@@ -33,6 +33,7 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as profile
 from hypothesis import strategies as st
 
+from trainwright.doctor import kinds
 from trainwright.doctor.diagnose import RULES, diagnose, examine
 from trainwright.doctor.kind import Kind
 from trainwright.doctor.kinds import CATALOGUE, explain, find_kind
@@ -105,6 +106,8 @@ def test_a_promised_code_keeps_its_kind_and_severity(code: str) -> None:
 def test_the_catalogue_is_in_order_of_code_and_names_each_kind_once() -> None:
     assert list(CATALOGUE) == sorted(CATALOGUE)
     assert len({kind.kind for kind in CATALOGUE.values()}) == len(CATALOGUE)
+    every = {id(value) for family in kinds._FAMILIES for value in vars(family).values() if isinstance(value, Kind)}
+    assert len(every) == len(CATALOGUE)  # a code that is given twice would silently hide one of them
 
 
 def test_every_rule_judges_a_kind_of_the_catalogue_and_no_other_does_by_the_same_facts() -> None:
@@ -156,7 +159,8 @@ def test_a_rule_asks_only_for_needs_that_exist(rule: Rule) -> None:
 def test_each_need_says_why_it_is_not_met() -> None:
     nothing = Chart(info=RunInfo())
     assert all(not met(nothing) and why for met, why in NEEDS.values())
-    watched = replace(healthy(), info=replace(healthy().info, loop=LoopFacts()))
+    frozen = (*healthy().events, Event(step=0, name="frozen"))
+    watched = replace(healthy(), info=replace(healthy().info, loop=LoopFacts()), events=frozen)
     assert all(met(watched) for met, _ in NEEDS.values())
 
 

@@ -225,7 +225,7 @@ def test_every_models_layers_decay_and_its_biases_norms_and_embeddings_do_not(na
     [
         (nn.Linear(2, 3).requires_grad_(False), {}, "9 parameters, all with requires_grad = False"),
         (nn.Sequential(nn.Flatten(), nn.ReLU()), {}, "it has no parameters at all"),
-        (nn.Linear(2, 3), {"*": 0}, "9 parameters, all frozen by a rate of 0"),
+        (nn.Linear(2, 3), {"*": 0}, "9 parameters, all frozen by train.freeze, or by a rate of 0"),
     ],
 )
 def test_a_model_with_nothing_to_train_is_refused(model: nn.Module, rates: dict[str, float], evidence: str) -> None:
@@ -327,7 +327,7 @@ def test_a_misspelt_pattern_gets_the_nearest_name() -> None:
     with pytest.raises(UsageError, match="no parameter is called 'haed'") as caught:
         decay_table(Transformer(), rates={"haed": 0.1})
     assert caught.value.remedy == "did you mean 'head'?"
-    assert caught.value.evidence == "the model's parts: position, embed, blocks, norm, head"
+    assert caught.value.evidence == "the model's parts: position, embed, blocks, norm, head, body"
     with pytest.raises(UsageError) as caught:
         decay_table(Transformer(), rates={"blocks.*.nrom": 0.1})
     assert "norm" in caught.value.remedy

@@ -110,6 +110,8 @@ def _frozen(
 ) -> Finding | None:
     """Judge what is frozen and yet in the optimizer; what is frozen and not in it is so on purpose."""
     names = {id(parameter): name for name, parameter in named.items()}
+    asked = {id(named[name]) for name in subject.frozen if name in named}
+    groups = [[parameter for parameter in group if id(parameter) not in asked] for group in groups]
     whole = [group for group in groups if group and not any(parameter.requires_grad for parameter in group)]
     modules = dict(subject.model.named_modules())
     order = list(named)

@@ -44,6 +44,7 @@ class Subject:
     accumulate: int = 1
     precision: str = "fp32"
     pretrained: bool | None = None  # the weights come from elsewhere; None where nobody said
+    frozen: frozenset[str] = frozenset()  # parameters that are frozen because that was asked for
     seed: int = 0
     passages: dict[int, Any] = field(default_factory=dict, compare=False, repr=False)  # what was read, for all checks
 

@@ -62,7 +62,7 @@ class Progress:
             self._step(record)
         elif isinstance(record, EvalRecord):
             self._evaluation(record)
-        elif isinstance(record, Event) and record.name in ("compiled", "verified"):
+        elif isinstance(record, Event) and record.name in ("compiled", "verified", "features"):
             say(self.console, str(record.detail["text"]))
         elif isinstance(record, Event) and record.name == "repair":
             if record.detail.get("action") == "go back":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterator
 from typing import Any
 
@@ -80,6 +81,22 @@ class Batches:
         indices = order if self._weights is None else order + self.samples * occurrences(order)
         for batch, place in zip(batches, indices.split(self._sizes), strict=True):
             yield augmented(self.augment, batch, epoch, place)
+
+    @property
+    def inputs(self) -> torch.Tensor:
+        """The inputs of all samples in the order of the source, `(samples, ...)`: to read, not to change."""
+        return self._x
+
+    def with_inputs(self, x: torch.Tensor) -> Batches:
+        """Return the same batches, sample by sample in the same order, with `x` `(samples, ...)` for the inputs.
+
+        They are not augmented.
+        """
+        other = copy.copy(self)
+        other._x = x
+        other._gathers = x.nbytes + self._y.nbytes <= _GATHER_BYTES
+        other.augment = None
+        return other
 
     def rows(self, epoch: int) -> tuple[torch.Tensor, ...]:
         """Return which rows of the split each batch of an epoch holds, int64 `(n,)` on the CPU, batch by batch."""

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from trainwright.doctor import (
     activations,
     evaluation,
+    frozen,
     generalisation,
     gradients,
     inputs,
@@ -50,6 +51,7 @@ RULES: tuple[Rule, ...] = (
     *loop_schedule.RULES,
     *loop_optimizer.RULES,
     *loop_model.RULES,
+    *frozen.RULES,
     *loop_modes.RULES,
     *loss.RULES,
     *loss_logs.RULES,

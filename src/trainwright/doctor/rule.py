@@ -25,6 +25,10 @@ NEEDS: Mapping[str, tuple[Callable[[Chart], bool], str]] = MappingProxyType(
             lambda chart: chart.info.output is not None or chart.info.loop is not None,
             "neither the model's output nor a backward pass was looked at",
         ),
+        "frozen": (
+            lambda chart: any(event.name == "frozen" for event in chart.events),
+            "nothing was frozen, or nobody said so",
+        ),
         "loop": (lambda chart: chart.info.loop is not None, "the loop is trainwright's own, which does this right"),
     }
 )

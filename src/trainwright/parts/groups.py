@@ -7,7 +7,7 @@ two-dimensional gain; the type of the module that owns a parameter does not.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
@@ -17,6 +17,7 @@ from torch import nn
 from trainwright import defaults
 from trainwright.errors import ModelError, UsageError
 from trainwright.parts.catalogue import option_problem
+from trainwright.parts.head_and_body import with_nicknames
 from trainwright.parts.optimizer_layers import layers_of
 from trainwright.parts.optimizer_rates import deciding_patterns
 from trainwright.parts.optimizer_roles import roles_of
@@ -55,20 +56,29 @@ class GroupRow:
     group: str = ""
 
 
-def decay_table(model: nn.Module, *, layer_decay: float = 1.0, rates: Mapping[str, float] = _ALIKE) -> list[GroupRow]:
+def decay_table(
+    model: nn.Module,
+    *,
+    layer_decay: float = 1.0,
+    rates: Mapping[str, float] = _ALIKE,
+    frozen: Collection[str] = (),
+) -> list[GroupRow]:
     """Return a row for each parameter of `model`, each parameter once (a tied one under its first name).
 
     Layer number i of L, counted from the input, trains at `layer_decay` ** (L - i) times the learning rate, so that the
     last one keeps it; `optimizer_layers.layers_of` says what a layer is. `rates` maps patterns of names to further
     multiples of the rate, 0 to freeze; `optimizer_rates` says what a pattern is, and that the last one that covers a
-    parameter decides. Raises `UsageError` on a pattern that covers nothing or decides nothing, on a negative multiple,
-    and on a `layer_decay` that is not above 0 and at most 1.
+    parameter decides. "head" and "body" are nicknames of the last layer and all before it, where the model has no parts
+    of these names. `frozen` names parameters that are frozen besides.
+
+    Raises `UsageError` on a pattern that covers nothing or decides nothing, on a negative multiple, and on a
+    `layer_decay` that is not above 0 and at most 1.
     """
     problem = option_problem("layer_decay", layer_decay, OPTIONS["layer_decay"])
     if problem is not None:
         raise UsageError(problem)
     roles = roles_of(model)
-    patterns = deciding_patterns({name: role.names for name, role in roles.items()}, rates)
+    patterns = deciding_patterns(with_nicknames(model, {name: role.names for name, role in roles.items()}), rates)
     layers = layers_of(model) if layer_decay != 1 else []
     places = {id(parameter): place for place, layer in enumerate(layers, start=1) for parameter in layer}
     rows = []
@@ -76,8 +86,10 @@ def decay_table(model: nn.Module, *, layer_decay: float = 1.0, rates: Mapping[st
         role, pattern, place = roles[name], patterns.get(name), places.get(id(parameter))
         multiple = 1.0 if pattern is None else float(rates[pattern])
         shape = tuple(parameter.shape)
-        if not parameter.requires_grad or multiple == 0:
+        if not parameter.requires_grad or multiple == 0 or name in frozen:
             reason = f"frozen: rate 0 for '{pattern}'" if parameter.requires_grad else "frozen: requires_grad = False"
+            if name in frozen and multiple != 0:
+                reason = "frozen: train.freeze"
             rows.append(GroupRow(name=name, shape=shape, decays=False, reason=reason, rate=0.0))
             continue
         title = [_KINDS[2] if not role.decays else _KINDS[0] if role.hidden else _KINDS[1]]
@@ -100,6 +112,7 @@ def parameter_groups(
     lr: float | None = None,
     layer_decay: float = 1.0,
     rates: Mapping[str, float] = _ALIKE,
+    frozen: Collection[str] = (),
 ) -> list[dict[str, Any]]:
     """Return the optimizer's groups, as `decay_table` divides the parameters of `model`. No group is empty.
 
@@ -111,7 +124,7 @@ def parameter_groups(
     Without `lr` the groups have no rate of their own and take the optimizer's; no part may have another then. Raises
     `ModelError` where there is nothing to train, and `UsageError` as `decay_table` does.
     """
-    rows = decay_table(model, layer_decay=layer_decay, rates=rates)
+    rows = decay_table(model, layer_decay=layer_decay, rates=rates, frozen=frozen)
     trained = [row for row in rows if row.rate > 0]
     if not trained:
         raise _nothing_to_train(model, rows)
@@ -135,12 +148,12 @@ def parameter_groups(
 
 def _nothing_to_train(model: nn.Module, rows: Sequence[GroupRow]) -> ModelError:
     total = sum(parameter.numel() for parameter in model.parameters())
-    by_rate = any("rate 0" in row.reason for row in rows)
-    how = "frozen by a rate of 0" if by_rate else "with requires_grad = False"
+    by_rate = any("rate 0" in row.reason or "train.freeze" in row.reason for row in rows)
+    how = "frozen by train.freeze, or by a rate of 0" if by_rate else "with requires_grad = False"
     return ModelError(
         "the model has no trainable parameter",
         evidence=f"{total} parameters, all {how}" if total else "it has no parameters at all",
-        remedy="give at least one part a rate above 0"
+        remedy="leave at least one part to learn, such as the head: train.freeze = ['body']"
         if by_rate
         else "unfreeze at least one layer; layers kept in a plain list or dict must be in nn.ModuleList or "
         "nn.ModuleDict to be found",

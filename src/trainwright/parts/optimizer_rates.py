@@ -45,7 +45,7 @@ def deciding_patterns(aliases: Mapping[str, Iterable[str]], rates: Mapping[str, 
     decides = {parameter: pattern for pattern, members in covered.items() for parameter in members}
     for pattern, members in covered.items():
         if not members:
-            raise _unknown(pattern, aliases)
+            raise unknown(pattern, aliases.values())
         if pattern not in decides.values():
             later = sorted({decides[parameter] for parameter in members})
             raise UsageError(
@@ -56,8 +56,13 @@ def deciding_patterns(aliases: Mapping[str, Iterable[str]], rates: Mapping[str, 
     return decides
 
 
-def _unknown(pattern: str, aliases: Mapping[str, Iterable[str]]) -> UsageError:
-    names = [name for several in aliases.values() for name in several]
+def unknown(pattern: str, several: Iterable[Iterable[str]]) -> UsageError:
+    """Return the error that says that `pattern` covers no parameter, with the nearest of the model's parts.
+
+    `several` holds all names of each parameter, its own first.
+    """
+    all_names = [list(names) for names in several]
+    names = [*(names[0] for names in all_names), *(name for names in all_names for name in names[1:])]
     paths = {".".join(name.split(".")[: length + 1]): None for name in names for length in range(name.count(".") + 1)}
     guess = nearest(pattern, paths)
     tops = list(dict.fromkeys(name.split(".")[0] for name in names))

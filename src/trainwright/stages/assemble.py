@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 import torch
+from torch import nn
 
+from trainwright.data.feed import Feed
 from trainwright.parts.penalties import Penalty
 from trainwright.records import Event, Finding
 from trainwright.stages.setup import Setup
@@ -16,12 +18,14 @@ from trainwright.training.clock import Clock
 from trainwright.training.compiling import compile_model
 from trainwright.training.course import Course, Keeper
 from trainwright.training.evaluate import Evaluator
+from trainwright.training.features import Features, cached
 from trainwright.training.history import History
 from trainwright.training.loop import Training
 from trainwright.training.precision import Precision
 from trainwright.training.rates import Rates
 from trainwright.training.repair import Repair
 from trainwright.training.step import TrainStep
+from trainwright.training.stillness import Stillness
 from trainwright.vitals.monitor import Monitor
 from trainwright.vitals.setup import constant_loss
 
@@ -34,9 +38,15 @@ def assemble(
     clock: Clock | None = None,
     checked: Sequence[Finding] = (),
 ) -> Course:
-    """Return the course of `setup`, recording into `history`. `checked` is what was found before it."""
-    settings, info, model = setup.recipe.train, setup.info, setup.model
-    train = setup.splits["train"]
+    """Return the course of `setup`, recording into `history`. `checked` is what was found before it.
+
+    Where all but the head is frozen, what the body gives is computed once, and the head trains on that.
+    """
+    settings, info = setup.recipe.train, setup.info
+    features = features_for(setup, history)
+    model = setup.model if features is None else features.tail.network
+    splits = setup.splits if features is None else features.splits
+    train = splits["train"]
     device = torch.device(settings.device)
     precision = Precision(settings.precision, device.type)
     step = TrainStep(
@@ -59,10 +69,18 @@ def assemble(
         epochs=int(settings.epochs),
         accumulate=settings.accumulate,
         steps=settings.steps or None,
-        monitor=Monitor(model, step.objective, level=setup.recipe.doctor.level, reference=_layers_seen(setup)),
+        monitor=Monitor(
+            model,
+            step.objective,
+            level=setup.recipe.doctor.level,
+            reference=_layers_seen(setup, setup.reference if features is None else features.reference),
+        ),
         history=history,
-        average=_average(setup),
+        average=_average(setup, model, train),
         repair=_repair(setup),
+        stillness=Stillness(setup.model, setup.freezing, planned_steps=info.planned_steps or 1)
+        if setup.freezing
+        else None,
     )
     return Course(
         training,
@@ -74,8 +92,9 @@ def assemble(
             precision=precision,
             finite_only=setup.recipe.doctor.repair == "apply",
         ),
-        setup.splits,
+        splits,
         info=info,
+        whole=setup.model,
         evaluate_every_steps=settings.evaluate_every_steps or training.steps_per_epoch,
         patience=settings.patience or None,
         keep=keep,
@@ -90,11 +109,35 @@ def penalty_of(setup: Setup) -> Callable[[], torch.Tensor] | None:
     return Penalty(setup.model, l1=l1, l2=l2) if l1 > 0 or l2 > 0 else None
 
 
-def _average(setup: Setup) -> Average:
+def features_for(setup: Setup, history: History | None = None) -> Features | None:
+    """Return the features that the head of `setup` can train on in place of the samples, None where it cannot.
+
+    Why not is said where all but an end of the model is frozen, and nothing where that is not so.
+    """
+    settings, freezing = setup.recipe.train, setup.freezing
+    if not freezing.always or not settings.cache_features:
+        return None
+    reasons = {
+        f"train.precision = '{settings.precision}'": settings.precision != "fp32",
+        "train.compile": settings.compile,
+    }
+    why = next((reason for reason, asked in reasons.items() if asked), "")
+    found = why or cached(setup.model, freezing, setup.splits, setup.reference, store=setup.store)
+    if history is not None and found:
+        text = (
+            f"what the frozen part gives is computed in every epoch: {found}" if isinstance(found, str) else found.text
+        )
+        history.append(Event(step=0, name="features", detail={"text": text, "cached": not isinstance(found, str)}))
+    return None if isinstance(found, str) else found
+
+
+def _average(setup: Setup, model: nn.Module, train: Feed) -> Average:
     if setup.averages:
-        return OptimizerAverage(setup.optimizer, setup.model, setup.splits["train"])
+        held = {setup.model.get_submodule(path) for path in setup.freezing.modules}
+        names = [path for path, module in model.named_modules() if module in held]
+        return OptimizerAverage(setup.optimizer, model, train, held=names)
     decay = setup.recipe.train.ema
-    return ExponentialAverage(setup.model, decay) if decay > 0 else NoAverage()
+    return ExponentialAverage(model, decay) if decay > 0 else NoAverage()
 
 
 def _repair(setup: Setup) -> Repair | None:
@@ -107,9 +150,9 @@ def _repair(setup: Setup) -> Repair | None:
     return Repair(apply=asked == "apply", constant_loss=constant)
 
 
-def _layers_seen(setup: Setup) -> torch.Tensor:
+def _layers_seen(setup: Setup, reference: torch.Tensor) -> torch.Tensor:
     """Return the samples that the layers are looked at with: of small batches fewer, so that a look costs few steps."""
-    return setup.reference[: max(_FEWEST_SEEN, _BATCHES_SEEN * setup.splits["train"].batch_size)]
+    return reference[: max(_FEWEST_SEEN, _BATCHES_SEEN * setup.splits["train"].batch_size)]
 
 
 _BATCHES_SEEN, _FEWEST_SEEN = 4, 128  # so many samples tell a dead unit from one that is on for one sample in twenty

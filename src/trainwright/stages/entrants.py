@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -23,12 +24,16 @@ from trainwright.stacked.member import Member
 from trainwright.stages.assemble import assemble
 from trainwright.stages.choose import choose
 from trainwright.stages.given import changes_of, prepare_given
-from trainwright.stages.named import build_loss, build_optimizer, build_schedule, loss_for
+from trainwright.stages.named import build_loss, build_optimizer, build_schedule, freezing_in, loss_for
+from trainwright.stages.network import build_model
 from trainwright.stages.recipe import Recipe
-from trainwright.stages.setup import Setup, build_model, given_of, prepare
+from trainwright.stages.setup import Setup, given_of, prepare
+from trainwright.stages.shared_body import SharedBody
 from trainwright.stages.sizes import batch_size_for, epochs_for
 from trainwright.stages.splits import dataset_batches, facts_of
+from trainwright.stages.start import begun, with_network
 from trainwright.training.history import History
+from trainwright.training.stillness import hold_modes
 
 Factory = Callable[..., nn.Module]
 
@@ -45,13 +50,18 @@ def lone_reason(recipe: Recipe) -> str:
         "train.checkpoint_activations": train.checkpoint_activations,
         "a penalty in the loss": bool(loss.get("l1") or loss.get("l2")),
         "a schedule that watches the evaluations": recipe.schedule.name == "plateau",
+        "train.unfreeze": bool(train.unfreeze),
         "doctor.repair = 'apply'": recipe.doctor.repair == "apply",
     }
     return next((reason for reason, asked in reasons.items() if asked), "")
 
 
-def from_dataset(recipe: Recipe, dataset: Dataset, device: torch.device) -> Enter:
-    """Return what builds the trials of a recipe over `dataset`, whose values are settings of the recipe."""
+def from_dataset(recipe: Recipe, dataset: Dataset, device: torch.device, shared: SharedBody | None = None) -> Enter:
+    """Return what builds the trials of a recipe over `dataset`, whose values are settings of the recipe.
+
+    `shared` is the frozen body that all of them have, where it gave its features once.
+    """
+    recipe = with_network(recipe)
     facts = facts_of(dataset)
     feeds: dict[tuple[Any, ...], Feed] = {}
     courses: _Courses = {}
@@ -63,7 +73,7 @@ def from_dataset(recipe: Recipe, dataset: Dataset, device: torch.device) -> Ente
         reason = lone_reason(asked)
         if reason:
             own = recipe.changed({**trial.values, "train.seed": trial.seed})
-            return _alone(prepare(own, dataset), reason)
+            return _alone(prepare(own, dataset), reason, shared)
         spec = loss_for(asked, facts.task, dataset.shape.outputs)
         loss = build_loss(asked, spec, facts.class_counts)
         # The order of the batches is the same for all trials, seeds and all: they are compared on equal terms.
@@ -72,7 +82,7 @@ def from_dataset(recipe: Recipe, dataset: Dataset, device: torch.device) -> Ente
         key = (size, asked.train.sampler, tuple(sorted(asked.augment.strengths.items())), spec.name)
         if key not in feeds:
             feeds[key] = dataset_batches(asked, dataset, size, device, spec)["train"]
-        return _row(asked, model, loss.training, feeds[key], trial.seed, courses)
+        return _row(asked, model, loss.training, feeds[key], trial.seed, courses, shared)
 
     return enter
 
@@ -87,9 +97,11 @@ def from_factory(
     base: Setup,
     names: Mapping[str, str],
     caller: Location,
+    shared: SharedBody | None = None,
 ) -> Enter:
     """Return what builds the trials of a model's factory. `names` maps each name of the space to the setting that it
-    is, "" where the factory takes it. `base` is the setup of one model, whose data serve all.
+    is, "" where the factory takes it. `base` is the setup of one model, whose data serve all; `shared` the frozen body
+    that all models have, where it gave its features once.
     """
     feeds: dict[int, Feed] = {base.splits["train"].batch_size: base.splits["train"]}
     courses: _Courses = {}
@@ -105,13 +117,14 @@ def from_factory(
         if reason or any(name.startswith(("loss.", "augment.")) for name in changes):
             of_seed = asked.changed({"train.seed": trial.seed})
             setup = prepare_given(of_seed, model, train, validation, loss=loss, optimizer=None, caller=caller)
-            return _alone(setup, reason or "its loss or its data are its own")
+            return _alone(setup, reason or "its loss or its data are its own", shared)
+        begun(asked, model)
         model.to(torch.device(base.recipe.train.device))
         if isinstance(size, int) and asked.given("train.batch_size") and size not in feeds:
             setup = prepare_given(asked, model, train, validation, loss=loss, optimizer=None, caller=caller)
             feeds[size] = setup.splits["train"]
         feed = feeds[size] if isinstance(size, int) and size in feeds else base.splits["train"]
-        return _row(asked, model, base.loss, feed, trial.seed, courses)
+        return _row(asked, model, base.loss, feed, trial.seed, courses, shared)
 
     return enter
 
@@ -183,11 +196,21 @@ _Courses = dict[str, tuple[Callable[[int], float], Callable[[int], float | None]
 """Rate and momentum by step, the same objects for all rows with the same schedule: an array asks each of them once."""
 
 
-def _row(recipe: Recipe, model: nn.Module, loss: Any, feed: Feed, seed: int, courses: _Courses) -> RowEntrant:
-    optimizer, _ = build_optimizer(recipe, model)
+def _row(
+    recipe: Recipe,
+    model: nn.Module,
+    loss: Any,
+    feed: Feed,
+    seed: int,
+    courses: _Courses,
+    shared: SharedBody | None = None,
+) -> RowEntrant:
+    freezing = freezing_in(recipe, model)
+    optimizer, _ = build_optimizer(recipe, model, freezing)
     schedule, settings = build_schedule(recipe)
     steps = recipe.train.steps or epochs_for(recipe, feed.steps_per_epoch, 1) * feed.steps_per_epoch
     model.train()
+    hold_modes(model, freezing)
     rate, momentum = courses.setdefault(
         repr((recipe.schedule.name, settings, steps)),
         (
@@ -195,6 +218,8 @@ def _row(recipe: Recipe, model: nn.Module, loss: Any, feed: Feed, seed: int, cou
             lambda step: schedule.momentum(fraction_of(step, steps)),
         ),
     )
+    if shared is not None:
+        model, feed = shared.head_of(model, freezing, feed)
     member = Member(
         model=model,
         optimizer=optimizer,
@@ -208,7 +233,10 @@ def _row(recipe: Recipe, model: nn.Module, loss: Any, feed: Feed, seed: int, cou
     return RowEntrant(member=member, feed=feed, planned_steps=steps)
 
 
-def _alone(setup: Setup, reason: str) -> LoneEntrant:
+def _alone(setup: Setup, reason: str, shared: SharedBody | None) -> LoneEntrant:
+    if shared is not None:
+        setup = replace(setup, store=shared.store)
+        shared.head_of(setup.model, setup.freezing, setup.splits["train"])  # refuses a body of another kind
     return LoneEntrant(training=assemble(setup, History()).training, reason=reason)
 
 

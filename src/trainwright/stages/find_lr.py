@@ -23,9 +23,10 @@ from trainwright.search.finder import REPEATS, check, find
 from trainwright.stages.find_lr_question import question_of, refuse_closure
 from trainwright.stages.given import changes_of, prepare_given
 from trainwright.stages.named import NamedLoss, build_optimizer
+from trainwright.stages.network import build_model
 from trainwright.stages.recipe import Recipe
 from trainwright.stages.sections import AUTO
-from trainwright.stages.setup import Setup, build_model, load_data, prepare
+from trainwright.stages.setup import Setup, load_data, prepare
 from trainwright.stages.targets import factory_parts, names_recipe
 from trainwright.tensors import computing_with
 

@@ -20,6 +20,7 @@ from trainwright.stacked.copying import pair_copy
 from trainwright.stacked.member import Member
 from trainwright.stages.recipe import Recipe
 from trainwright.stages.setup import Setup
+from trainwright.training.stillness import hold_modes
 
 Pair = tuple[nn.Module, torch.optim.Optimizer]
 
@@ -44,8 +45,10 @@ def question_of(setup: Setup, *, fresh: Callable[[int], Pair] | None = None, not
         model, optimizer = (
             fresh(repeat) if fresh is not None and repeat > 0 else pair_copy(setup.model, setup.optimizer)
         )
+        model.train()
+        hold_modes(model, setup.freezing)
         return Member(
-            model=model.train(),
+            model=model,
             optimizer=optimizer,
             loss=setup.loss,
             clip_norm=settings.clip_norm or None,
@@ -142,5 +145,7 @@ def _left_out(setup: Setup) -> Iterator[str]:
         yield "the trials leave out the penalty on the weights (loss.l1, loss.l2)"
     if settings.precision != "fp32":
         yield f"the trials compute in float32, the run in {settings.precision}"
+    if setup.freezing.times:
+        yield "the trials train from their first step what the run frees later (train.unfreeze)"
     if setup.schedule.plateau is not None:
         yield "the trials keep their rate, which a plateau would lower"

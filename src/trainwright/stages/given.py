@@ -10,6 +10,7 @@ from torch import nn
 from trainwright.errors import ModelError, UsageError, did_you_mean
 from trainwright.parts import losses, optimizers
 from trainwright.records import Location, Task
+from trainwright.report.loading_text import loading_lines
 from trainwright.report.safe import visible
 from trainwright.stages.choose import schedule_for
 from trainwright.stages.facts import Subject, measure, output_units
@@ -22,12 +23,15 @@ from trainwright.stages.fit_together import (
     check_targets,
 )
 from trainwright.stages.given_data import given_batches, told_classes
-from trainwright.stages.named import Loss, build_loss, build_optimizer, build_schedule, loss_for
+from trainwright.stages.named import Loss, build_loss, build_optimizer, build_schedule, freezing_in, loss_for
+from trainwright.stages.network import REFERENCE_SAMPLES
 from trainwright.stages.recipe import Recipe
 from trainwright.stages.sections import AUTO, known_keys
-from trainwright.stages.setup import REFERENCE_SAMPLES, Setup, asks_for_rate, with_rate
+from trainwright.stages.setup import Setup, asks_for_rate, start_facts, with_rate
 from trainwright.stages.sizes import accumulate_for, choose_device, epochs_for, threads_for
+from trainwright.stages.start import begun, resolved_start
 from trainwright.training.precision import check_precision
+from trainwright.training.stillness import without_gradients
 
 _SECTIONS = ("train", "optimizer", "schedule", "augment", "doctor")
 
@@ -43,7 +47,7 @@ def changes_of(settings: dict[str, Any], asked: str = "fit()") -> dict[str, Any]
             homes.setdefault(key, f"{section}.{key}")  # `patience` is early stopping's before it is a schedule's
     del homes["name"]
     homes |= {section: f"{section}.name" for section in ("optimizer", "schedule", "loss")}
-    homes |= {"task": "data.task"}
+    homes |= {"task": "data.task"} | {key: f"model.{key}" for key in ("start", "start_head", "start_shapes")}
     for name in settings:
         if name not in homes:
             raise UsageError(f"{asked} knows no setting '{name}'", remedy=did_you_mean(name, homes))
@@ -72,6 +76,7 @@ def prepare_given(
     check_precision(recipe.train.precision, device)
     recipe = recipe.completed({"optimizer.name": "adamw"})
     recipe = recipe.completed({"schedule.name": schedule_for(recipe.optimizer.name).value})
+    loaded = begun(recipe, model)
     model.to(device)
     given = given_batches(recipe, model, train, validation, device, loss)
     splits, task, targets = given.splits, given.task, given.targets
@@ -87,13 +92,15 @@ def prepare_given(
         loss, evaluation = made.training, made.evaluation
         loss_settings = {f"loss.{option}": value for option, value in made.options.items()}
     assert evaluation is not None
+    freezing = freezing_in(recipe, model)
     if optimizer is None:
-        optimizer, changes = build_optimizer(recipe, model)
+        optimizer, changes = build_optimizer(recipe, model, freezing)
         foreign = None
         named = optimizers.CATALOGUE[recipe.optimizer.name]
         closure, averages = named.closure, named.averages
     else:
         _check_ownership(optimizer, model)
+        without_gradients(model, freezing)
         changes, foreign = {}, type(optimizer).__name__
         closure, averages = isinstance(optimizer, torch.optim.LBFGS), False
     schedule, more = build_schedule(recipe)
@@ -104,6 +111,7 @@ def prepare_given(
             **changes,
             **more,
             **loss_settings,
+            **resolved_start(recipe),
             **({"loss.name": spec.name} if spec else {}),
             "train.epochs": epochs_for(recipe, batches, accumulate),
             "train.batch_size": splits["train"].batch_size,
@@ -115,7 +123,11 @@ def prepare_given(
     name = type(model).__name__
     check_left_over(model, train, reference[0])
     check_augmented(model, loss, splits["train"])
-    notes = [*check_batches(recipe, model, splits["train"]), *check_numerics(recipe, closure=closure)]
+    notes = [
+        *(loading_lines(loaded) if loaded is not None else ()),
+        *check_batches(recipe, model, splits["train"]),
+        *check_numerics(recipe, closure=closure),
+    ]
     if spec is None:
         check_pairing(model, loss, reference)
     else:
@@ -146,7 +158,12 @@ def prepare_given(
         info=measure(subject, resolved, reference, optimizer=foreign, caller=caller),
         closure=closure,
         averages=averages,
-        facts={"data": {"splits": {key: {"samples": part.samples} for key, part in splits.items()}, "notes": notes}},
+        loaded=loaded,
+        freezing=freezing,
+        facts={
+            **start_facts(loaded),
+            "data": {"splits": {key: {"samples": part.samples} for key, part in splits.items()}, "notes": notes},
+        },
     )
 
 

@@ -23,8 +23,8 @@ from trainwright.serving import onnx_file, program
 from trainwright.serving.answers import Reading
 from trainwright.serving.model import Model
 from trainwright.serving.scores import Loss
+from trainwright.stages.network import network_of
 from trainwright.stages.recipe import Recipe
-from trainwright.stages.setup import network_of
 from trainwright.training import checkpoint
 
 WEIGHTS = "model.safetensors"

@@ -12,10 +12,12 @@ from torch import nn
 from trainwright.errors import RecipeError, UsageError
 from trainwright.parts import losses, optimizers, schedules
 from trainwright.parts.catalogue import resolve_options
+from trainwright.parts.freezing import Freezing, freezing_of
 from trainwright.parts.groups import GroupRow, decay_table, parameter_groups
 from trainwright.records import LossSpec, Task
 from trainwright.stages.recipe import Recipe
 from trainwright.stages.sections import AUTO, CATALOGUES
+from trainwright.training.stillness import without_gradients
 
 Loss = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
 
@@ -72,24 +74,47 @@ def options_of(recipe: Recipe, section: str, name: str) -> dict[str, Any]:
         raise RecipeError([str(problem).replace("\n  remedy:   ", "; ")], source=recipe.path or "the recipe") from None
 
 
-def build_optimizer(recipe: Recipe, model: nn.Module) -> tuple[torch.optim.Optimizer, dict[str, Any]]:
-    """Return the optimizer over the model's groups, and its resolved settings. The recipe must name one."""
+def freezing_in(recipe: Recipe, model: nn.Module) -> Freezing:
+    """Return what of the model the recipe freezes, and until when; raises `RecipeError` where it cannot be so."""
+    train = recipe.train
+    try:
+        return freezing_of(model, rates=recipe.optimizer.rates, freeze=train.freeze, unfreeze=train.unfreeze or None)
+    except UsageError as problem:
+        if not (train.freeze or train.unfreeze):
+            raise
+        text = f"{problem.what}{f' ({problem.evidence})' if problem.evidence else ''}; {problem.remedy}"
+        raise recipe.problem("train.unfreeze" if train.unfreeze else "train.freeze", text) from None
+
+
+def build_optimizer(
+    recipe: Recipe, model: nn.Module, freezing: Freezing | None = None
+) -> tuple[torch.optim.Optimizer, dict[str, Any]]:
+    """Return the optimizer over the model's groups, and its resolved settings. The recipe must name one.
+
+    What never learns is in no group, and takes no gradients from here on. What is freed later is in its group from the
+    first step on, so that the groups are the same over the whole run. `freezing` is what `freezing_in` gives.
+    """
     spec = optimizers.CATALOGUE[recipe.optimizer.name]
     options = options_of(recipe, "optimizer", spec.name)
     own = {name: value for name, value in options.items() if name in spec.options}
-    turned = {"layer_decay": options["layer_decay"], "rates": recipe.optimizer.rates}
+    freezing = freezing_in(recipe, model) if freezing is None else freezing
+    if spec.closure and freezing.times:
+        raise recipe.problem(
+            "train.unfreeze",
+            f"train.unfreeze changes what learns during the run, and '{spec.name}' remembers directions over all "
+            "weights; use another optimizer, such as 'adamw'",
+        )
+    turned = {"layer_decay": options["layer_decay"], "rates": recipe.optimizer.rates, "frozen": freezing.always}
     groups = parameter_groups(model, options.get("weight_decay", 0.0), lr=options["lr"], **turned)
-    frozen = {row.name for row in decay_table(model, **turned) if row.rate == 0}
-    for name, parameter in model.named_parameters():
-        if name in frozen:  # not only in no group: a gradient nobody clears would pile up
-            parameter.requires_grad_(False)
+    without_gradients(model, freezing)  # not only in no group: a gradient nobody clears would pile up
     return spec.factory(groups, **own), {f"optimizer.{option}": value for option, value in options.items()}
 
 
 def table_of(recipe: Recipe, model: nn.Module) -> list[GroupRow]:
     """Return which parameters decay, and at what multiple of the rate they learn, under a resolved recipe."""
     layer_decay = float(recipe.optimizer.options.get("layer_decay", 1.0))
-    return decay_table(model, layer_decay=layer_decay, rates=recipe.optimizer.rates)
+    frozen = freezing_in(recipe, model).always
+    return decay_table(model, layer_decay=layer_decay, rates=recipe.optimizer.rates, frozen=frozen)
 
 
 def build_schedule(recipe: Recipe) -> tuple[schedules.Schedule, dict[str, Any]]:

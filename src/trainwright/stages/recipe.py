@@ -18,6 +18,7 @@ from trainwright.stages.sections import (
     AugmentSection,
     DataSection,
     DoctorSection,
+    ModelSection,
     OptimizerSection,
     PartSection,
     Section,
@@ -32,7 +33,7 @@ class Recipe(Section):
     """What a run is asked for. Build it with `Recipe.read` or `Recipe.of`; both refuse with all problems at once."""
 
     data: DataSection = DataSection()
-    model: PartSection = PartSection()
+    model: ModelSection = ModelSection()
     loss: PartSection = PartSection()
     optimizer: OptimizerSection = OptimizerSection()
     schedule: PartSection = PartSection()

@@ -29,6 +29,8 @@ def explain(item: Any) -> tuple[str, str]:
     if kind == "dict_type":
         what = f"[{name}] must be a section of keys" if len(path) == 1 else f"{name} must be a table, such as {{a = 1}}"
         return name, f"{what}, not {value!r}"
+    if name == "train.unfreeze" and not isinstance(value, str):
+        return name, f"{name} must be 'gradual', or a table of fractions of the run, such as {{'blocks.3' = 0.2}}"
     if kind == "literal_error" and isinstance(value, str) and name not in COUNTS:
         expected = [word.strip("' ") for word in str(item["ctx"]["expected"]).replace(" or ", ", ").split(",")]
         return name, f"{name} cannot be '{value}'; {did_you_mean(value, expected)}"

@@ -50,6 +50,18 @@ class PartSection(Section):
         return {key: value for key, value in (self.model_extra or {}).items() if value != AUTO}
 
 
+class ModelSection(PartSection):
+    """The network, and what it starts from: weights that were trained before, named by `start`.
+
+    `start_head = "new"` leaves the head as it was made even where it would fit, and `start_shapes = "any"` whatever
+    has another shape.
+    """
+
+    start: str = ""
+    start_head: Literal["fitting", "new"] = "fitting"
+    start_shapes: Literal["same", "any"] = "same"
+
+
 class OptimizerSection(PartSection):
     """The optimizer. `rates` maps parts of the model ("head", "blocks.*.norm*") to multiples of the rate; 0 freezes.
 
@@ -78,6 +90,8 @@ class TrainSection(Section):
     """How long, how fast, how reproducibly. 0 switches clipping, patience, averaging and the extra evaluations off.
 
     Sums in another order round differently: a run is the same bit for bit only on the same number of `threads`.
+    `freeze` names parts of the model as `optimizer.rates` does, and `unfreeze` maps such names to the fraction of the
+    run from which on they learn.
     """
 
     epochs: Literal["auto"] | int = AUTO
@@ -94,6 +108,9 @@ class TrainSection(Section):
     evaluate_every_steps: int = Field(default=0, ge=0)
     compile: bool = False
     checkpoint_activations: bool = False
+    freeze: list[str] = []
+    unfreeze: Literal["gradual"] | dict[str, float] = {}
+    cache_features: bool = True
     device: str = AUTO
     threads: Literal["auto"] | int = AUTO
     loggers: list[str] = []
@@ -155,7 +172,7 @@ CATALOGUES: Mapping[str, Choosable] = {
 
 SECTIONS: Mapping[str, type[Section]] = {
     "data": DataSection,
-    "model": PartSection,
+    "model": ModelSection,
     "loss": PartSection,
     "optimizer": OptimizerSection,
     "schedule": PartSection,

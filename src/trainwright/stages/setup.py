@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
@@ -14,27 +13,36 @@ from trainwright.data.dataset import Dataset
 from trainwright.data.feed import Feed
 from trainwright.data.files import locate
 from trainwright.data.load import EMBEDDED, load
-from trainwright.parts import losses, models, optimizers, schedules
-from trainwright.randomness import isolated
-from trainwright.records import DataShape, LearningRate, LossSpec, RunInfo
+from trainwright.parts import losses, optimizers, schedules
+from trainwright.parts.freezing import Freezing
+from trainwright.records import LearningRate, RunInfo, to_plain
+from trainwright.records.loading import Loaded
+from trainwright.report.loading_text import loading_lines
 from trainwright.report.model_text import render_batch_size
 from trainwright.report.rate_text import rate_line
 from trainwright.stages.choose import choose
 from trainwright.stages.facts import Subject, measure
 from trainwright.stages.fit_together import check_batches, check_numerics, check_targets
-from trainwright.stages.memory import check_fits, search_batch_size, step_plan
-from trainwright.stages.named import Loss, NamedLoss, build_loss, build_optimizer, build_schedule, loss_for, options_of
+from trainwright.stages.memory import search_batch_size, step_plan
+from trainwright.stages.named import (
+    Loss,
+    build_loss,
+    build_optimizer,
+    build_schedule,
+    freezing_in,
+    loss_for,
+)
+from trainwright.stages.network import REFERENCE_SAMPLES, build_started
 from trainwright.stages.recipe import Recipe
 from trainwright.stages.sections import AUTO, FIND
 from trainwright.stages.sizes import accumulate_for, batch_size_for, choose_device, epochs_for, threads_for
 from trainwright.stages.splits import dataset_batches, facts_of
+from trainwright.stages.start import home_of, resolved_start, with_network
+from trainwright.training.features import FeatureStore
 from trainwright.training.precision import check_precision
-from trainwright.vitals.step_plan import without_data
 
 Splits = Mapping[str, Feed]
 
-REFERENCE_SAMPLES = 512
-"""What layers and outputs are measured on: enough to call a unit dead, cheap to pass through."""
 _REFERENCE_TOKENS, _FEWEST_WINDOWS = 4_096, 64  # of a text, each token of which is a sample of its own
 
 
@@ -43,7 +51,8 @@ class Setup:
     """Everything that a training needs. `recipe` is resolved: no "auto" is left. `facts` go into the run's head.
 
     `evaluation_loss` is `loss` without what belongs to training alone; `closure` says that the optimizer evaluates the
-    loss itself, `averages` that it has weights of its own for evaluation.
+    loss itself, `averages` that it has weights of its own for evaluation. `loaded` says what the model started from,
+    `freezing` what of it does not learn, and `store` is where others find the features that a frozen body gives.
     """
 
     model: nn.Module
@@ -60,6 +69,9 @@ class Setup:
     facts: Mapping[str, Any]
     closure: bool = False
     averages: bool = False
+    loaded: Loaded | None = None
+    freezing: Freezing = field(default_factory=Freezing)
+    store: FeatureStore | None = None
 
 
 def load_data(recipe: Recipe, data_root: str | None = None) -> Dataset:
@@ -74,7 +86,7 @@ def load_data(recipe: Recipe, data_root: str | None = None) -> Dataset:
         test=section.test,
         seed=recipe.train.seed,
         data_root=data_root,
-        folder=_home(recipe),
+        folder=home_of(recipe),
         test_source=section.test_source or None,
         ignore=section.ignore,
         context=section.context,
@@ -90,6 +102,7 @@ def prepare(recipe: Recipe, dataset: Dataset, data_root: str | None = None) -> S
     if asks_for_rate(recipe):
         return _with_found_rate(recipe, dataset, data_root)
     device = choose_device(recipe.train.device)
+    recipe = with_network(recipe)
     facts = facts_of(dataset)
     chosen = {choice.setting: choice.value for choice in choose(facts, given_of(recipe))}
     if recipe.train.batch_size == AUTO:  # asked for: it is found by trying, not recommended
@@ -100,8 +113,9 @@ def prepare(recipe: Recipe, dataset: Dataset, data_root: str | None = None) -> S
     spec = loss_for(recipe, facts.task, dataset.shape.outputs)
     loss = build_loss(recipe, spec, facts.class_counts)
     samples = len(dataset.train)
-    model, options = build_model(recipe, loss, dataset, device)
-    optimizer, optimizer_settings = build_optimizer(recipe, model)
+    model, options, loaded = build_started(recipe, loss, dataset, device)
+    freezing = freezing_in(recipe, model)
+    optimizer, optimizer_settings = build_optimizer(recipe, model, freezing)
     named = optimizers.CATALOGUE[recipe.optimizer.name]
     schedule, schedule_settings = build_schedule(recipe)
 
@@ -124,6 +138,7 @@ def prepare(recipe: Recipe, dataset: Dataset, data_root: str | None = None) -> S
     epochs = epochs_for(recipe, train.steps_per_epoch, accumulate)
     notes = [
         *dataset.notes,
+        *(loading_lines(loaded) if loaded is not None else ()),
         *searched,
         *check_batches(recipe, model, train),
         *check_numerics(recipe, closure=named.closure),
@@ -136,6 +151,7 @@ def prepare(recipe: Recipe, dataset: Dataset, data_root: str | None = None) -> S
             **_sources(recipe, data_root),
             "data.task": facts.task,
             **{f"model.{option}": value for option, value in options.items()},
+            **resolved_start(recipe),
             "loss.name": spec.name,
             **{f"loss.{option}": value for option, value in loss.options.items()},
             **{f"augment.{name}": value for name, value in recipe.augment.strengths.items()},
@@ -174,7 +190,10 @@ def prepare(recipe: Recipe, dataset: Dataset, data_root: str | None = None) -> S
         info=measure(subject, resolved, reference),
         closure=named.closure,
         averages=named.averages,
+        loaded=loaded,
+        freezing=freezing,
         facts={
+            **start_facts(loaded),
             "data": {
                 "fingerprint": dataset.fingerprint,
                 "splits": {split.name: {"samples": len(split), "digest": split.digest} for split in parts},
@@ -182,9 +201,14 @@ def prepare(recipe: Recipe, dataset: Dataset, data_root: str | None = None) -> S
                 "features": dataset.features,
                 "preprocessing": dataset.preprocessing,
                 "notes": tuple(notes),
-            }
+            },
         },
     )
+
+
+def start_facts(loaded: Loaded | None) -> dict[str, Any]:
+    """Return what a run's head says of the weights that it started from."""
+    return {} if loaded is None else {"start": to_plain(loaded)}
 
 
 def asks_for_rate(recipe: Recipe) -> bool:
@@ -223,53 +247,10 @@ def given_of(recipe: Recipe) -> dict[str, Any]:
     return {name: setting.value for name, setting in recipe.settings().items() if recipe.given(name)}
 
 
-def build_model(
-    recipe: Recipe, loss: NamedLoss, dataset: Dataset, device: torch.device
-) -> tuple[nn.Module, dict[str, Any]]:
-    """Return the network that the recipe names, initialised, and its options as resolved.
-
-    Raises `ModelError` where a network of the catalogue would take more memory than there is, before it takes any.
-    """
-    spec, x, y = loss.spec, dataset.train.x[:REFERENCE_SAMPLES], dataset.train.y[:REFERENCE_SAMPLES]
-    with isolated(recipe.train.seed, "initialisation"):
-        if not models.is_factory(recipe.model.name):
-            hollow = without_data(lambda: network_of(recipe, spec, dataset.shape)[0])
-            size = batch_size_for(recipe, len(dataset.train))
-            check_fits(hollow, step_plan(recipe, loss.training), (x[:2], y[:2]), size, device)
-        model, options = network_of(recipe, spec, dataset.shape, sample=x)
-    return model.to(device), options
-
-
-def network_of(
-    recipe: Recipe, spec: LossSpec, data: DataShape, *, sample: torch.Tensor | None = None
-) -> tuple[nn.Module, dict[str, Any]]:
-    """Return the network that the recipe names, on the CPU, and its options as resolved.
-
-    Its weights begin as the recipe says where there is a `sample` `(N, *input_shape)` of the inputs; without, as they
-    do by default, for weights that were trained will take their place.
-    """
-    name = recipe.model.name
-    shape = replace(data, outputs=data.outputs if data.task == "multi-label" else spec.output_units(data.outputs))
-    if models.is_factory(name):
-        options = dict(recipe.model.options)
-        folder = options.pop("folder", None) or _home(recipe)  # a kept recipe lies elsewhere than the module
-        model = models.from_factory(name, shape, options, folder=folder)
-        return model, options | {"folder": folder or os.getcwd()}
-    options = options_of(recipe, "model", name)
-    model = models.build(name, shape, options if sample is not None else options | {"init": AUTO}, sample=sample)
-    if spec.expects == "log-probabilities":  # the built-in networks give raw logits
-        model = nn.Sequential(model, nn.LogSoftmax(1))
-    return model, options
-
-
-def _home(recipe: Recipe) -> str | None:
-    return os.path.dirname(os.path.abspath(recipe.path)) if recipe.path else None
-
-
 def _sources(recipe: Recipe, data_root: str | None) -> dict[str, str]:
     """Return the data's files by absolute path, so that the kept recipe finds them from wherever it is run again."""
     found = {}
     for key, source in (("data.source", recipe.data.source), ("data.test_source", recipe.data.test_source)):
         if source and source not in EMBEDDED:
-            found[key] = str(locate(source, folder=_home(recipe), data_root=data_root).absolute())
+            found[key] = str(locate(source, folder=home_of(recipe), data_root=data_root).absolute())
     return found

@@ -20,7 +20,9 @@ from trainwright.errors import UsageError
 from trainwright.parts import losses
 from trainwright.randomness import isolated
 from trainwright.records import Chart, Event, Finding, Location, Outcome, to_plain
+from trainwright.records.loading import Loaded
 from trainwright.report.checks_text import verdict_line
+from trainwright.report.loading_text import loading_lines
 from trainwright.report.text import render_run
 from trainwright.runs import loggers
 from trainwright.runs.layout import CHECKPOINTS
@@ -31,12 +33,14 @@ from trainwright.stages.facts import check_loss
 from trainwright.stages.given import changes_of, prepare_given
 from trainwright.stages.recipe import Recipe
 from trainwright.stages.setup import Setup, load_data, prepare
+from trainwright.stages.start import hardly_loaded
 from trainwright.stages.verify import choose_checks, verify_setup
 from trainwright.tensors import computing_with
 from trainwright.training import checkpoint
 from trainwright.training.activations import checkpointing
 from trainwright.training.clock import Clock
 from trainwright.training.history import History, Observer
+from trainwright.training.stillness import give_back_gradients
 from trainwright.vitals.memory import give_back_freed_memory
 
 
@@ -44,7 +48,8 @@ from trainwright.vitals.memory import give_back_freed_memory
 class Run:
     """A run that has ended. `model` is the best one, chosen on validation (on training where there is none).
 
-    `history` holds every step and evaluation, `digest` the SHA-256 over the weights after the last step.
+    `history` holds every step and evaluation, `digest` the SHA-256 over the weights after the last step, and `loaded`
+    what the model started from, None where its weights were drawn.
     """
 
     model: nn.Module
@@ -53,6 +58,7 @@ class Run:
     findings: tuple[Finding, ...]
     digest: str | None
     folder: Path | None
+    loaded: Loaded | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Return what `--json` writes: plain values that every JSON parser can read back."""
@@ -109,11 +115,15 @@ def fit(
     `train` and `validation` are `(x, y)` pairs of tensors or arrays, or iterables of such pairs (a DataLoader); they
     are used as given, neither scaled nor split. `settings` are keys of the recipe by their own name: `epochs=20`,
     `lr=0.1`, `batch_size=32`, `schedule="cosine"`; `loss` may also be a function `loss(output, target)`, `optimizer` a
-    torch optimizer over the model's parameters. Raises `UsageError` on a setting that does not exist, `DataError` or
-    `ModelError` on data that cannot be trained on. A run that diverges is no exception: see `.outcome`.
+    torch optimizer over the model's parameters; `start` names weights to begin from, as `start_from` takes them.
+
+    Raises `UsageError` on a setting that does not exist, `DataError` or `ModelError` on data that cannot be trained on.
+    A run that diverges is no exception: see `.outcome`.
     """
     frame = sys._getframe(1)  # the line that asked is where findings about its settings point to
     caller = Location(file=frame.f_code.co_filename, line=frame.f_lineno)
+    if isinstance(settings.get("start"), Path):
+        settings["start"] = str(settings["start"])
     given: dict[str, Any] = {key: settings[key] for key in ("loss", "optimizer") if key in settings}
     objects = {key: value for key, value in given.items() if value is not None and not isinstance(value, str)}
     changes = changes_of({key: value for key, value in settings.items() if isinstance(value, str) or key not in given})
@@ -168,6 +178,7 @@ def carry_out(
     info, settings = setup.info, setup.recipe.train
     blocking = _blocking(silence_of(info).heard(diagnose(Chart(info=info))), setup.recipe.doctor.repair)
     if blocking:
+        give_back_gradients(setup.model, setup.freezing)
         outcome = Outcome(status="stopped", reason=f"not started: {blocking[0].title}")
         return Run(
             model=setup.model,
@@ -188,7 +199,10 @@ def carry_out(
     history = History(observers)
     if "learning_rate" in setup.facts:
         history.append(Event(step=0, name="learning-rate", detail=setup.facts["learning_rate"]))
-    checked = _verified(setup, history)
+    checked = [*_verified(setup, history), *_start_findings(setup)]
+    if setup.loaded is not None:
+        detail = {"text": "; ".join(loading_lines(setup.loaded)), **to_plain(setup.loaded)}
+        history.append(Event(step=0, name="started", detail=detail))
     course = assemble(
         setup, history, keep=None if folder is None else _keeper(folder / CHECKPOINTS), clock=clock, checked=checked
     )
@@ -203,6 +217,9 @@ def carry_out(
     except BaseException as problem:
         _break_off(observers, history, problem)
         raise
+    finally:
+        if course.training.stillness is not None:
+            course.training.stillness.release()
     for observer in observers:
         if observer is not writer:
             observer.finish(conclusion.outcome)
@@ -215,7 +232,15 @@ def carry_out(
         findings=conclusion.findings,
         digest=conclusion.digest,
         folder=folder,
+        loaded=setup.loaded,
     )
+
+
+def _start_findings(setup: Setup) -> list[Finding]:
+    if setup.loaded is None:
+        return []
+    found = hardly_loaded(setup.loaded, setup.info.where("model.start"))
+    return silence_of(setup.info).heard([found] if found is not None else [])
 
 
 def _break_off(observers: Sequence[Observer], history: History, problem: BaseException) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -14,12 +14,14 @@ import torch
 from trainwright.data.feed import Feed
 from trainwright.doctor.search import edges, judge
 from trainwright.errors import RecipeError, UsageError
+from trainwright.parts import losses
 from trainwright.records import Finding, Location
 from trainwright.records.findings import Scalar
 from trainwright.records.space import Space
 from trainwright.records.study import Edge, Importance, Move, Plan, StudyInfo, Trial
 from trainwright.records.study_final import FinalRun
 from trainwright.records.study_reading import StudyReading
+from trainwright.report.loading_text import loading_lines
 from trainwright.report.study_json import study_json
 from trainwright.report.study_text import render_study
 from trainwright.search.arrays import Arrays
@@ -33,9 +35,13 @@ from trainwright.search.space_toml import from_toml
 from trainwright.stages import final as last
 from trainwright.stages.entrants import defaults_of, divided, from_dataset, from_factory, homes_of, made
 from trainwright.stages.given import changes_of, prepare_given
+from trainwright.stages.named import NamedLoss
+from trainwright.stages.network import build_model
 from trainwright.stages.recipe import Recipe
 from trainwright.stages.sections import TuneSection
 from trainwright.stages.setup import Setup, load_data, prepare
+from trainwright.stages.shared_body import SharedBody, shared_body
+from trainwright.stages.start import begun
 from trainwright.stages.train import Run
 from trainwright.tensors import computing_with
 
@@ -174,7 +180,17 @@ def tune(
     own, changed = divided(middle, names)
     example = made(model_factory, own, whole.train.seed)
     base = prepare_given(whole.changed(changed), example, train, validation, loss=loss, optimizer=None, caller=caller)
-    enter = from_factory(whole, model_factory, train, validation, loss=loss, base=base, names=names, caller=caller)
+    to_confirm = last.as_feed(test, base)
+
+    def other() -> torch.nn.Module:
+        another = made(model_factory, own, whole.train.seed + 1)
+        begun(whole, another)
+        return another
+
+    shared = shared_body(base, names.values(), other, to_confirm)
+    enter = from_factory(
+        whole, model_factory, train, validation, loss=loss, base=base, names=names, caller=caller, shared=shared
+    )
 
     def final_setup(values: Mapping[str, Scalar], seed: int) -> Setup:
         own, changed = divided(values, names)
@@ -189,8 +205,9 @@ def tune(
         space=full,
         final_setup=final_setup,
         has_default=defaults_of(model_factory),
-        test=last.as_feed(test, base),
+        test=to_confirm,
         notes=notes,
+        shared=shared,
     )
     path = Path(folder) if folder is not None else None
     return _carried_out(work, path, sampler if not isinstance(sampler, str) else None, observe, say)
@@ -210,7 +227,15 @@ def tune_recipe(
     base = prepare(recipe, dataset, data_root)
     if dataset.validation is None:
         raise recipe.problem("data.validation", "a search compares on validation data; set data.validation above 0")
-    enter = from_dataset(recipe, dataset, torch.device(base.recipe.train.device))
+    device = torch.device(base.recipe.train.device)
+
+    def other() -> torch.nn.Module:
+        spec = losses.CATALOGUE[base.recipe.loss.name]
+        named = NamedLoss(spec=spec, training=base.loss, evaluation=base.evaluation_loss, options={})
+        return build_model(base.recipe.changed({"train.seed": recipe.train.seed + 1}), named, dataset, device)[0]
+
+    shared = shared_body(base, full, other, base.splits.get("test"))
+    enter = from_dataset(recipe, dataset, device, shared)
 
     def final_setup(values: Mapping[str, Scalar], seed: int) -> Setup:
         return prepare(recipe.changed({**values, "train.seed": seed}), dataset, data_root)
@@ -224,6 +249,7 @@ def tune_recipe(
         has_default=True,
         test=base.splits.get("test"),
         notes=(),
+        shared=shared,
     )
     return _carried_out(work, folder, None, observe, say)
 
@@ -269,6 +295,7 @@ class _Work:
     has_default: bool
     test: Feed | None
     notes: tuple[str, ...]
+    shared: SharedBody | None = None
 
 
 def _carried_out(
@@ -278,10 +305,14 @@ def _carried_out(
     observe: Observe | None,
     say: Callable[[str], None] | None,
 ) -> Study:
-    asked, base = work.recipe.tune, work.base
+    asked, base, shared = work.recipe.tune, work.base, work.shared
+    validation, test = base.splits["validation"], work.test
+    if shared is not None:
+        validation = shared.splits["validation"]
+        test = shared.of(base.model, test) if test is not None else None
     budget = base.info.planned_steps or 1
     scorer = Scorer(
-        feed=base.splits["validation"],
+        feed=validation,
         loss=base.evaluation_loss,
         score=asked.score,
         task=base.info.task or "classification",
@@ -312,13 +343,16 @@ def _carried_out(
         confirmation = run = None
         if asked.final and info.status == "finished" and info.best is not None:
             confirmation = last.confirm(
-                info, work.enter, scorer, test=work.test, count=asked.final, has_default=work.has_default,
+                info, work.enter, scorer, test=test, count=asked.final, has_default=work.has_default,
                 budget=budget, folder=folder,
             )  # fmt: skip
     if confirmation is not None:
         setup = work.final_setup(confirmation.values, confirmation.seeds[0])
+        setup = setup if shared is None else replace(setup, store=shared.store)
         run = last.final_run(setup, None if folder is None else folder / "final")
-    return Study(info=info, final=run, confirmation=confirmation, folder=folder, notes=work.notes)
+    started = loading_lines(base.loaded) if base.loaded is not None else ()
+    notes = (*started, *work.notes, *(() if shared is None else (shared.text,)))
+    return Study(info=info, final=run, confirmation=confirmation, folder=folder, notes=notes)
 
 
 def _check_score(asked: TuneSection, scorer: Scorer, space: Space) -> None:

@@ -182,5 +182,7 @@ def subject_from(setup: Setup) -> Subject:
         clip_norm=settings.clip_norm or None,
         accumulate=settings.accumulate,
         precision=settings.precision,
+        frozen=setup.freezing.always,
+        pretrained=None if setup.loaded is None else True,
         seed=settings.seed,
     )

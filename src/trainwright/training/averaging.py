@@ -5,7 +5,7 @@ An average lags behind the weights and wobbles less; near the end of a run at a 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from itertools import islice
 from typing import Any, Protocol
@@ -108,13 +108,14 @@ class OptimizerAverage:
     """The average that a schedule-free optimizer keeps itself, shown by its `eval()`.
 
     The running statistics of batch normalisation were gathered at other weights than the average: they are gathered
-    anew, from training batches, while the average is shown.
+    anew, from training batches, while the average is shown; but not those of the modules that are `held` by name.
     """
 
-    def __init__(self, optimizer: Any, model: nn.Module, batches: Feed) -> None:
+    def __init__(self, optimizer: Any, model: nn.Module, batches: Feed, *, held: Iterable[str] = ()) -> None:
         self.optimizer = optimizer
         self.model = model
         self.batches = batches
+        self.held = tuple(held)
         optimizer.train()
 
     def update(self) -> None:
@@ -124,7 +125,7 @@ class OptimizerAverage:
     def shown(self) -> Iterator[None]:
         """Let the optimizer put its average into the parameters for the block."""
         with averaged(self.optimizer), buffers_restored(self.model):
-            refresh_statistics(self.model, self.batches)
+            refresh_statistics(self.model, self.batches, held=self.held)
             yield
 
     def kept(self) -> None:
@@ -137,13 +138,19 @@ class OptimizerAverage:
 _REFRESH_BATCHES = 50
 
 
-def refresh_statistics(model: nn.Module, batches: Feed) -> None:
+def refresh_statistics(model: nn.Module, batches: Feed, *, held: Iterable[str] = ()) -> None:
     """Gather the running statistics of batch normalisation anew at the present weights, over training batches.
 
     With a cumulative mean (momentum None: 0 would keep the old ones), dropout off, and every module's mode as before
-    afterwards. A model without such statistics is not run.
+    afterwards. A model without such statistics is not run. The modules named in `held` keep theirs while they are in
+    evaluation mode: they are frozen then.
     """
-    norms = [module for module in model.modules() if isinstance(module, _BatchNorm) and module.track_running_stats]
+    kept = set(held)
+    norms = [
+        module
+        for path, module in model.named_modules()
+        if isinstance(module, _BatchNorm) and module.track_running_stats and (module.training or path not in kept)
+    ]
     if not norms:
         return
     momenta = [norm.momentum for norm in norms]

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
+from torch import nn
 
 from trainwright.data.feed import Feed
 from trainwright.doctor.diagnose import diagnose, examine, settled
@@ -23,6 +24,7 @@ from trainwright.training.stopping import Best
 State = Mapping[str, torch.Tensor]
 Keeper = Callable[[str, State, int, Mapping[str, Any]], None]
 """`keep("best" | "last", state, step, facts)`: where weights go that must outlive the process."""
+_MOST_NAMED = 6  # of what was frozen and has moved
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,7 +40,8 @@ class Course:
     """Carries out one training and leaves its model with the best weights.
 
     `splits` holds the batches of "train" and, where there are such, "validation" and "test"; the best is chosen on
-    validation, else on train. `test` is looked at once, at the end, and never chosen by.
+    validation, else on train. `test` is looked at once, at the end, and never chosen by. `whole` is the model that is
+    kept, where the one that trains is a part of it: its head alone, on features.
     """
 
     def __init__(
@@ -52,8 +55,10 @@ class Course:
         patience: int | None = None,
         keep: Keeper | None = None,
         checked: Sequence[Finding] = (),
+        whole: nn.Module | None = None,
     ) -> None:
         self.training = training
+        self.whole = training.model if whole is None else whole
         self.evaluator = evaluator
         self.splits = splits
         self.info = info
@@ -73,15 +78,23 @@ class Course:
     def run(self) -> Conclusion:
         """Train to the end, an early stop, a divergence or an interrupt; then measure the best model once more."""
         started = time.perf_counter()
-        history, model = self.training.history, self.training.model
+        history, model = self.training.history, self.whole
         status: Status = "finished"
         reason = ""
         self.best_state = copy_state(model)  # what is left where not even the first evaluation comes to its end
         self._announce(self.checked, 0)
+        still = self.training.stillness
+        if still is not None:
+            still.before(0)
+            said = {"text": "what is frozen is held still", "held": still.held, "frees": list(still.freezing.times)}
+            history.append(Event(step=0, name="frozen", detail=said))
         try:
             self._evaluate(0, 0.0)  # the untrained model: where the curve starts, and what remains if all else diverges
             for record in self.training.steps():
                 done = record.step + 1
+                if still is not None and self._moved(record.step, first=done == 1):
+                    status, reason = "stopped", "what is frozen has moved"
+                    break
                 if done % self.evaluate_every_steps == 0 or done == self.training.planned_steps:
                     self._evaluate(done, done / self.training.steps_per_epoch)
                     if self.best.exhausted(self.patience):
@@ -92,6 +105,8 @@ class Course:
         except KeyboardInterrupt:
             status, reason = "interrupted", "interrupted from the keyboard"
         repair, steps = self.training.repair, len(history.steps)
+        if still is not None and status != "stopped" and steps > 0:
+            self._moved(steps - 1, first=True)
         if self.training.diverged is not None:
             steps -= steps - 1 in self.training.refused
             status, reason = "diverged", _diverged(self.training.diverged, history.steps[-1].step)
@@ -129,11 +144,20 @@ class Course:
             digest=digest(last),
         )
 
+    def _moved(self, step: int, *, first: bool) -> bool:
+        """Say whether anything frozen has moved, where it is looked at: after the first step, and at the end."""
+        still = self.training.stillness
+        moved = still.moved() if still is not None and first else []
+        if moved:
+            detail = {"names": moved[:_MOST_NAMED], "count": len(moved)}
+            self.training.history.append(Event(step=step, name="frozen-moved", detail=detail))
+        return bool(moved)
+
     def _evaluate(self, step: int, epoch: float) -> None:
         """Measure the model as it is now, or its average where one is kept; keep the weights if they are the best."""
         with self.training.average.shown():
             record = self.evaluator(self.splits[self.judged_by], split=self.judged_by, step=step, epoch=epoch)
-            better = copy_state(self.training.model) if self.best.improves(record.loss) else None
+            better = copy_state(self.whole) if self.best.improves(record.loss) else None
         self.training.history.append(record)
         self._note_left_out(record)
         self.best = self.best.update(record.loss, step)

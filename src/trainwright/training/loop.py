@@ -18,6 +18,7 @@ from trainwright.training.history import History
 from trainwright.training.repair import Repair
 from trainwright.training.result import Batch
 from trainwright.training.step import TrainStep
+from trainwright.training.stillness import Stillness
 from trainwright.vitals.monitor import Monitor
 from trainwright.vitals.non_finite import locate
 
@@ -27,7 +28,8 @@ class Training:
 
     Each update is made on `accumulate` batches together; the last update of an epoch takes what is left. `steps`, where
     it is given, ends the run after so many updates, in the middle of an epoch if need be. `repair` says what is done
-    about numbers that are not finite, and a loss that grows; without it the first such number ends the run.
+    about numbers that are not finite, and a loss that grows; without it the first such number ends the run. `stillness`
+    keeps what is frozen as it is.
     """
 
     def __init__(
@@ -43,6 +45,7 @@ class Training:
         steps: int | None = None,
         average: Average | None = None,
         repair: Repair | None = None,
+        stillness: Stillness | None = None,
     ) -> None:
         self.model = model
         self.batches = batches
@@ -54,6 +57,7 @@ class Training:
         self.steps_limit = steps
         self.average = NoAverage() if average is None else average
         self.repair = repair
+        self.stillness = stillness
         self.refused: list[int] = []  # the steps whose loss or gradient was not finite
         self.diverged: str | None = None  # why the run ended before its time, in words
 
@@ -82,6 +86,8 @@ class Training:
                     break
                 if self.repair is not None:
                     self.repair.before(self, number)
+                if self.stillness is not None:
+                    self.stillness.before(number)
                 yield self._one(taken, number, epoch)
                 if self.diverged is not None:
                     return

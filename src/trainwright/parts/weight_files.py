@@ -1,0 +1,114 @@
+"""Weights from a file: safetensors, or torch's own format read as weights alone. Nothing in a file is ever run."""
+
+from __future__ import annotations
+
+import pickle
+import re
+import warnings
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+
+from trainwright.errors import RunError, UsageError, did_you_mean
+
+TORCH = (".pt", ".pth", ".bin", ".ckpt")
+SAFE = ".safetensors"
+_INSIDE = ("state_dict", "model_state_dict", "model", "net", "network", "weights", "params")
+"""Where training programs put the weights among the rest of a checkpoint."""
+
+
+def is_weights(path: Path) -> bool:
+    """Say whether a file is named like weights."""
+    return path.suffix.lower() in (SAFE, *TORCH)
+
+
+def read_weights(path: Path) -> dict[str, torch.Tensor]:
+    """Return the tensors of a file by their names, on the CPU.
+
+    Of a checkpoint that holds more than weights ("state_dict", "optimizer", ...), the weights.
+
+    Raises `RunError` where the file cannot be read, is damaged, or names classes: to make those, a file would have to
+    run code, and it is refused. Raises `UsageError` for a file that is no weights, and where there is none.
+    """
+    if not path.is_file():
+        near = (
+            sorted(other.name for other in path.parent.iterdir() if is_weights(other)) if path.parent.is_dir() else []
+        )
+        raise UsageError(
+            f"there is no file of weights {path}",
+            remedy=did_you_mean(path.name, near) if near else "name a run's folder, a .safetensors or a .pt file",
+        )
+    if path.suffix.lower() == SAFE:
+        try:
+            return load_file(path)
+        except (OSError, SafetensorError, ValueError) as problem:
+            raise _damaged(path, problem) from None
+    if not is_weights(path):
+        raise UsageError(
+            f"{path} is no file of weights",
+            evidence=f"its name ends in '{path.suffix}'" if path.suffix else "its name has no ending",
+            remedy=f"weights end in {SAFE}, or, as torch saves them, in {', '.join(TORCH)}",
+        )
+    return _tensors(_read_torch(path), path)
+
+
+def _read_torch(path: Path) -> Any:
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return torch.load(path, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError as problem:
+        named = re.search(r"(?:GLOBAL|global|class|function)[: `']+([A-Za-z_][\w.]*\.[\w.]+)", str(problem))
+        if named is None:
+            raise _damaged(path, problem) from None
+        raise RunError(
+            f"{path} holds more than weights, and is not read",
+            evidence=f"it names {named[1]}: to read it would be to run code that the file chooses",
+            remedy="where you trust it, save its weights alone: torch.save(model.state_dict(), FILE)",
+        ) from None
+    except (OSError, RuntimeError, EOFError, ValueError, KeyError, TypeError, AttributeError, IndexError) as problem:
+        raise _damaged(path, problem) from None
+
+
+def _damaged(path: Path, problem: Exception) -> RunError:
+    words = str(problem).strip().splitlines()
+    return RunError(
+        f"the weights in {path} cannot be read: the file is damaged, or no weights",
+        evidence=f"{type(problem).__name__}: {words[0] if words else 'the file ends early'}",
+        remedy="copy or download it again, or start from another checkpoint",
+    )
+
+
+def _tensors(content: Any, path: Path) -> dict[str, torch.Tensor]:
+    """Return the weights of what a file holds: all of it, or one of its entries."""
+    found = _state(content)
+    if found is not None:
+        return found
+    inside = {str(key): state for key, value in _entries(content) if (state := _state(value)) is not None}
+    chosen = next((name for name in _INSIDE if name in inside), None)
+    if chosen is None and len(inside) == 1:
+        chosen = next(iter(inside))
+    if chosen is not None:
+        return inside[chosen]
+    held = ", ".join(str(key) for key, _ in list(_entries(content))[:8]) or f"a {type(content).__name__}"
+    raise UsageError(
+        f"{path} holds no weights",
+        evidence=f"it holds {held}",
+        remedy="save them by name: torch.save(model.state_dict(), FILE)",
+    )
+
+
+def _entries(content: Any) -> list[tuple[Any, Any]]:
+    return list(content.items()) if isinstance(content, Mapping) else []
+
+
+def _state(content: Any) -> dict[str, torch.Tensor] | None:
+    """Return the tensors of a state dict (entries that are none are left out), None for what is no such thing."""
+    entries = _entries(content)
+    tensors = {str(key): value for key, value in entries if isinstance(value, torch.Tensor)}
+    plain = all(isinstance(key, str) for key, _ in entries) and len(tensors) > 0.5 * len(entries)
+    return tensors if plain and tensors else None
