@@ -150,7 +150,16 @@ def test_a_terminal_is_asked_and_a_no_is_heeded(sick: Path, monkeypatch: pytest.
     assert sick.read_bytes() == before
 
 
-def _applied(file: Path, after: Trial) -> tuple[int, dict[str, Any]]:
+def _falling(first: float, last: float, *kinds: str, steps: int = 50) -> Trial:
+    losses = tuple(first + (last - first) * step / (steps - 1) for step in range(steps))
+    return Trial(losses=losses, kinds=frozenset(kinds))
+
+
+def _unzeroed(first: float, last: float, *, steps: int = 50) -> Trial:
+    return _falling(first, last, "missing-zero-grad", steps=steps)
+
+
+def _applied(file: Path, after: Trial, *longer: Trial) -> tuple[int, dict[str, Any]]:
     patch = SourcePatch(
         finding=find_kind("missing-zero-grad").finding(),
         file=str(file),
@@ -158,8 +167,8 @@ def _applied(file: Path, after: Trial) -> tuple[int, dict[str, Any]]:
         after=b"mended\n",
         text="",
     )
-    before, answer = Trial(losses=(1.0,) * 50, kinds=frozenset({"missing-zero-grad"})), dict[str, Any]()
-    program: Any = _Played(before, after)
+    before, answer = _unzeroed(1.0, 1.0), dict[str, Any]()
+    program: Any = _Played(before, after, *longer)
     return fix._apply(program, patch, answer, 50, others=0), answer["fix"]
 
 
@@ -173,9 +182,25 @@ def test_a_patch_that_breaks_the_program_is_taken_back(sick: Path, capsys: pytes
     assert "NameError" in capsys.readouterr().err
 
 
-def test_a_certain_mistake_stays_mended_though_the_loss_is_higher_and_that_is_said(sick: Path) -> None:
-    status, done = _applied(sick, Trial(losses=(2.0,) * 50, kinds=frozenset()))
-    assert (status, done["applied"], done["outcome"]) == (3, True, "worse")
+def test_what_is_judged_worse_is_never_written_though_the_mistake_was_certain(sick: Path) -> None:
+    before = sick.read_bytes()
+    longer = _falling(2.0, 2.0, steps=250), _unzeroed(1.0, 1.0, steps=250)
+    status, done = _applied(sick, _falling(2.0, 2.0), *longer)
+    assert (status, done["applied"], done["outcome"], done["steps"]) == (3, False, "worse", 250)
+    assert sick.read_bytes() == before
+
+
+def test_what_looks_worse_for_a_while_is_judged_by_longer_trials(sick: Path) -> None:
+    longer = _falling(1.0, 0.1, steps=250), _unzeroed(1.0, 3.0, steps=250)
+    status, done = _applied(sick, _falling(1.5, 1.2), *longer)
+    assert (status, done["applied"], done["outcome"], done["finding_gone"]) == (0, True, "helped", True)
+    assert sick.read_bytes() == b"mended\n"
+
+
+def test_a_certain_mistake_stays_mended_where_the_loss_falls_though_not_as_fast(sick: Path) -> None:
+    longer = _falling(2.0, 1.2, steps=250), _unzeroed(1.0, 1.0, steps=250)
+    status, done = _applied(sick, _falling(2.0, 1.8), *longer)
+    assert (status, done["applied"], done["outcome"]) == (0, True, "slower")
     assert sick.read_bytes() == b"mended\n"
 
 

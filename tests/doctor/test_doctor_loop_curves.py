@@ -99,6 +99,13 @@ class TestExploding:
         finding = found(self.kind, ended)
         assert (finding.severity, finding.step, value(finding, "no longer finite")) == ("error", 60, 61)
 
+    def test_while_a_run_may_still_come_back_nothing_is_said(self) -> None:
+        norms, losses = [*[0.2] * 60, *[3.0] * 60], [2.3] * 60 + [3.0] * 60
+        assert ask(self.kind, looped(loop(finished=False), steps=with_norms(norms, losses))) is None
+        assert ask(self.kind, looped(loop(finished=True), steps=with_norms(norms, losses))) is not None
+        longer = with_norms([*norms, *[3.0] * 60], [*losses, *[3.0] * 60])
+        assert ask(self.kind, looped(loop(finished=False), steps=longer)) is not None
+
     def test_what_leaves_the_loss_three_times_as_high_is_an_error(self) -> None:
         lost = self.chart([*self.calm, 500.0, *[1.0] * 20], [1.0] * 61 + [4.0] * 20)
         assert found(self.kind, lost).severity == "error"
@@ -116,6 +123,7 @@ class TestExploding:
             ([1.0, 30.0, math.inf], [2.0, 900.0, math.inf]),
             ([1.0, math.inf], [2.0, 2.0]),
             ([*[1.0] * 60, math.nan], [1.0] * 61),
+            ([*[0.2] * 60, *[3.0] * 120], [2.3] * 60 + [3.0] * 30 + [1.0] * 90),
         ],
         ids=[
             "the loss is no worse",
@@ -125,6 +133,7 @@ class TestExploding:
             "the loss grew first",
             "an operation made it at the start",
             "an operation made it",
+            "a plateau that was left",
         ],
     )
     def test_what_is_no_explosion(self, norms: list[float], losses: list[float]) -> None:

@@ -19,7 +19,7 @@ from trainwright.cli.fix_program import Program
 from trainwright.cli.fix_words import in_color, report, say, short_name, show
 from trainwright.errors import EXIT_UNHEALTHY, RunError
 from trainwright.healing.patch import NoPatch, SourcePatch, patches_for
-from trainwright.healing.verdict import judge
+from trainwright.healing.verdict import Trial, Verdict, judge
 from trainwright.records import Chart, Finding, RunInfo, to_plain
 from trainwright.records.jsonable import from_plain
 from trainwright.report.signs import BOLD, paint
@@ -27,6 +27,8 @@ from trainwright.report.signs import BOLD, paint
 STEPS = 200
 """Steps of a trial, unless the finding took longer to become certain: then a quarter more than it took."""
 _LONGER = 1.25
+_AGAIN = 5
+"""So many times as long is judged again what looks worse: what was wrong may have looked good for a while."""
 _INSTALLED = tuple({f"{sysconfig.get_path(name)}{os.sep}" for name in ("purelib", "platlib", "stdlib")})
 
 
@@ -101,15 +103,12 @@ def _apply(program: Program, patch: SourcePatch, answer: dict[str, Any], steps: 
             evidence=first.printed.strip() or f"it left with status {first.status}",
             remedy="see whether it finds at its start what its first run has left",
         )
-    before = first.trial()
     mended = MendedFile(patch.file, patch.before, patch.after)
     try:
-        say(f"the first {steps} steps, mended ...")
-        after = program.run(steps=steps).trial()
-        verdict = judge(before, after, patch.finding.kind, patch.loss_factor)
-        # What is certain was a mistake, and is not seen any more, though a higher loss for a while may be the price.
-        certain = verdict.gone is not False and patch.finding.confidence == 1.0 and not after.failed
-        keep = verdict.fixed or verdict.outcome == "helped" or certain
+        before, after, verdict = _tried(program, patch, first.trial(), steps, mended)
+        # What is certain was a mistake, and is not seen any more; but what was judged worse is never kept.
+        certain = verdict.gone is not False and _certain(patch) and not after.failed
+        keep = verdict.outcome != "worse" and (verdict.fixed or verdict.outcome == "helped" or certain)
     except BaseException:
         mended.restore()
         say(f"{short_name(patch.file)} is as it was")
@@ -132,6 +131,28 @@ def _apply(program: Program, patch: SourcePatch, answer: dict[str, Any], steps: 
         "loss_after": verdict.after,
     }
     return 0 if verdict.fixed else EXIT_UNHEALTHY
+
+
+def _tried(
+    program: Program, patch: SourcePatch, before: Trial, steps: int, mended: MendedFile
+) -> tuple[Trial, Trial, Verdict]:
+    """Return both trials and the verdict, of longer ones where the first looked worse."""
+    say(f"the first {steps} steps, mended ...")
+    after = program.run(steps=steps).trial()
+    verdict = judge(before, after, patch.finding.kind, patch.loss_factor, certain=_certain(patch))
+    if verdict.outcome not in ("worse", "slower") or after.failed or len(before.losses) < steps:
+        return before, after, verdict
+    longer = _AGAIN * steps
+    say(f"that looks worse, which may be so for a while only: the first {longer} steps, mended ...")
+    after = program.run(steps=longer).trial()
+    say(f"the first {longer} steps, as it was ...")
+    with mended.undone():
+        before = program.run(steps=longer).trial()
+    return before, after, judge(before, after, patch.finding.kind, patch.loss_factor, certain=_certain(patch))
+
+
+def _certain(patch: SourcePatch) -> bool:
+    return patch.finding.confidence == 1.0
 
 
 def _plain(patch: SourcePatch) -> dict[str, Any]:

@@ -6,6 +6,8 @@ import os
 import shutil
 import stat
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from trainwright.errors import RunError
@@ -22,9 +24,21 @@ class MendedFile:
     def __init__(self, file: str, before: bytes, after: bytes) -> None:
         self.path = Path(os.path.realpath(file))  # a link stays a link
         self._status = _check(self.path, before)
-        self._after = after
+        self._before, self._after = before, after
         self.copy = _copy(self.path, before)
         _write(self.path, after, self._status)
+
+    @contextmanager
+    def undone(self) -> Iterator[None]:
+        """Have the file as it was for a while; where somebody has changed it since, it stays as they left it."""
+        ours = self.path.read_bytes() == self._after
+        if ours:
+            _write(self.path, self._before, self._status)
+        try:
+            yield
+        finally:
+            if ours and self.path.read_bytes() == self._before:
+                _write(self.path, self._after, self._status)
 
     def restore(self) -> bool:
         """Put the file back as it was, and take the copy away; not where somebody has changed it since."""

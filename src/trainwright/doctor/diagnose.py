@@ -42,6 +42,7 @@ from trainwright.doctor import (
 )
 from trainwright.doctor.kinds import find_kind
 from trainwright.doctor.rule import Rule
+from trainwright.doctor.runs_apart import Runs, placed, worst
 from trainwright.records import Chart, CheckResult, Finding
 from trainwright.records.findings import SEVERITIES
 
@@ -115,14 +116,16 @@ def examine(chart: Chart) -> Examination:
     found: list[Finding] = []
     healthy: list[str] = []
     not_judged: dict[str, str] = {}
+    runs = Runs(chart)
     for rule in RULES:
         if "loop" in rule.needs and chart.info.loop is None:
             continue  # trainwright's own loop does this right by construction
-        why = rule.missing(chart)
-        if why is not None:
-            not_judged[rule.kind.kind] = why
+        charts = [(start, part, rule.missing(part)) for start, part in runs.charts(rule)]
+        if all(why is not None for *_, why in charts):
+            not_judged[rule.kind.kind] = charts[0][2] or ""
             continue
-        finding = rule.judge(chart)
+        judged = [(start, rule.judge(part)) for start, part, why in charts if why is None]
+        finding = worst([placed(one, start) for start, one in judged if one is not None])
         if finding is None:
             healthy.append(rule.kind.kind)
         else:
@@ -168,7 +171,7 @@ def settled(found: Sequence[Finding]) -> list[Finding]:
         return not mutual or found.index(cause) < found.index(symptom)
 
     kept = [finding for finding in found if not any(explains(other, finding) for other in found)]
-    worst: dict[str, Finding] = {}
+    of_kinds: dict[str, Finding] = {}
     for finding in sorted(kept, key=lambda finding: SEVERITIES.index(finding.severity)):
-        worst.setdefault(finding.kind, finding)
-    return list(worst.values())
+        of_kinds.setdefault(finding.kind, finding)
+    return list(of_kinds.values())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from trainwright.doctor.kinds_curves import BEST_CHECKPOINT_PASSED, METRIC_CONTRADICTS_LOSS
+from trainwright.doctor.kinds_curves import BEST_CHECKPOINT_PASSED, METRIC_CONTRADICTS_LOSS, OVERCONFIDENT
 from trainwright.doctor.loop_seen import loop_of
 from trainwright.doctor.rule import Rule
 from trainwright.records import Chart, EvalRecord, Evidence, Finding, Remedy
@@ -17,6 +17,8 @@ ROOM = 0.02
 """Accuracy that may be missing from the bound: the last batch of a mean over batches, a rounded number in a log."""
 FEWEST_SAMPLES = 50
 """Samples below which an accuracy is no number."""
+TOO_SURE = 0.1
+"""Confidence above accuracy that is worth a word; the healthy classifiers of the ward reach 0.07 at most."""
 CROSS_ENTROPIES = ("cross_entropy", "nll_loss", "nll")
 """Losses that cost a wrong answer at least log 2."""
 
@@ -82,7 +84,42 @@ def _least_accuracy(record: EvalRecord) -> float:
     return least - STANDARD_ERRORS * math.hypot(chance, error) - ROOM
 
 
+def overconfident(chart: Chart) -> Finding | None:
+    """At the end: mean largest probability above the accuracy, in the last two evaluations of a foreign loop."""
+    known = [
+        record
+        for record in chart.evaluations("validation")
+        if {"accuracy", "confidence"} <= {*record.metrics} and record.samples >= FEWEST_SAMPLES
+    ][-2:]
+    if not loop_of(chart).finished or len(known) < 2 or not all(_excess(record) > 0 for record in known):
+        return None
+    last = known[-1]
+    return OVERCONFIDENT.finding(
+        where=chart.info.where("loss.name", "loss"),
+        step=last.step,
+        evidence=(
+            Evidence(name="mean of the largest probability", value=last.metrics["confidence"], step=last.step),
+            Evidence(name="validation accuracy", value=last.metrics["accuracy"], step=last.step),
+            Evidence(name="samples", value=last.samples),
+        ),
+        remedies=(
+            Remedy(
+                text="stop earlier or smooth the labels; or divide the logits by a temperature fitted on held-out data"
+            ),
+        ),
+        confidence=0.9,
+    )
+
+
+def _excess(record: EvalRecord) -> float:
+    """Return by how much confidence lies above accuracy, beyond what is worth a word and beyond chance."""
+    right = record.metrics["accuracy"]
+    chance = math.sqrt(max(right * (1 - right), 0.0) / record.samples)
+    return record.metrics["confidence"] - right - max(TOO_SURE, STANDARD_ERRORS * chance)
+
+
 RULES = (
     Rule(kind=METRIC_CONTRADICTS_LOSS, needs=("validation",), judge=metric_contradicts_loss),
+    Rule(kind=OVERCONFIDENT, needs=("loop", "validation"), judge=overconfident),
     Rule(kind=BEST_CHECKPOINT_PASSED, needs=("loop", "validation"), judge=best_checkpoint_passed),
 )

@@ -44,6 +44,8 @@ ALONE, FEWEST_NORMS = 20.0, 4
 many norms make it usual. Planted: 21 to 45 times, in 3 of 400 steps."""
 RISEN = 1.2
 """The loss of that batch, over that of a constant guess."""
+COMES_BACK, RECOVERED = 100, 0.95
+"""Steps that a run has to come back from a jump of its gradients, and the share of the loss before that is a return."""
 BEFORE = 100
 """Steps whose median is the usual norm."""
 IN_ORDER, WORSE = 3.0, 1.2
@@ -151,8 +153,21 @@ def exploding_gradients(chart: Chart) -> Finding | None:
         in_order = then > 0 and steps[index].loss <= IN_ORDER * then
         if not in_order or (ended is None and not after >= WORSE * then):
             continue
+        if ended is None and not after > IN_ORDER * then and not _stays_lost(chart, steps[index].step, then):
+            continue
         return _exploded(chart, steps[index], usual, highest, None if ended is None else steps[ended], (then, after))
     return None
+
+
+def _stays_lost(chart: Chart, step: int, then: float) -> bool:
+    """Say whether a run that had the time to come back from a jump at `step` has not.
+
+    Gradients grow many times over when a deep network leaves the plateau of its start, and training goes well.
+    """
+    loop = chart.info.loop
+    over = loop is None or loop.finished
+    later = [record for record in chart.steps if record.step > step]
+    return (over or len(later) >= COMES_BACK) and not level(tail(chart.steps, 0.1, 20)) < RECOVERED * then
 
 
 def _exploded_in_time(chart: Chart, steps: Sequence[StepRecord]) -> Finding | None:

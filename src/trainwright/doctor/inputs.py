@@ -6,6 +6,7 @@ import math
 
 from trainwright.doctor.kinds_data import CONSTANT_FEATURES, INPUTS_NOT_NORMALISED
 from trainwright.doctor.rule import Rule
+from trainwright.doctor.series import level, tail
 from trainwright.records import Chart, Evidence, Finding, Remedy, StepRecord
 
 STD_TOO_LARGE = 10.0
@@ -20,6 +21,12 @@ LARGEST_TOO_SMALL = 0.05
 """Where no input is larger, they were scaled twice: bytes that were divided by 255 twice reach 0.004."""
 LARGEST_HARMLESS = 1e3
 """From larger inputs a first step of any usual rate can leave the range of numbers: a loss that does is their doing."""
+LEAP = 3.0
+"""A loss this many times that of the start has left the valley: with inputs so wide, that is their doing first."""
+LOST = 0.95
+"""A loss above this share of a guess's has learnt nothing since."""
+FEWEST_STEPS = 50
+"""Steps that a run has to come back from a leap."""
 CONSTANT_SHARE = 0.9
 """Share of features without any variation that leaves next to nothing to learn from."""
 SPARSE_ZEROS = 0.8
@@ -51,9 +58,13 @@ def inputs_not_normalised(chart: Chart) -> Finding | None:
     if not evidence:
         return None
     evidence.append(Evidence(name="range of the inputs", value=f"{inputs.minimum:.4g} to {inputs.maximum:.4g}"))
-    harmed = largest > LARGEST_HARMLESS and any(_broken(record) for record in chart.steps)
-    if harmed:
+    broken = largest > LARGEST_HARMLESS and any(_broken(record) for record in chart.steps)
+    if broken:
         evidence.append(Evidence(name="steps with a loss or a gradient that is not finite", value=True))
+    leap = _leap(chart) if largest > STD_TOO_LARGE else None
+    if leap is not None:
+        evidence.append(leap)
+    harmed = broken or leap is not None
     in_recipe = info.setting("data.normalise") == "none"
     return INPUTS_NOT_NORMALISED.finding(
         where=info.where("data.normalise", "data.inputs", "data.source", "data"),
@@ -67,6 +78,23 @@ def inputs_not_normalised(chart: Chart) -> Finding | None:
             ),
         ),
     )
+
+
+def _leap(chart: Chart) -> Evidence | None:
+    """Return the first update by which the loss leapt to a multiple of the start's, where nothing was learnt after."""
+    if len(chart.steps) < FEWEST_STEPS:
+        return None
+    guess = chart.info.constant_loss or abs(chart.steps[0].loss)
+    if level(tail(chart.steps, 0.1, 20)) < LOST * guess:
+        return None  # and it came back, and learns
+    limit = LEAP * max(abs(chart.steps[0].loss), guess)
+    for record in chart.steps:
+        if record.probe is not None and math.isfinite(record.probe.before) and record.probe.same > limit:
+            name = "loss of a batch after the update that was made on it"
+            return Evidence(name=name, value=record.probe.same, threshold=limit, step=record.step)
+        if record.loss > limit:
+            return Evidence(name="training loss", value=record.loss, threshold=limit, step=record.step)
+    return None
 
 
 def _broken(record: StepRecord) -> bool:

@@ -32,3 +32,18 @@ METRIC_CONTRADICTS_LOSS = Kind(
     "logits, targets in another order or from another split.",
     wrong_when="Very unequal classes, where the commonest is always the answer while the probabilities improve.",
 )
+
+OVERCONFIDENT = Kind(
+    code="TW904",
+    kind="overconfident",
+    severity="note",
+    title="the network is surer than it is right",
+    because="cross-entropy is lowered by being ever surer of the training labels, long after more of them are right",
+    what="On data it has not seen the mean of the largest probability lies far above the accuracy, beyond the noise of "
+    "so many samples.",
+    hurts="Its probabilities mean nothing: whoever acts above a threshold, or averages them with those of others, is "
+    "misled; the validation loss rises while the accuracy does not fall.",
+    fix="Stop earlier, smooth the labels, or calibrate by one temperature on held-out data; weight decay and "
+    "ensembles help too.",
+    wrong_when="Only the most likely class is ever used.",
+)

@@ -16,7 +16,16 @@ NON_FINITE_INPUT = Kind(
     fix="Find where the value comes from (a missing entry, a division by zero, a logarithm of zero) and mend it there; "
     "fill or leave out missing entries before training.",
     wrong_when="Never: a NaN in an input that the network reads is always a fault.",
-    causes=("non-finite-loss", "inputs-not-normalised", *RATE_SYMPTOMS, "learning-rate-too-high"),
+    causes=(
+        "non-finite-loss",
+        "inputs-not-normalised",
+        *RATE_SYMPTOMS,
+        "learning-rate-too-high",
+        "outputs-ignore-input",
+        "collapsed-predictions",
+        "exploding-gradients",
+        "labels-unrelated-to-inputs",
+    ),
 )
 
 INPUTS_NOT_NORMALISED = Kind(

@@ -16,7 +16,7 @@ OVERFITTING = Kind(
     "time after it was wasted, and its best could be better.",
     fix="More data or augmentation, dropout, weight decay, a smaller network, or early stopping.",
     wrong_when="A validation loss that rises while the accuracy still improves is a matter of calibration.",
-    causes=("best-checkpoint-passed",),
+    causes=("best-checkpoint-passed", "overconfident"),
 )
 
 UNDERFITTING = Kind(

@@ -15,7 +15,7 @@ NON_FINITE_LOSS = Kind(
     fix="Mend the operation that is named: keep logarithms and square roots away from zero, divide by a clamped value, "
     "use the loss that works from logits.",
     wrong_when="Never.",
-    causes=("plateau", "underfitting", "overfitting"),
+    causes=("plateau", "underfitting", "overfitting", "outputs-ignore-input", "collapsed-predictions"),
 )
 
 BF16_UPDATES_LOST = Kind(

@@ -11,7 +11,8 @@ SCHEDULER_WRONG_FREQUENCY = Kind(
     title="the schedule's length does not fit the run",
     because="a schedule counts its own calls: made for epochs and stepped every batch, it ends before the first epoch "
     "does",
-    what="The schedule is over long before the planned run, or is still warming up when it ends.",
+    what="The schedule is over long before the planned run, or is still warming up when it ends. Or a "
+    "schedule that waits for a plateau is given the same number every time.",
     hurts="Most of the run trains at a rate near zero, or the rate bounces, or the full rate is never reached.",
     fix="Give the schedule the number of times that it will be stepped: epochs times batches where it is stepped "
     "every batch.",

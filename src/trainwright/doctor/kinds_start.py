@@ -64,6 +64,7 @@ SYMMETRIC_INITIALISATION = Kind(
         "collapsed-predictions",
         "vanishing-gradients",
         *RATE_SYMPTOMS,
+        "learning-rate-too-high",
         "activations-change-scale-with-depth",
         "cannot-overfit-tiny-batch",
         "no-nonlinearity",

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from itertools import pairwise
 
 from trainwright.doctor.kinds_schedule import SCHEDULER_WRONG_FREQUENCY
-from trainwright.doctor.loop_seen import at, counted, loop_of, often, place, word
+from trainwright.doctor.loop_seen import at, counted, loop_of, number, often, place, word
 from trainwright.records import Chart, Evidence, Finding, Remedy, StepRecord
 
 RISES = 3
@@ -18,8 +19,28 @@ SHORTEST = 5
 
 
 def schedule_begins_again(chart: Chart) -> Finding | None:
-    """Exact: the same rise, bit for bit, three times over, or a scheduler that is built anew in every epoch."""
-    return _rebuilt(chart) or _same_rise(chart)
+    """Exact: the same rise, bit for bit, three times over; a scheduler that is built anew in every epoch, or blind."""
+    return _plateau_of_constant(chart) or _rebuilt(chart) or _same_rise(chart)
+
+
+def _plateau_of_constant(chart: Chart) -> Finding | None:
+    """Exact: one and the same number, bit by bit, at every call, which is the best that could be in no case."""
+    sighting = loop_of(chart).seen("plateau-of-constant")
+    if sighting is None:
+        return None
+    name, given = word(sighting, "scheduler", "the scheduler"), number(sighting, "number")
+    return SCHEDULER_WRONG_FREQUENCY.finding(
+        title=f"{name} is given the same number every time",
+        because="it lowers the rate when what it watches gets no better, and this cannot: the rate falls by counting, "
+        "whatever the training does",
+        where=place(sighting.where, chart.info.where("schedule.name")),
+        step=sighting.step,
+        evidence=(
+            Evidence(name="calls with one and the same number", value=sighting.count),
+            Evidence(name="the number", value=math.nan if given is None else given),
+        ),
+        remedies=(Remedy(text=f"give it the validation loss of the epoch that is over{at(sighting.where)}"),),
+    )
 
 
 def _rebuilt(chart: Chart) -> Finding | None:

@@ -76,7 +76,7 @@ def _half_a_logit(chart: Chart, call: LossCall) -> Finding | None:
             evidence=(
                 Evidence(name=f"the least logit that {operation} can give", value=entry.low, threshold=0.0),
                 Evidence(name="share of the targets that are a no", value=target.below_half),
-                Evidence(name="the least loss of a no", value=round(math.log1p(math.exp(entry.low)), 3)),
+                Evidence(name="the least loss of a no", value=round(entry.low + math.log1p(math.exp(-entry.low)), 3)),
             ),
             remedies=(Remedy(text=f"drop the {operation} from the end of the model"),),
         )

@@ -146,7 +146,7 @@ def _along_positions(call: LossCall) -> bool:
     entry = call.input
     if call.function not in CLASSES or entry.dimension is None or entry.dimension < 2:
         return False
-    if entry.operation_shape != entry.shape or entry.shape[1] < 2 or entry.dimension >= len(entry.shape):
+    if entry.operation_shape != entry.shape or not 2 < len(entry.shape) > entry.dimension or entry.shape[1] < 2:
         return False
     if entry.shape[1] == entry.shape[entry.dimension]:  # the two may have been swapped since
         return False

@@ -13,6 +13,7 @@ from trainwright.doctor.kinds_start import (
 from trainwright.doctor.loop_seen import at, loop_of, number, word
 from trainwright.doctor.rule import Rule
 from trainwright.records import Chart, Evidence, Finding, Remedy
+from trainwright.records.loop import Sighting
 
 STRONG = 0.9
 """Share that is dropped: what is left is a tenth or less."""
@@ -22,7 +23,7 @@ def symmetric_initialisation(chart: Chart) -> Finding | None:
     """Exact: rows that began equal got equal gradients, and are equal after steps that moved other weights."""
     sighting = loop_of(chart).seen("units-alike")
     if sighting is None:
-        return None
+        return _constant_at_start(chart)
     parameter, zero = word(sighting, "parameter"), sighting.facts.get("zero") is True
     return SYMMETRIC_INITIALISATION.finding(
         title="weights begin at zero and stay there" if zero else SYMMETRIC_INITIALISATION.title,
@@ -32,13 +33,39 @@ def symmetric_initialisation(chart: Chart) -> Finding | None:
             Evidence(name=f"rows of {parameter} that differ from one another, at the start and after steps", value=0),
             Evidence(name="weights of which that is true", value=number(sighting, "count") or 1),
         ),
-        remedies=(
-            Remedy(
-                text="initialise weights at random: nn.init.kaiming_normal_ for ReLU, xavier_normal_ for tanh"
-                f"{at(sighting.where)}"
-            ),
-        ),
+        remedies=(_at_random(sighting),),
     )
+
+
+def _constant_at_start(chart: Chart) -> Finding | None:
+    """Exact: not one weight matrix of the model, of two at least, tells its units apart."""
+    sighting = loop_of(chart).seen("weights-constant-at-start")
+    if sighting is None:
+        return None
+    zero = sighting.facts.get("zero") is True
+    return SYMMETRIC_INITIALISATION.finding(
+        title=f"all weights of the model begin {'at zero' if zero else 'equal'}",
+        because="nothing of the input gets through weights that are zero, and only the biases tell units apart"
+        if zero
+        else "units with equal weights compute the same, and only their biases tell them apart: they learn as one",
+        where=replace(sighting.where, parameter=word(sighting, "parameter") or None),
+        step=sighting.step,
+        evidence=(
+            Evidence(name="weight matrices whose rows are all equal before the first step", value=_count(sighting)),
+            Evidence(name="weight matrices whose rows are not", value=0),
+            Evidence(name="among them", value=word(sighting, "names")),
+        ),
+        remedies=(_at_random(sighting),),
+    )
+
+
+def _at_random(sighting: Sighting) -> Remedy:
+    text = "initialise weights at random: nn.init.kaiming_normal_ for ReLU, xavier_normal_ for tanh"
+    return Remedy(text=f"{text}{at(sighting.where)}")
+
+
+def _count(sighting: Sighting) -> int:
+    return int(number(sighting, "count") or 1)
 
 
 def no_nonlinearity(chart: Chart) -> Finding | None:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from trainwright.doctor.kinds_data import NON_FINITE_INPUT
 from trainwright.doctor.kinds_numbers import NON_FINITE_LOSS
 from trainwright.doctor.rule import Rule
-from trainwright.records import Chart, Evidence, Finding, Location, Remedy
+from trainwright.records import Chart, Event, Evidence, Finding, Location, Remedy
 
 _FIXES = {
     "log": "keep the argument of the logarithm above zero: clamp it, or use the loss that works from logits",
@@ -23,26 +23,34 @@ _FIXES = {
 
 def non_finite_input(chart: Chart) -> Finding | None:
     """Exact: a NaN or an infinity among the inputs that were looked at, or in the batch that failed."""
-    inputs = chart.info.inputs
-    if inputs is not None and inputs.non_finite:
-        evidence = Evidence(name=f"values that are not finite, among {inputs.samples} samples", value=inputs.non_finite)
-        return _bad_input(chart, None, evidence)
     for event in chart.events:
         if event.name == "non-finite" and event.detail.get("phase") == "input":
-            samples = Evidence(
-                name="samples of the batch with such a value",
-                value=event.detail.get("samples", "some"),
-                step=event.step,
-            )
-            return _bad_input(chart, event.step, samples)
-    return None
+            return _bad_input(chart, event.step, *bad_samples(event, "value"))
+    inputs = chart.info.inputs
+    if inputs is None or not inputs.non_finite:
+        return None
+    evidence = [Evidence(name=f"values that are not finite, among {inputs.samples} samples", value=inputs.non_finite)]
+    if inputs.non_finite_sample is not None:
+        name = "first such sample, counted from 0" if chart.info.loop is None else "first such sample, as they came"
+        evidence.append(Evidence(name=name, value=inputs.non_finite_sample))
+    return _bad_input(chart, None, *evidence)
 
 
-def _bad_input(chart: Chart, step: int | None, evidence: Evidence) -> Finding:
+def bad_samples(event: Event, what: str) -> Iterator[Evidence]:
+    """Yield which samples of a batch hold a `what` that is not finite, as far as an event knows."""
+    detail, step = event.detail, event.step
+    yield Evidence(name=f"samples of the batch with such a {what}", value=detail.get("samples") or "some", step=step)
+    if detail.get("row") is not None:
+        yield Evidence(name="row of the first in its batch, counted from 0", value=detail["row"], step=step)
+    if detail.get("sample") is not None:
+        yield Evidence(name="its index in the data set", value=detail["sample"], step=step)
+
+
+def _bad_input(chart: Chart, step: int | None, *evidence: Evidence) -> Finding:
     return NON_FINITE_INPUT.finding(
         where=chart.info.where("data.inputs", "data.source", "data"),
         step=step,
-        evidence=(evidence,),
+        evidence=evidence,
         remedies=(Remedy(text="fill or leave out missing entries, and mend divisions by zero, before training"),),
     )
 

@@ -13,6 +13,7 @@ import statistics
 from collections.abc import Sequence
 
 from trainwright.doctor.kinds_rate import LEARNING_RATE_TOO_HIGH, LEARNING_RATE_TOO_LOW
+from trainwright.doctor.rate_stillness import weights_stand_still
 from trainwright.doctor.remedies import change_rate
 from trainwright.doctor.rule import Rule
 from trainwright.doctor.series import finite, level, mean, tail
@@ -106,7 +107,13 @@ def learning_rate_too_high(chart: Chart) -> Finding | None:
 
 
 def learning_rate_too_low(chart: Chart) -> Finding | None:
-    """Every step could have been ten times as long, and the run is still on its way down at its first pace."""
+    """Every step could have been ten times as long, and the run is still on its way down at its first pace.
+
+    Or the weights stand still, which is seen earlier.
+    """
+    still = weights_stand_still(chart)
+    if still is not None:
+        return still
     constant, steps = chart.info.constant_loss, chart.steps
     probed = [record for record in steps if record.probe is not None]
     late = probed[-max(8, len(probed) // 2) :]
@@ -231,7 +238,7 @@ def _overshoot(steps: Sequence[StepRecord]) -> tuple[StepRecord, float] | None:
     rises = [
         (record, record.probe.same - record.probe.before if math.isfinite(record.probe.same) else math.inf)
         for record in steps
-        if record.probe is not None
+        if record.probe is not None and math.isfinite(record.probe.before)  # else nothing was raised by the update
     ]
     return max(rises, key=lambda item: item[1]) if rises else None
 
@@ -267,4 +274,5 @@ def _at_rate(steps: Sequence[StepRecord], share: float) -> float:
 RULES = (
     Rule(kind=LEARNING_RATE_TOO_HIGH, needs=("steps",), judge=learning_rate_too_high),
     Rule(kind=LEARNING_RATE_TOO_LOW, needs=("steps", "probes"), judge=learning_rate_too_low),
+    Rule(kind=LEARNING_RATE_TOO_LOW, needs=("loop", "steps"), judge=weights_stand_still),  # which needs no probes
 )

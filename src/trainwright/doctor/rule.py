@@ -48,5 +48,15 @@ class Rule:
         for need in self.needs:
             met, why = NEEDS[need]
             if not met(chart):
-                return why
+                return _steps_without_curve(chart) or why if need in ("steps", "probes") else why
         return None
+
+
+def _steps_without_curve(chart: Chart) -> str:
+    """Return why a loop that made steps has no curve, "" where it made none."""
+    loop = chart.info.loop
+    if loop is None or not loop.steps or chart.steps:
+        return ""
+    if loop.turns:
+        return "several optimizers take turns, each with a loss of its own: no single curve says how training goes"
+    return "the steps that were made had no loss that could be followed"

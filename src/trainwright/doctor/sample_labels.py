@@ -155,17 +155,46 @@ def class_imbalance(chart: Chart) -> Finding | None:
     most, fewest = stats.commonest * stats.samples, stats.rarest * stats.samples
     if most - 3 * math.sqrt(most) <= RATIO / 2 * (fewest + 3 * math.sqrt(fewest)):
         return None  # of many classes that are equally frequent, one is always counted most, another least
-    if _fine(chart) or _begins_at_the_shares(chart):
+    if _fine(chart):
+        return None
+    missed = _never_found(chart)
+    if missed is None and _begins_at_the_shares(chart):
         return None
     return CLASS_IMBALANCE.finding(
+        severity="note" if missed is None else "warning",
+        title=CLASS_IMBALANCE.title if missed is None else "a rare class is never found",
         where=place_of_targets(chart),
-        step=0,
+        step=0 if missed is None else missed[0].step,
         evidence=(
+            *(missed or ()),
             Evidence(name="most frequent class over rarest", value=stats.commonest / stats.rarest, threshold=RATIO),
             Evidence(name="share of the rarest class", value=stats.rarest),
             Evidence(name="labels counted", value=stats.samples),
         ),
         remedies=(Remedy(text="look at the recall of each class; weigh the loss, or draw rare classes more often"),),
+    )
+
+
+def _never_found(chart: Chart) -> tuple[Evidence, ...] | None:
+    """Return the class that the last evaluations of a finished run, or its last training batches, never find."""
+    loop = loop_of(chart)
+    known = [record for record in chart.evaluations("validation") if "least_recall" in record.metrics][-EVALUATIONS:]
+    if not loop.finished:
+        return None
+    if known:
+        classes = {record.metrics["least_recall_class"] for record in known}
+        if any(record.metrics["least_recall"] > 0 for record in known) or len(classes) > 1:
+            return None
+        where = f"recall of class {int(classes.pop())} in the last evaluation"
+        return (Evidence(name=where, value=0.0, step=known[-1].step),)
+    sighting = loop.seen("class-never-named")
+    if sighting is None:
+        return None
+    name, asked = f"recall of class {number(sighting, 'class') or 0:.0f} in training", number(sighting, "asked") or 0
+    last = chart.steps[-1].step if chart.steps else sighting.step
+    return (
+        Evidence(name=name, value=0.0, step=last),
+        Evidence(name="samples of that class that were looked at", value=int(asked)),
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from trainwright.doctor.kinds_targets import NON_FINITE_TARGETS
+from trainwright.doctor.numbers import bad_samples
 from trainwright.doctor.rule import Rule
 from trainwright.records import Chart, Evidence, Finding, Remedy
 
@@ -24,9 +25,7 @@ def non_finite_targets(chart: Chart) -> Finding | None:
         return _bad_targets(chart, None, *evidence)
     for event in chart.events:
         if event.name == "non-finite" and event.detail.get("phase") == "target":
-            value = event.detail.get("samples", "some")
-            name = "samples of the batch with such a target"
-            return _bad_targets(chart, event.step, Evidence(name=name, value=value, step=event.step))
+            return _bad_targets(chart, event.step, *bad_samples(event, "target"))
     return None
 
 

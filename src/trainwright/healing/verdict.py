@@ -8,7 +8,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-Outcome = Literal["helped", "no difference", "worse", "not comparable"]
+Outcome = Literal["helped", "no difference", "slower", "worse", "not comparable"]
+"""`slower`: a mistake that was certain is gone, and the loss falls, though not as fast in so few steps: gradients that
+are never zeroed, say, make longer and longer steps, which look good until they throw everything away."""
 
 LAST = 0.1
 """The end of a run: this share of its steps, and at least so many."""
@@ -48,11 +50,12 @@ class Verdict:
         return self.outcome != "worse" and (self.gone is True or (self.gone is None and self.outcome == "helped"))
 
 
-def judge(before: Trial, after: Trial, kind: str, loss_factor: float | None) -> Verdict:
+def judge(before: Trial, after: Trial, kind: str, loss_factor: float | None, *, certain: bool = False) -> Verdict:
     """Return what became of the loss, and of the finding of this kind, between two trials.
 
     A program that makes no step has no losses of steps: then the first ones after the patch stand for it. The losses
-    after the patch are divided by `loss_factor`; where that is None they are not compared.
+    after the patch are divided by `loss_factor`; where that is None they are not compared. `certain` says that the
+    finding was no matter of likelihood.
     """
     gone = kind not in after.kinds if kind in before.kinds else None if kind not in after.kinds else False
     steps = min(len(before.losses) or len(after.losses), len(after.losses))
@@ -65,7 +68,14 @@ def judge(before: Trial, after: Trial, kind: str, loss_factor: float | None) -> 
     if before.losses:
         new = tuple(loss / loss_factor for loss in new)
     outcome = "worse" if after.failed else _compared(old, new)
+    if outcome == "worse" and certain and gone and not after.failed and _falls(after.losses[:steps], size):
+        outcome = "slower"
     return Verdict(outcome=outcome, gone=gone, before=_mean(old), after=_mean(new), steps=steps)
+
+
+def _falls(losses: Sequence[float], size: int) -> bool:
+    """Say whether a run learns: its last losses are lower than its first."""
+    return len(losses) >= 2 * size and _compared(losses[:size], losses[-size:]) == "helped"
 
 
 def _compared(old: Sequence[float], new: Sequence[float]) -> Outcome:

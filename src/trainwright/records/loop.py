@@ -42,6 +42,7 @@ SightingName = Literal[
     "gradients-tracked-in-evaluation",  # passes in a row whose graphs nobody walked
     "scheduler-before-optimizer",
     "scheduler-recreated",  # for one optimizer, after steps, once in every epoch; facts: scheduler, epochs
+    "plateau-of-constant",  # a scheduler that waits for one got one number alone; facts: scheduler, number, calls
     "scaler-skipped",  # facts: skipped, steps
     "gradients-underflowed",  # facts: share, dtype
     "autocast-without-effect",  # facts: dtype, missing (the device that it was asked for, where there is none)
@@ -49,11 +50,13 @@ SightingName = Literal[
     "batch-norm-statistics-stale",  # far from the batches'; facts: shift, variance_ratio, momentum, features
     "batch-of-one-normalised",  # batch norm in training mode, on very few samples; facts: samples, values (a channel)
     "units-alike",  # rows of a weight, equal at the start and after steps; facts: parameter, count, names, zero
+    "weights-constant-at-start",  # rows of all of a model's matrices were equal; facts: those of units-alike
     "linear-in-a-row",  # facts: first, second (names of weights), sizes, pairs
     "dropout-strong",  # facts: module, p, layers
     "dropout-before-norm",  # facts: dropout, norm (modules), places
     "outputs-alike",  # for all samples, though they differ; facts: variation, looks, module, layer (where it began)
     "predictions-collapsed",  # one class, and sure of it; facts: class, samples, share (of it in labels), probability
+    "class-never-named",  # by the end of training; facts: class, asked (samples of it)
     "keys-not-loaded",  # load_state_dict(strict=False); facts: missing, unexpected, total, names
     "worker-randomness-repeated",  # by how many workers; facts: workers (that were seen), generator
     "batches-in-same-order",  # facts: epochs, sampler, deliberate (nobody asked for another order)

@@ -24,15 +24,22 @@ def render_watch(
     *,
     healthy: Sequence[str],
     not_judged: Mapping[str, str],
+    withdrawn: Sequence[tuple[str, int | None, str]] = (),
     brief: bool = False,
     color: bool = False,
     width: int = 100,
 ) -> str:
-    """Return the report. With `brief` findings are one line each, for they have been shown in full."""
+    """Return the report. With `brief` findings are one line each, for they have been shown in full.
+
+    `withdrawn` is what was told before and does not hold: its name, the step it was told of, and why.
+    """
     ordered = worst_first(findings)
     lines = [paint(seen_phrase(chart), BOLD, color=color)]
     for finding in ordered if brief else ():
         lines += _headline(finding, color=color, width=width)
+    for one in withdrawn:
+        first, *rest = wrap(withdrawn_line(*one), max(width - 2, 20))
+        lines += [f"  {first}", *(f"    {line}" for line in rest)]
     failure = chart.info.loop.failure if chart.info.loop is not None else ""
     if began(chart) and not failure:
         lines += _labelled("healthy", _healthy_phrase(healthy, brief=brief), color=color, width=width)
@@ -59,6 +66,12 @@ def seen_phrase(chart: Chart) -> str:
     names = ", ".join(dict.fromkeys(optimizer.name for optimizer in loop.optimizers))
     before = "" if loop.steps else ", before the first step of an optimizer"
     return f"trainwright: {', '.join(seen)} seen" + (f" ({prose(names)})" if names and loop.steps else "") + before
+
+
+def withdrawn_line(name: str, step: int | None, why: str) -> str:
+    """Return what is said of a finding that was told and does not hold."""
+    told = "" if step is None else f" (told at step {step:,})"
+    return f"resolved: {prose(name)}{told}: {prose(why)}"
 
 
 def began(chart: Chart) -> bool:

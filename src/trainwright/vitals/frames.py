@@ -15,12 +15,23 @@ import torch
 _ENGINES = tuple(f"{path}{os.sep}" for path in (Path(torch.__file__).parent, Path(__file__).parents[1]))
 _INSTALLED = tuple({f"{sysconfig.get_path(name)}{os.sep}" for name in ("purelib", "platlib", "stdlib")})
 
+_CELL = re.compile(r"<(ipython-input-|python-input-|cell|stdin>|console>|doctest )")
+"""What a user typed or pasted and lies in no file: cells of older notebooks, consoles, programs that are piped in.
+
+Everything else in angle brackets was written by a program (`<string>`, `<frozen ...>`, `<eval_with_key>`).
+"""
+
 CUTS = re.compile(r"\.detach\(|\.data\b|no_grad|inference_mode|\.item\(|\.numpy\(|\.tolist\(|torch\.tensor\(|argmax\(")
 """What ends the graph of autograd, as it is written in Python."""
 
 
 def standing(file: str) -> int:
-    """Return whose a file is: 0 the user's own, 1 an installed library's, 2 torch's or this library's, or no file."""
+    """Return whose a file is: 0 the user's own, 1 an installed library's, 2 torch's or this library's, or no file.
+
+    A cell of a notebook is the user's own, whether it is called `<ipython-input-3-0ab1>` or `/tmp/ipykernel_7/12.py`.
+    """
+    if file.startswith("<"):
+        return 0 if _CELL.match(file) else 2
     if file.startswith(_ENGINES) or "<" in file:
         return 2
     return 1 if file.startswith(_INSTALLED) else 0

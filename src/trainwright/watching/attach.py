@@ -61,6 +61,7 @@ def attach(tape: Tape) -> Callable[[], None]:
     patches.replace(DataLoader, "__init__", tell.after("loader_made"))
     patches.replace(DataLoader, "__iter__", tell.after("epoch_begins"))
     patches.replace(dataloader._BaseDataLoaderIter, "__next__", tell.drawn)
+    patches.replace(dataloader._BaseDataLoaderIter, "_next_index", tell.chosen)
     patches.replace(dataloader._MultiProcessingDataLoaderIter, "__init__", tell.around("workers_start"))
     patches.replace(fetch._MapDatasetFetcher, "fetch", tell.fetched)
     for name in sorted({name for function, name in LOSSES.items() if getattr(nn.functional, name, None) is function}):

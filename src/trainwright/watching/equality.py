@@ -11,11 +11,13 @@ from torch import nn
 
 from trainwright.vitals.equal_units import APART, apart, equal_in_own, equal_units, still_equal
 from trainwright.watching.places import Place
+from trainwright.watching.written import filling_line
 
 if TYPE_CHECKING:
     from trainwright.watching.tape import Tape
 
 _STEPS = 2  # that moved something: a layer behind one that begins at zero gets its gradient at the second
+_FEWEST = 2  # weight matrices: a single one has nothing to be symmetric with
 _SMALL = 4096  # elements of the parameters that tell whether a step moved anything
 _WITNESSES = 16
 
@@ -65,6 +67,7 @@ class EqualityBooks:
             for name, parameter, columns in equal_in_own(root):
                 owner = owners[name.rpartition(".")[0]]
                 self._equal.append(_Equal(name, owner, parameter, 1, parameter.detach().clone(), columns))
+            self._constant(root)
             if self._equal:
                 small = [part for part in root.parameters() if part.requires_grad and part.numel() <= _SMALL]
                 self._witnesses += [(part, part.detach().clone()) for part in small[-_WITNESSES:]]
@@ -104,7 +107,32 @@ class EqualityBooks:
             self._tape.sightings.note("units-alike", self._line(found), facts, count=1)
         self._equal = []
 
+    def _constant(self, root: nn.Module) -> None:
+        """Say so where each of a model's weight matrices, two at least, begins with rows that are all equal.
+
+        Biases that were drawn at random pull the rows apart in the end, so that they are not equal after steps; but one
+        matrix that is drawn, a body behind a zero head, a base beside zero adapters, and this is no fault.
+        """
+        matrices = {
+            id(parameter)
+            for module in root.modules()
+            if "Norm" not in type(module).__name__
+            for parameter in module.parameters(recurse=False)
+            if parameter.dim() > 1 and len(parameter) > 1
+        }
+        found = [entry for entry in self._equal if id(entry.parameter) in matrices]
+        if len(found) < _FEWEST or len({id(entry.parameter) for entry in found}) < len(matrices):
+            return
+        facts = {
+            "count": len(found),
+            "parameter": found[0].name,
+            "zero": not any(bool(entry.start.any()) for entry in found),
+            "names": ", ".join(entry.name for entry in found[:3]),
+        }
+        self._tape.sightings.note("weights-constant-at-start", self._line(found), facts, count=1)
+
     def _line(self, found: Sequence[_Equal]) -> Place | None:
         """Return the line that initialised them, where it was the user's own doing, else that of the backward pass."""
         by_hand = (self._tape.origins.by_hand(entry.owner) for entry in found)
-        return next((place for place in by_hand if place is not None), self._place)
+        known = next((place for place in by_hand if place is not None), None)
+        return known or filling_line(self._place) or self._place

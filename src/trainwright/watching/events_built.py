@@ -23,7 +23,7 @@ class Built:
         """`torch.optim.X(...)`."""
         tape = self._tape
         tape.optimizers.made(optimizer, caller())
-        tape.attend()
+        tape.attend(now=True)
         tape.news()
 
     def scheduler_made(self, result: Any, scheduler: Any, *rest: Any, **named: Any) -> None:
@@ -35,6 +35,7 @@ class Built:
         """`optimizer.load_state_dict(...)`, or a scheduler's."""
         tape = self._tape
         if isinstance(loaded, torch.optim.Optimizer):
+            tape.runs.resumed = tape.runs.resumed or bool(loaded.state)
             tape.optimizers.loaded(loaded, caller())
         else:
             tape.schedulers.loaded(loaded)
@@ -48,7 +49,10 @@ class Built:
     def initialised(self, result: Any, *rest: Any, **named: Any) -> None:
         """`nn.init.X(weight)`, by the user or by a module that is being made."""
         tape = self._tape
-        if tape.sightings.step < DENSE_STEPS and isinstance(result, torch.Tensor):
+        if not isinstance(result, torch.Tensor):
+            return
+        tape.runs.initialised(result)
+        if tape.sightings.step < DENSE_STEPS:
             tape.origins.initialised(result, caller())
 
     def weights_loaded(self, result: Any, module: Any, state: Any, *rest: Any, **named: Any) -> None:

@@ -105,8 +105,7 @@ class Learnt:
         """`loss.backward()` raised an error."""
         tape = self._tape
         if "does not require grad" in str(problem):
-            operation = tape.graphs.maker(loss)
-            tape.sightings.note("loss-without-graph", tape.gradients.place, {"operation": operation})
+            tape.graphs.nothing(loss, tape.gradients.place)
         elif "backward through the graph a second time" in str(problem) and isinstance(loss, torch.Tensor):
             tape.graphs.refused(loss, tape.gradients.place)
         elif "modified by an inplace operation" in str(problem) and len(tape.gradients.owners) < 2:
@@ -185,6 +184,9 @@ class Learnt:
         tape = self._tape
         owner = tape.optimizers.owner(optimizer)
         tape.signs.stepped(owner, scaling=tape.precision.scaling)
+        if tape.runs.stepped(owner, tape.sightings.step):
+            tape.steps.run_begins()
+            self._turns.clear()
         tape.steps.ends(owner)
         if owner.steps <= 1:
             tape.optimizers.stepped(owner)
@@ -213,7 +215,7 @@ class Learnt:
     def scheduler_stepped(self, result: Any, scheduler: Any, *rest: Any, **named: Any) -> None:
         """`scheduler.step()`."""
         tape = self._tape
-        tape.schedulers.stepped(scheduler)
+        tape.schedulers.stepped(scheduler, rest[0] if rest else named.get("metrics"))
 
     def hand_step(self) -> None:
         """If the weights have moved, and there is no optimizer of torch that has moved them: count a step."""

@@ -7,6 +7,7 @@ import re
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from trainwright.doctor.runs_apart import BEGINS
 from trainwright.records import Chart, Event, LoopFacts, RunInfo, Setting, TargetStats
 from trainwright.records.run import Task
 from trainwright.vitals.setup import has_input_norm
@@ -36,11 +37,16 @@ def chart_of(tape: Tape, name: str, *, finished: bool) -> Chart:
         steps=steps,
         evals=tuple(tape.steps.rows.evaluations),
         layers=tuple(tape.steps.layers.records),
-        events=tuple(
-            Event(
-                step=int(str(event["step"])), name="non-finite", detail={k: v for k, v in event.items() if k != "step"}
-            )
-            for event in tape.steps.events
+        events=(
+            *(
+                Event(
+                    step=int(str(event["step"])),
+                    name="non-finite",
+                    detail={k: v for k, v in event.items() if k != "step"},
+                )
+                for event in tape.steps.events
+            ),
+            *(Event(step=start, name=BEGINS) for start in tape.runs.starts),
         ),
     )
 

@@ -15,6 +15,7 @@ from torch.autograd import _get_sequence_nr as sequence_number
 from trainwright.vitals.output_graph import behind_views, name_of
 from trainwright.watching.places import Place
 from trainwright.watching.sightings import Sightings
+from trainwright.watching.written import keeping_line, losing_line
 
 _EVERY = 5  # steps between the losses that are marked
 _HELD = 6  # marked losses in a row that are all alive make a leak
@@ -39,6 +40,8 @@ class GraphBooks:
         self._marked = -_EVERY
         self._bounds: deque[int] = deque(maxlen=_BOUNDS)  # where in autograd's count backward passes began
         self._looks = 0
+        self._lost: tuple[Place | None, Place | None] | None = None  # the same, and the one that cuts
+        self._kept: tuple[Place | None, Place | None] | None = None  # a line of backward, and the one that keeps
 
     def backward_begins(self, loss: torch.Tensor, place: Place | None, step: int) -> None:
         """Mark this loss, and look after the ones that were marked before."""
@@ -48,7 +51,9 @@ class GraphBooks:
         self._marks = [(at, mark) for at, mark in self._marks if mark() is not None]
         if len(self._marks) >= _HELD and step - self._marks[0][0] >= _HELD * _EVERY:
             held = step - self._marks[0][0]
-            self._sightings.note("graph-kept", place, {"steps": held}, count=len(self._marks))
+            if self._kept is None or self._kept[0] != place:
+                self._kept = place, keeping_line(place) or place
+            self._sightings.note("graph-kept", self._kept[1], {"steps": held}, count=len(self._marks))
         mark = Mark()
         notes: Any = loss.grad_fn.metadata  # typed as a method, though it is a dictionary
         notes["trainwright"] = mark  # held by the node alone, and let go with it
@@ -59,7 +64,13 @@ class GraphBooks:
         """See whether a backward pass from `loss` reaches any of the weights that are `known` to be trained."""
         weights = {id(weight) for weight in known if weight.requires_grad}
         if weights and not any(id(leaf) in weights for leaf in leaves(loss)):
-            self._sightings.note("loss-without-graph", place, {"operation": self.maker(loss)})
+            self.nothing(loss, place)
+
+    def nothing(self, loss: Any, place: Place | None) -> None:
+        """No path leads from `loss` to a weight: say the line that cut it, where the source around `place` tells."""
+        if self._lost is None or self._lost[0] != place:
+            self._lost = place, losing_line(place) or place
+        self._sightings.note("loss-without-graph", self._lost[1], {"operation": self.maker(loss)})
 
     def retained(self, loss: torch.Tensor, place: Place | None) -> None:
         """A backward pass keeps its graph: see whether it goes through the graphs of several that came before."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 import weakref
+from collections import deque
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -17,6 +18,7 @@ from trainwright.watching.places import Place
 _BATCHES = 4  # at the beginning of a pass, by which its order is known again
 _PASSES = 4  # that are compared
 _VALUES = 64  # of a tensor
+_ITERATORS = 8  # passes under way whose indices are kept
 
 
 @dataclass(eq=False, slots=True)
@@ -30,6 +32,7 @@ class Feed:
     made: Place | None = None
     iterated: Place | None = None
     rows: int = -1  # of the batch that came last
+    indices: Any = None  # of its samples in the data set, where a sampler told them
     at_random: bool = False  # it stacks items that it draws at random
     classes: torch.Tensor | None = None  # its labels, where they are one class each
     orders: list[list[tuple[Any, ...]]] = field(default_factory=list)  # what the first batches of each pass hold
@@ -53,6 +56,7 @@ class LoaderBooks:
         self._made: weakref.WeakKeyDictionary[DataLoader[Any], Place | None] = weakref.WeakKeyDictionary()
         self._draws: weakref.WeakKeyDictionary[DataLoader[Any], WorkerDraws] = weakref.WeakKeyDictionary()
         self.draws: WorkerDraws | None = None  # of the workers that are being forked
+        self._ahead: dict[int, deque[Any]] = {}  # by iterator: what its sampler chose for batches that are to come
         self.current: Feed | None = None
         self.began: float | None = None  # when the first batch was learnt from
         self.waited_seconds = 0.0
@@ -110,12 +114,33 @@ class LoaderBooks:
         if known is not None and known[0]() is iterator:
             feed = self.current = known[1]
             feed.drawn += 1
+            feed.indices = self._chosen(iterator)
             self.waited_seconds += seconds if feed.trains else 0.0
             first = batch[0] if isinstance(batch, list | tuple) and batch else batch
             feed.rows = len(first) if isinstance(first, torch.Tensor) and first.dim() else -1
             feed.classes = None if feed.trains else _classes(batch, feed.rows)
             if feed.passes <= _PASSES and feed.drawn <= _BATCHES:
                 feed.orders[-1].append(_print(batch))
+
+    def chose(self, iterator: Any, indices: Any) -> None:
+        """The sampler of a pass told which samples make up its next batch, which workers may read ahead."""
+        ahead = self._ahead.get(id(iterator))
+        if ahead is None:
+            self._ahead = dict(list(self._ahead.items())[1 - _ITERATORS :])
+            ahead = self._ahead[id(iterator)] = deque()
+        ahead.append(indices)
+
+    def _chosen(self, iterator: Any) -> Any:
+        ahead = self._ahead.get(id(iterator))
+        return ahead.popleft() if ahead else None
+
+    def index(self, row: int, rows: int) -> int | None:
+        """Return the index in the data set of a row of the batch that came last, None where it is not known."""
+        feed = self.current
+        chosen = None if feed is None else feed.indices
+        if feed is None or not isinstance(chosen, list) or len(chosen) != rows:
+            return None
+        return chosen[row] if isinstance(chosen[row], int) else None
 
     def source(self, x: torch.Tensor) -> Feed | None:
         """Return the loader whose last batch `x` may be: the one that was drawn from last, if the size fits."""
@@ -137,6 +162,7 @@ class LoaderBooks:
 
     def is_over(self, iterator: Any) -> None:
         """A pass has given all of its batches."""
+        self._ahead.pop(id(iterator), None)
         known = self._iterators.get(id(iterator))
         if known is not None and known[0]() is iterator:
             known[1].over = known[1].drawn > 0
@@ -166,6 +192,7 @@ class LoaderBooks:
         if feed.passes <= _PASSES and feed.drawn < _BATCHES:
             return False
         feed.drawn += 1
+        feed.indices = self._chosen(iterator)
         self.waited_seconds += seconds
         return True
 

@@ -24,6 +24,7 @@ from trainwright.vitals.output_graph import Makers
 from trainwright.vitals.output_loss import call_facts
 from trainwright.vitals.output_tokens import COPIED, with_sight
 from trainwright.vitals.setup import target_stats
+from trainwright.watching.answers import Answers
 from trainwright.watching.constant import constant_value
 from trainwright.watching.delayed import Number
 from trainwright.watching.marks import Marks
@@ -55,6 +56,7 @@ class Value:
     samples: int
     trains: bool
     correct: torch.Tensor | None = None
+    answers: Answers | None = None
 
 
 @dataclass(eq=False, slots=True)
@@ -127,6 +129,7 @@ class LossBooks:
             del self.pending[:-64]
         elif function in ("cross_entropy", "nll_loss") and target is not None and target.dim() == given.dim() - 1:
             made.correct = (given.detach().argmax(1) == target).double().mean()
+            made.answers = Answers.of(given, target) if given.numel() else None
         return made
 
     def fails(self, function: str, problem: Exception, arguments: Any, named: Any) -> None:

@@ -17,6 +17,7 @@ from trainwright.watching.origins import Origins
 from trainwright.watching.owners import Owner
 from trainwright.watching.places import Place
 from trainwright.watching.sightings import Sightings
+from trainwright.watching.written import freezing_line
 
 _NAMED = 3  # names that are shown
 _SMALL = 4096  # elements of weights of which copies are kept, to see whether they move
@@ -200,7 +201,10 @@ class MembershipBooks:
             known = {id(p): name for root in self._models.roots() for name, p in root.named_parameters()}
             names = [known[id(parameter)] for parameter in frozen if id(parameter) in known]
             facts = {"count": len(frozen), "names": ", ".join(names[:_NAMED]), "trainable": trainable}
-            self._sightings.note("parameters-frozen", owner.made or owner.step_place, facts)
+            made = owner.made or owner.step_place
+            # Where nothing learns, what froze them is at fault; beside others, that they were given to an optimizer.
+            place = made if trainable else freezing_line(made) or made
+            self._sightings.note("parameters-frozen", place, facts)
 
     def _frozen_as_made(self, owner: Owner) -> None:
         """Layers that an optimizer was given and cannot train, and that hold what their constructor drew by chance."""
@@ -217,7 +221,8 @@ class MembershipBooks:
         ]
         if names:
             facts = {"count": len(names), "names": ", ".join(names[:_NAMED])}
-            self._sightings.note("layers-frozen-as-made", owner.made or owner.step_place, facts)
+            made = owner.made or owner.step_place
+            self._sightings.note("layers-frozen-as-made", freezing_line(made) or made, facts)
 
     def _batch_norm(self, call: Call, seen: Pass) -> None:
         """Batch normalisation in training mode on very few values."""

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from trainwright.watching.answers import Answers
 from trainwright.watching.places import caller
 
 if TYPE_CHECKING:
@@ -23,6 +24,10 @@ LOOKS, SAMPLES = 4, 96
 """Looks in a row, at different steps, that all show one class, and over how many labels."""
 MOST_COMMON = 0.8
 """Share of the labels above which naming one class is the sensible thing to do for a while."""
+RECENT, FEWEST_LOOKS = 16, 8
+"""The last looks over which a class has to be named once."""
+ASKED = 6
+"""Samples of a class in them that were all answered otherwise."""
 SURER = 0.25
 """By how much the mean probability of the class exceeds its share; bias and softmax bring the two together at first."""
 
@@ -34,6 +39,7 @@ class PredictionBooks:
         self._tape = tape
         self._looks: deque[tuple[int, float, float, float, int]] = deque(maxlen=LOOKS)
         self._step = -1
+        self._classes: deque[list[float]] = deque(maxlen=RECENT)  # of each look: how many of each class, and found
 
     def predicted(self, function: str, arguments: Any, named: Mapping[str, Any]) -> None:
         """A loss was computed to learn from."""
@@ -68,6 +74,25 @@ class PredictionBooks:
             self._judge(place)
 
         self._tape.steps.delayed.read(measured, take)
+        answers = Answers.of(given, target)
+        if answers.there is not None and answers.found is not None:
+            self._tape.steps.delayed.read([*answers.there, *answers.found], self._found)
+
+    def _found(self, numbers: list[float]) -> None:
+        """See whether a class that came often enough was never named in the last looks."""
+        if self._classes and len(self._classes[-1]) != len(numbers):
+            self._classes.clear()
+        self._classes.append(numbers)
+        if len(self._classes) < FEWEST_LOOKS:
+            return
+        sums = [sum(column) for column in zip(*self._classes, strict=True)]
+        half = len(sums) // 2
+        missed = [(of, place) for place, of in enumerate(sums[:half]) if of >= ASKED and sums[half + place] == 0]
+        if missed:
+            of, place = max(missed)
+            self._tape.sightings.note("class-never-named", None, {"class": place, "asked": of}, count=1)
+        else:
+            self._tape.sightings.forget("class-never-named")
 
     def _judge(self, place: Any) -> None:
         samples = sum(look[4] for look in self._looks)

@@ -30,7 +30,7 @@ def relation(x: torch.Tensor, labels: torch.Tensor) -> float | None:
     rows = x[chosen].reshape(len(chosen), -1).double()
     rows = rows[:, :: max(1, rows.shape[1] // _FEATURES)]
     rows = rows[:, torch.isfinite(rows).all(0)]
-    rows = rows[:, rows.std(0) > 0] if len(rows) > 1 else rows
+    rows = rows[:, rows.std(0) > 0] if len(rows) > 1 and rows.shape[1] else rows
     classes, ids = labels[chosen].unique(return_inverse=True)
     if len(rows) < FEWEST or rows.shape[1] == 0 or not 1 < len(classes) <= _CLASSES:
         return None

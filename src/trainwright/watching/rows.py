@@ -8,7 +8,9 @@ from dataclasses import dataclass, field
 import torch
 
 from trainwright.records import EvalRecord, StepProbe, StepRecord
+from trainwright.watching.answers import Answers, metrics_of, numbers_of
 from trainwright.watching.delayed import Delayed, Number
+from trainwright.watching.losses import Value
 
 _FRESH = 16  # rows at the end whose numbers may still come in
 _MOST = 20_000  # rows kept; of a longer run every second one is dropped, again and again
@@ -57,6 +59,7 @@ class _Split:
     sums: list[Number] = field(default_factory=list)
     weights: list[int] = field(default_factory=list)
     correct: list[torch.Tensor] = field(default_factory=list)
+    answers: list[Answers] = field(default_factory=list)
     metric: str = ""
 
 
@@ -98,16 +101,15 @@ class Rows:
 
         self._delayed.read([*losses, *([] if norm is None else [norm])], take)
 
-    def evaluated(
-        self, split: str, value: Number, samples: int, correct: torch.Tensor | None, *, squared: bool
-    ) -> None:
+    def evaluated(self, split: str, value: Value, *, squared: bool) -> None:
         """One batch of an evaluation."""
         part = self._splits.setdefault(split, _Split())
-        part.sums.append(value)
-        part.weights.append(samples)
-        if correct is not None:
-            part.correct.append(correct)
+        part.sums.append(value.value)
+        part.weights.append(value.samples)
+        if value.correct is not None:
+            part.correct.append(value.correct)
             part.metric = "accuracy"
+            part.answers += [] if value.answers is None else [value.answers]
         elif squared:
             part.metric = "rmse"
 
@@ -120,7 +122,8 @@ class Rows:
             def take(numbers: list[float], split: str = split, part: _Split = part, count: int = count) -> None:
                 self.evaluations.append(_evaluation(numbers, split, part, count, step, epoch))
 
-            self._delayed.read([*part.sums, *part.correct], take)
+            answers = numbers_of(part.answers) if len(part.answers) == count else []
+            self._delayed.read([*part.sums, *part.correct, *answers], take)
         return bool(splits)
 
     def records(self) -> list[StepRecord]:
@@ -138,9 +141,11 @@ def _evaluation(numbers: list[float], split: str, part: _Split, count: int, step
     mean = sum(value * weight for value, weight in zip(values, weights, strict=True)) / max(total, 1)
     spread = sum(weight * (value - mean) ** 2 for value, weight in zip(values, weights, strict=True)) / max(total, 1)
     metrics = {}
-    if part.metric == "accuracy" and len(numbers) == 2 * count:
-        right = zip(numbers[count:], weights, strict=True)
+    if part.metric == "accuracy" and len(part.correct) == count:
+        right = zip(numbers[count : 2 * count], weights, strict=True)
         metrics["accuracy"] = sum(share * weight for share, weight in right) / max(total, 1)
+        if len(numbers) > 2 * count:
+            metrics |= metrics_of(numbers[2 * count :], weights)
     elif part.metric == "rmse" and mean >= 0:
         metrics["rmse"] = math.sqrt(mean)
     return EvalRecord(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import weakref
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -26,6 +27,7 @@ _HORIZONS: Mapping[str, str] = {
 }
 _CYCLIC = ("CosineAnnealingWarmRestarts", "CyclicLR")
 _FORMATIVE = 64  # calls whose lines are looked for
+_WATCHED = 4  # numbers that are the same bit by bit; of a loss two never are
 _PLACES = 4  # lines that step a scheduler, kept
 
 
@@ -46,6 +48,8 @@ class _Kept:
     places: dict[Place | None, int] = field(default_factory=dict)
     rates: list[float] = field(default_factory=list)  # first, last, lowest, highest
     loaded: bool = False
+    watched: list[float] = field(default_factory=list)  # what a plateau scheduler was given: first, last
+    same: int = 0  # calls in a row, from the first on, with one and the same number
 
 
 class SchedulerBooks:
@@ -87,9 +91,11 @@ class SchedulerBooks:
             else:
                 self._sightings.forget("scheduler-recreated")
 
-    def stepped(self, scheduler: Any) -> None:
-        """A scheduler was called."""
+    def stepped(self, scheduler: Any, watched: Any = None) -> None:
+        """A scheduler was called, one that waits for a plateau with the number that it watches."""
         kept = self._keep(scheduler, None)
+        if isinstance(scheduler, lr_scheduler.ReduceLROnPlateau):
+            self._watches(kept, scheduler, watched)
         kept.calls += 1
         place = caller() if kept.calls <= _FORMATIVE else None
         if self._sightings.step == kept.steps_before == 0:
@@ -105,6 +111,19 @@ class SchedulerBooks:
                 rates[2] = rate
             elif rate > rates[3]:
                 rates[3] = rate
+
+    def _watches(self, kept: _Kept, scheduler: lr_scheduler.ReduceLROnPlateau, watched: Any) -> None:
+        """See whether what a scheduler watches has ever been another number; what cannot get better may well stay."""
+        number = float(watched) if isinstance(watched, int | float) or getattr(watched, "is_cpu", False) else math.nan
+        if kept.same == kept.calls and (not kept.watched or number == kept.watched[0]):
+            kept.watched, kept.same = [number], kept.same + 1
+        elif kept.same > 0:
+            kept.same = 0
+            self._sightings.forget("plateau-of-constant")
+        best = number in ((1.0, 100.0) if scheduler.mode == "max" else (0.0,))
+        if kept.same >= _WATCHED and not best:
+            facts = {"scheduler": kept.name, "number": number, "calls": kept.same}
+            self._sightings.note("plateau-of-constant", caller(), facts, count=kept.same)
 
     def called(self, scheduler: Any, count: int, rates: Sequence[float]) -> None:
         """A scheduler was called so often; `rates` are those of the steps meanwhile."""

@@ -82,7 +82,7 @@ class StepBooks:
     def evaluated(self, value: Value, split: str) -> None:
         """A loss was computed that nothing will be learnt from."""
         squared = value.key[0] == "mse_loss"
-        self.rows.evaluated(split, value.value, value.samples, value.correct, squared=squared)
+        self.rows.evaluated(split, value, squared=squared)
 
     def backward_begins(self, loss: torch.Tensor | None, place: Place | None) -> None:
         """A loss is about to be learnt from."""
@@ -98,6 +98,9 @@ class StepBooks:
         self._spiked = isinstance(value, float) and self._spike(value)
         if isinstance(value, float) and not self.events and not math.isfinite(value):
             found = bad_operation(loss, tape.models.roots(), place)
+            row, rows = found.get("row"), found.get("rows")
+            if isinstance(row, int) and isinstance(rows, int):
+                found["sample"] = tape.loaders.index(row, rows)
             self.events.append({"step": step, **found})
             self._next_look = step
 
@@ -137,6 +140,10 @@ class StepBooks:
             self.updates.after_step(owner, row)
         self._tape.cruise.followed(self._form(row))
         self._clear()
+
+    def run_begins(self) -> None:
+        """Another run has made its first step: what was usual is not any more."""
+        self._usual, self._losses_known = 0.0, 0
 
     def _form(self, row: Row) -> object:
         """Return what the next steps would be like, None where that cannot be expected."""

@@ -25,6 +25,7 @@ from trainwright.watching.modes import ModeBooks
 from trainwright.watching.optimizers import OptimizerBooks
 from trainwright.watching.origins import Origins
 from trainwright.watching.precision import PrecisionBooks
+from trainwright.watching.runs import Runs
 from trainwright.watching.samples import SampleBooks
 from trainwright.watching.schedulers import SchedulerBooks
 from trainwright.watching.sightings import Sightings
@@ -65,6 +66,7 @@ class Tape:
         self.signs = SignBooks(self.sightings)
         self.unwalked = UnwalkedBooks(self.sightings, self.models)
         self.origins = Origins()
+        self.runs = Runs()
         self.members = MembershipBooks(self.sightings, self.models, self.origins)
         self.samples = SampleBooks(self.sightings, self.loaders)
         self.steps = StepBooks(self)
@@ -143,9 +145,12 @@ class Tape:
         finally:
             self.busy = busy
 
-    def attend(self) -> None:
-        """Something is new: follow the next steps call by call."""
+    def attend(self, *, now: bool = False) -> None:
+        """Something is new: follow the next steps call by call; `now`, as no step is under way, from here on."""
         self._attentive_until = max(self._attentive_until, self.sightings.step + NEWS_STEPS)
+        if now and not self.attentive:
+            self.gradients.begin_again()
+            self.attentive = True
 
     def listen_on(self) -> None:
         """Decide whether the calls of the next step are followed."""

@@ -272,6 +272,18 @@ class Teller:
 
         return __next__
 
+    def chosen(self, original: Any) -> Any:
+        """Which samples make up the next batch of a loader: kept, and nothing else, as workers read ahead."""
+        tape, listening = self._tape, self._listening
+
+        def _next_index(self: Any) -> Any:
+            indices = original(self)
+            if listening():
+                tape.loaders.chose(self, indices)
+            return indices
+
+        return _next_index
+
     def compiled_call(self, original: Any) -> Any:
         """A call of a compiled module, which does not go together with hooks on all modules."""
         tape, listening = self._tape, self._listening

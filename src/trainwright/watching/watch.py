@@ -13,10 +13,11 @@ from torch import nn
 
 from trainwright.doctor.diagnose import Examination, examine
 from trainwright.doctor.silence import Silence
+from trainwright.doctor.withdrawn import Withdrawn, withdrawn
 from trainwright.errors import UsageError, did_you_mean
 from trainwright.records import Chart, Finding, to_plain
 from trainwright.report.text import render_finding
-from trainwright.report.watch_text import render_watch
+from trainwright.report.watch_text import render_watch, withdrawn_line
 from trainwright.watching.attach import attach
 from trainwright.watching.facts import chart_of
 from trainwright.watching.tape import Tape
@@ -24,16 +25,21 @@ from trainwright.watching.tape import Tape
 Level = Literal["light", "full"]
 LEVELS: tuple[Level, ...] = ("light", "full")
 Say = Callable[[Finding], None]
+TakeBack = Callable[[Withdrawn], None]
 
 
 @dataclass(frozen=True, kw_only=True)
 class WatchReport:
-    """What a watched loop showed. `findings` are worst first, causes without their symptoms."""
+    """What a watched loop showed. `findings` are worst first, causes without their symptoms.
+
+    `withdrawn` is what was told while it ran and does not hold at its end.
+    """
 
     findings: list[Finding]
     healthy: tuple[str, ...]
     not_judged: Mapping[str, str]
     chart: Chart
+    withdrawn: tuple[Withdrawn, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """Return what `--json` writes: plain values that every JSON parser can read back."""
@@ -42,6 +48,7 @@ class WatchReport:
             "findings": self.findings,
             "healthy": self.healthy,
             "not_judged": self.not_judged,
+            "withdrawn": self.withdrawn,
             "steps": self.chart.info.loop.steps if self.chart.info.loop else 0,
         }
         return to_plain(document, strict=True)
@@ -53,6 +60,7 @@ class WatchReport:
             self.findings,
             healthy=self.healthy,
             not_judged=self.not_judged,
+            withdrawn=[(f"{one.code} {one.title}", one.step, one.why) for one in self.withdrawn],
             brief=brief,
             color=color,
             width=width,
@@ -65,8 +73,8 @@ class WatchReport:
 class Watch:
     """A loop under watch. Readable at any time; after the end it keeps what it saw.
 
-    `say` gets each finding once, when it has become certain. With `stop_after_steps` the program is ended, by
-    `SystemExit`, after so many steps of its optimizers.
+    `say` gets each finding once, when it has become certain; `take_back`, at the end, what does not hold. With
+    `stop_after_steps` the program is ended, by `SystemExit`, after so many steps of its optimizers.
     """
 
     def __init__(
@@ -74,6 +82,7 @@ class Watch:
         *,
         level: str = "light",
         say: Say | None = None,
+        take_back: TakeBack | None = None,
         ignore: tuple[str, ...] = (),
         name: str = "",
         stop_after_steps: int | None = None,
@@ -82,6 +91,7 @@ class Watch:
             raise UsageError(f"there is no level '{level}'", remedy=did_you_mean(level, LEVELS))
         self.name = name
         self._say = say
+        self._take_back = take_back
         self._silence = Silence(ignore)
         self._told: dict[str, Finding] = {}
         self._over: Examination | None = None
@@ -111,6 +121,9 @@ class Watch:
             self._chart = self._chart or Chart(info=chart_of(tape, self.name, finished=False).info)
         for finding in self.findings:
             self._tell(finding)
+        if self._take_back is not None:
+            for one in self.withdrawn:
+                self._take_back(one)
 
     @property
     def problem(self) -> Exception | None:
@@ -127,6 +140,11 @@ class Watch:
         """The findings so far, worst first."""
         return self._silence.heard(self._examination().findings)
 
+    @property
+    def withdrawn(self) -> tuple[Withdrawn, ...]:
+        """What was told and did not hold to the end; () while the loop runs."""
+        return () if self._over is None else tuple(withdrawn(self._told.values(), self._over))
+
     def to_json(self) -> dict[str, Any]:
         """Return what `--json` writes: plain values that every JSON parser can read back."""
         return self.report().to_json()
@@ -139,6 +157,7 @@ class Watch:
             healthy=examination.healthy,
             not_judged=examination.not_judged,
             chart=self.chart,
+            withdrawn=self.withdrawn,
         )
 
     def __enter__(self) -> Watch:
@@ -176,6 +195,12 @@ def say_on_stderr(finding: Finding) -> None:
     sys.stderr.flush()
 
 
+def take_back_on_stderr(one: Withdrawn) -> None:
+    """Say on standard error, in one line, that a finding does not hold any more, and why."""
+    sys.stderr.write(f"\n{withdrawn_line(f'{one.code} {one.title}', one.step, one.why)}\n")
+    sys.stderr.flush()
+
+
 def watch(
     model: nn.Module | None = None,
     optimizer: torch.optim.Optimizer | None = None,
@@ -195,7 +220,8 @@ def watch(
     The loop's results are the same, bit by bit, as without it. An error of the watcher itself ends the watching and
     nothing else: `watched.problem` holds it. Raises `UsageError` for an unknown level or code.
     """
-    watched = Watch(level=level, say=None if quiet else say_on_stderr, ignore=ignore)
+    say, take_back = (None, None) if quiet else (say_on_stderr, take_back_on_stderr)
+    watched = Watch(level=level, say=say, take_back=take_back, ignore=ignore)
     if model is not None:
         watched._tape.models.add(model)
     if optimizer is not None:

@@ -1,0 +1,175 @@
+"""What a trace cannot know, read from the source around a line that ran: a short search by the syntax tree.
+
+Which tensor a variable holds, and where it was put aside, leaves no event in torch. Each function here looks through
+the function (or the module) in which a line lies, says a line only where the text leaves no doubt, and parses source:
+ask once, when something was found already.
+"""
+
+from __future__ import annotations
+
+import ast
+import linecache
+from collections.abc import Iterator
+
+from trainwright.watching.places import Place
+
+_CUTTING = frozenset({"detach", "item", "numpy", "tolist", "argmax", "round", "sign"})
+_MAKING = frozenset({"tensor", "as_tensor", "from_numpy", "Variable"})
+_LETTING_GO = frozenset({"detach", "item", "numpy", "tolist", "cpu_item", "float", "int", "round"})
+_GATHERING = frozenset({"append", "add", "extend", "insert", "update", "put", "appendleft"})
+_FILLING = frozenset({"zero_", "fill_", "zeros_", "ones_", "constant_"})
+_LINKS = 8  # names that a loss is followed through
+
+
+def keeping_line(backward: Place | None) -> Place | None:
+    """Return the line that keeps a loss of which `backward` is called: `total += loss`, `losses.append(loss)`.
+
+    None where no line, or more than one, puts aside what the loss holds without letting go of its graph.
+    """
+    scope = _scope(backward)
+    if backward is None or scope is None:
+        return None
+    names = {*_losses(scope, backward[1])}
+    found = {node.lineno for node in ast.walk(scope) if isinstance(node, ast.stmt) and _keeps(node, names)}
+    return (backward[0], found.pop()) if len(found) == 1 else None
+
+
+def losing_line(backward: Place | None) -> Place | None:
+    """Return the line nearest before `backward` on which the loss was cut off: `.detach()`, `torch.tensor(loss)`."""
+    scope = _scope(backward)
+    if backward is None or scope is None:
+        return None
+    wanted, found = {*_losses(scope, backward[1])}, []
+    statements = [
+        node for node in ast.walk(scope) if isinstance(node, ast.Assign | ast.AugAssign) and node.lineno <= backward[1]
+    ]
+    for _ in range(_LINKS):
+        made = [node for node in statements if _targets(node) & wanted]
+        found = [node.lineno for node in made if _cuts(node.value)]
+        used = {name for node in made for name in _names(node.value)} - wanted
+        if found or not used:
+            break
+        wanted = used
+    return (backward[0], max(found)) if found else None
+
+
+def freezing_line(made: Place | None) -> Place | None:
+    """Return the only line of the file of `made` that takes `requires_grad` away from parameters."""
+    tree = None if made is None else _tree(made[0])
+    if made is None or tree is None:
+        return None
+    found = {node.lineno for node in ast.walk(tree) if isinstance(node, ast.Assign | ast.Call) and _freezes(node)}
+    return (made[0], found.pop()) if len(found) == 1 else None
+
+
+def filling_line(near: Place | None) -> Place | None:
+    """Return the only line of the file of `near` that fills a tensor, which is no gradient, with one value."""
+    tree = None if near is None else _tree(near[0])
+    if near is None or tree is None:
+        return None
+    found = {
+        node.lineno
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Attribute)
+        and node.func.attr in _FILLING
+        and not {"grad", "bias"} & {*_attributes(node)}
+    }
+    return (near[0], found.pop()) if len(found) == 1 else None
+
+
+def _tree(file: str) -> ast.Module | None:
+    try:
+        return ast.parse("".join(linecache.getlines(file)))
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return None
+
+
+def _scope(place: Place | None) -> ast.AST | None:
+    """Return the innermost function around a line, or the module."""
+    tree = None if place is None else _tree(place[0])
+    if place is None or tree is None:
+        return None
+    found: ast.AST = tree
+    for node in ast.walk(tree):  # breadth first: the innermost comes last
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.lineno <= place[1] <= (
+            node.end_lineno or node.lineno
+        ):
+            found = node
+    return found
+
+
+def _losses(scope: ast.AST, line: int) -> Iterator[str]:
+    """Yield the names in what `backward` is called of on a line."""
+    for node in ast.walk(scope):
+        if (
+            isinstance(node, ast.Call)
+            and isinstance(node.func, ast.Attribute)
+            and node.func.attr in ("backward", "manual_backward")
+            and node.lineno <= line <= (node.end_lineno or node.lineno)
+        ):
+            yield from _names(node.args[0] if node.func.attr == "manual_backward" and node.args else node.func.value)
+
+
+def _keeps(node: ast.stmt, names: set[str]) -> bool:
+    if isinstance(node, ast.AugAssign):
+        return not {*_names(node.target)} & names and _holds(node.value, names)
+    if isinstance(node, ast.Assign):
+        # Into a place of a list, or into a value that goes on from its last one: total = total + loss.
+        place = any(isinstance(target, ast.Subscript) for target in node.targets)
+        goes_on = bool(_targets(node) & {*_names(node.value)} - names)
+        return (place or goes_on) and not _targets(node) & names and _holds(node.value, names)
+    if isinstance(node, ast.Expr) and isinstance(node.value, ast.Call) and isinstance(node.value.func, ast.Attribute):
+        call = node.value
+        return node.value.func.attr in _GATHERING and any(_holds(part, names) for part in call.args)
+    return False
+
+
+def _holds(value: ast.expr, names: set[str]) -> bool:
+    """Say whether an expression still holds the graph of one of the names: no call on the way lets go of it."""
+    if isinstance(value, ast.Name):
+        return value.id in names
+    if isinstance(value, ast.Call):
+        called = value.func
+        name = called.attr if isinstance(called, ast.Attribute) else called.id if isinstance(called, ast.Name) else ""
+        if name in _LETTING_GO:
+            return False
+        inside = [*value.args, *([called.value] if isinstance(called, ast.Attribute) else [])]
+        return any(_holds(part, names) for part in inside)
+    if isinstance(value, ast.Attribute):
+        return value.attr not in ("data", "shape") and _holds(value.value, names)
+    return any(_holds(part, names) for part in ast.iter_child_nodes(value) if isinstance(part, ast.expr))
+
+
+def _cuts(value: ast.expr) -> bool:
+    for node in ast.walk(value):
+        if isinstance(node, ast.Attribute) and node.attr == "data":
+            return True
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
+            if node.func.attr in _CUTTING:
+                return True
+            if node.func.attr in _MAKING and any(isinstance(part, ast.Name | ast.Call) for part in node.args):
+                return True
+    return False
+
+
+def _freezes(node: ast.Assign | ast.Call) -> bool:
+    value = node.value if isinstance(node, ast.Assign) else node.args[0] if node.args else None
+    if not (isinstance(value, ast.Constant) and value.value is False):
+        return False
+    if isinstance(node, ast.Call):
+        return isinstance(node.func, ast.Attribute) and node.func.attr == "requires_grad_"
+    return any(isinstance(target, ast.Attribute) and target.attr == "requires_grad" for target in node.targets)
+
+
+def _targets(node: ast.stmt) -> set[str]:
+    targets = node.targets if isinstance(node, ast.Assign) else [node.target] if isinstance(node, ast.AugAssign) else []
+    return {name for target in targets for name in _names(target)}
+
+
+def _names(node: ast.AST) -> Iterator[str]:
+    return (part.id for part in ast.walk(node) if isinstance(part, ast.Name))
+
+
+def _attributes(node: ast.AST) -> Iterator[str]:
+    return (part.attr for part in ast.walk(node) if isinstance(part, ast.Attribute))
