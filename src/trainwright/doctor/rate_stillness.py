@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from trainwright.doctor.kinds_rate import LEARNING_RATE_TOO_LOW
 from trainwright.doctor.remedies import change_rate
 from trainwright.doctor.series import level, mean, tail
-from trainwright.records import Chart, Evidence, Finding, StepRecord
+from trainwright.records import Chart, Evidence, Finding, StepProbe, StepRecord
 
 STILL = 0.02
 """Weights that moved by less than this share of their size, all updates laid end to end, are those of the start."""
@@ -88,10 +88,15 @@ def _long_enough(chart: Chart) -> bool:
 
 def _straight(steps: Sequence[StepRecord]) -> float | None:
     """Return the median gain of a tenfold step in gains of the step made, where rounding lets them be told."""
-    gains = [
-        (record.probe.before - record.probe.same, record.probe.before - record.probe.tenfold)
-        for record in steps
-        if record.probe is not None and abs(record.probe.before - record.probe.tenfold) > RESOLVED * record.probe.before
-    ]
-    known = [tenfold / same if same > 0 and math.isfinite(tenfold) else -1.0 for same, tenfold in gains]
-    return statistics.median(known) if len(known) >= FEWEST_PROBES else None
+    known = [_gain(record.probe) for record in steps if record.probe is not None]
+    told = [gain for gain in known if gain is not None]
+    return statistics.median(told) if len(told) >= FEWEST_PROBES else None
+
+
+def _gain(probe: StepProbe) -> float | None:
+    """Return the gain of a tenfold step in gains of the step made, -1 where that gained nothing."""
+    furthest = probe.same if probe.tenfold is None else probe.tenfold
+    if not abs(probe.before - furthest) > RESOLVED * probe.before:
+        return None
+    gained = probe.before - probe.same
+    return (probe.before - furthest) / gained if gained > 0 and math.isfinite(furthest) else -1.0

@@ -121,17 +121,22 @@ class Probes:
         if not before or again is None:
             return None
         after = [(part, part.detach().clone()) for part, _ in before]
-        values: list[float] = []
         with torch.no_grad(), isolated():
+            same = self._value(again)
+            lowered = same < again.value
             try:
-                for multiple in (0.1, 1.0, 10.0):
-                    for (part, old), (_, new) in zip(before, after, strict=True):
-                        part.copy_(old).add_(new - old, alpha=multiple)
-                    values.append(self._value(again))
+                for (part, old), (_, new) in zip(before, after, strict=True):
+                    part.copy_(old).add_(new - old, alpha=10.0 if lowered else 0.1)
+                further = self._value(again)
             finally:
                 for part, new in after:
                     part.copy_(new)
-        return StepProbe(before=again.value, tenth=values[0], same=values[1], tenfold=values[2])
+        return StepProbe(
+            before=again.value,
+            same=same,
+            tenth=None if lowered else further,
+            tenfold=further if lowered else None,
+        )
 
     def forget(self) -> None:
         """The step is over, and was not looked at."""
