@@ -21,8 +21,9 @@ if TYPE_CHECKING:
     from trainwright.stages.load import load
     from trainwright.stages.recipe import Recipe
     from trainwright.stages.start import start_from
+    from trainwright.stages.study import Study
     from trainwright.stages.train import Run, fit
-    from trainwright.stages.tune import Study, tune
+    from trainwright.stages.tune import tune
     from trainwright.stages.verify import Report, verify
     from trainwright.watching.watch import Watch, watch
 
@@ -38,7 +39,7 @@ _HOMES = {
     "Recipe": "stages.recipe",
     "Report": "stages.verify",
     "Run": "stages.train",
-    "Study": "stages.tune",
+    "Study": "stages.study",
     "TrainwrightError": "errors",
     "Watch": "watching.watch",
     "choice": "search.space",

@@ -6,6 +6,7 @@ import dataclasses
 import math
 import statistics
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -85,6 +86,66 @@ def test_ends_are_widened_when_something_lies_beyond_and_left_when_not() -> None
     assert rates["beyond"] >= 0.9
     assert rates["inside"] <= 0.1
     assert rates["no matter"] <= 0.08
+
+
+ONE = checked({"lr": log_uniform(1e-4, 1e-2)})
+MONOTONE: dict[str, Callable[[float], float]] = {
+    "linear": lambda unit: -unit,
+    "steepening": lambda unit: -math.exp(3 * unit),
+    "flat at first": lambda unit: -1 / (1 + math.exp(-6 * (unit - 1.5))),
+}
+
+
+@pytest.mark.parametrize("shape", MONOTONE)
+@pytest.mark.parametrize(("count", "rounds"), [(9, 1), (16, 2), (27, 3)])
+def test_a_score_that_falls_toward_an_end_is_widened_or_told(shape: str, count: int, rounds: int) -> None:
+    """Eight seeds at both ends: the best stands at the end of all that was tried, however the box has moved."""
+    told, widened = 0, 0
+    for seed in range(8):
+        for side in (1, -1):
+            arena = Formula(
+                lambda values, side=side: MONOTONE[shape](0.5 + side * (ONE["lr"].unit(values["lr"]) - 0.5))
+            )
+            study = search(arena, Plan(budget=1, trials=count, rounds=rounds, eta=1, seed=seed), ONE)
+            told += "TW608" in [finding.code for finding in judge(study)]
+            widened += any(one.action == "widened" for one in study.moves)
+            for one in study.moves:  # nothing that was not tried beyond the best is cut off
+                end = "high" if side > 0 else "low"
+                assert getattr(one.after, end) == getattr(one.before, end) or one.action == "widened"
+    assert told >= 15
+    assert widened >= (15 if rounds > 1 else 0)
+
+
+def test_optima_inside_are_not_told_as_edges_of_one_axis_either() -> None:
+    alarms = 0
+    for seed in range(60):
+        arena = Formula(bowl(ONE, {"lr": drawn(seed, "one", low=0.2, high=0.8)}), noise=(0.0, 0.02, 0.05)[seed % 3])
+        rounds = 1 + seed % 3
+        alarms += bool(judge(search(arena, Plan(budget=1, trials=9 * rounds, rounds=rounds, eta=1, seed=seed), ONE)))
+    assert alarms <= 1
+
+
+def test_ties_move_nothing_though_some_were_pruned() -> None:
+    study = search(Formula(lambda values: 1.0), Plan(budget=9, trials=36, rounds=3, seed=1), PAIR)
+    assert {trial.status for trial in study.trials} == {"finished", "pruned"}
+    assert {(one.action, one.reason) for one in study.moves} == {("kept", "all scores are equal")}
+    assert edges(study) == ()
+
+
+def test_who_ties_with_the_last_of_the_good_ones_counts_as_good() -> None:
+    """Half of the values are as good as can be: which of them came first says nothing about where to look."""
+    given = trials(ONE, lambda values: float(ONE["lr"].unit(values["lr"]) > 0.5), 16)
+    (one,) = move(ONE, given, number=0, first=ONE)
+    assert one.after.low == ONE["lr"].low
+    assert ONE["lr"].unit(one.after.high) > 0.45
+
+
+def test_a_round_that_more_trials_added_says_why_it_is_where_it_is(tmp_path: Path) -> None:
+    arena = Formula(bowl(ONE, {"lr": 0.5}))
+    search(arena, Plan(budget=1, trials=9, rounds=1, eta=1), ONE, folder=tmp_path)
+    study = search(arena, Plan(budget=1, trials=18, rounds=1, eta=1), ONE, folder=tmp_path)
+    assert len(study.rounds) == 2
+    assert [(one.action, one.reason[:21]) for one in study.moves] == [("kept", "more trials were aske")]
 
 
 def test_a_hard_limit_is_never_passed_and_is_no_edge() -> None:

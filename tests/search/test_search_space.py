@@ -80,9 +80,9 @@ REFUSED: dict[str, tuple[Any, str]] = {
     "not a number": (lambda: uniform(0, math.nan), "no finite number"),
     "text for a number": (lambda: uniform(0, "1"), "no finite number"),  # type: ignore[arg-type]
     "half an integer": (lambda: integers(1, 2.5), "no whole number"),  # type: ignore[arg-type]
-    "one value": (lambda: choice("adamw"), "leave nothing to choose"),
+    "one value": (lambda: choice("adamw"), "leaves nothing to choose"),
     "no value": (lambda: choice(), "leave nothing to choose"),
-    "one value twice": (lambda: choice("sgd", "sgd"), "leave nothing to choose"),
+    "one value twice": (lambda: choice("sgd", "sgd"), "leaves nothing to choose"),
     "an object": (lambda: choice("sgd", object()), "neither a name, nor a number"),
     "past its limits": (lambda: uniform(0, 2, limits=(0, 1)), "passes its own limits"),
     "an empty space": (lambda: checked({}), "nothing to search"),

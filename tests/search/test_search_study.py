@@ -23,6 +23,7 @@ from trainwright.records import Plan, StudyInfo, Trial
 from trainwright.search.course import search
 from trainwright.search.halving import cost
 from trainwright.search.owner import SILENT_SECONDS, Owner, this_process
+from trainwright.search.problem import Problem
 from trainwright.search.space import checked, log_uniform, uniform
 from trainwright.search.study import JOURNAL, StudyView, read_study
 
@@ -114,14 +115,77 @@ def test_a_snapshot_that_is_gone_or_damaged_costs_time_and_no_result(undisturbed
         assert outcome(search(Walk(), plan("sobol"), SPACE, folder=tmp_path / damage)) == outcome(undisturbed)
 
 
-def test_a_damaged_line_in_the_middle_is_reported_and_not_skipped(tmp_path: Path) -> None:
+def damaged(folder: Path, wrong: bytes) -> bytes:
+    """Write `wrong` over the middle of a study's journal, as if its processes had ended since; return it all."""
+    raw = bytearray((folder / JOURNAL).read_bytes())
+    middle = raw.index(b'"scores"', len(raw) // 2)
+    raw[middle : middle + len(wrong)] = wrong
+    (folder / JOURNAL).write_bytes(raw)
+    return bytes(raw)
+
+
+def test_a_wrong_byte_in_the_journal_is_set_right_and_said(undisturbed: StudyInfo, tmp_path: Path) -> None:
     search(Walk(), plan("sobol"), SPACE, folder=tmp_path)
-    raw = bytearray((tmp_path / JOURNAL).read_bytes())
-    raw[len(raw) // 2] ^= 1
-    (tmp_path / JOURNAL).write_bytes(raw)
-    with pytest.raises(RunError, match=r"line \d+ of .* is damaged"):
+    whole = (tmp_path / JOURNAL).read_bytes()
+    damaged(tmp_path, b"?")
+    assert outcome(read_study(tmp_path)) == outcome(undisturbed)
+    study = search(Walk(), plan("sobol"), SPACE, folder=tmp_path)
+    assert outcome(study) == outcome(undisturbed)
+    assert any("set right" in note for note in study.notes)
+    assert (tmp_path / JOURNAL).read_bytes()[: len(whole)] == whole
+
+
+def test_of_a_journal_that_is_damaged_further_the_part_before_is_kept_and_the_rest_decided_again(
+    undisturbed: StudyInfo, tmp_path: Path
+) -> None:
+    search(Walk(), plan("sobol"), SPACE, folder=tmp_path)
+    raw = damaged(tmp_path, b"??????")
+    study = search(Walk(), plan("sobol"), SPACE, folder=tmp_path)
+    assert outcome(study) == outcome(undisturbed)
+    assert any("were dropped" in note for note in study.notes)
+    assert (tmp_path / "study.damaged-001.jsonl").read_bytes() == raw
+
+
+def test_a_damaged_journal_that_somebody_works_on_is_left_alone(
+    tmp_path: Path, workers: list[subprocess.Popen[str]]
+) -> None:
+    process = start(workers, tmp_path, 0.3)
+    assert process.stdout is not None
+    process.stdout.readline()
+    deadline = time.monotonic() + 30
+    while b'"lease"' not in (raw := (tmp_path / JOURNAL).read_bytes()) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    process.send_signal(signal.SIGSTOP)
+    try:
+        raw = (tmp_path / JOURNAL).read_bytes()
+        place = raw.index(b'"space"')
+        raw = raw[:place] + b"??????" + raw[place + 6 :]
+        (tmp_path / JOURNAL).write_bytes(raw)
+        with pytest.raises(RunError, match=r"line \d+ of .* is damaged"):
+            search(Walk(), plan("sobol"), SPACE, folder=tmp_path)
+        assert (tmp_path / JOURNAL).read_bytes() == raw
+    finally:
+        process.send_signal(signal.SIGCONT)
+
+
+def test_lines_that_do_not_belong_together_are_an_error_and_no_traceback(tmp_path: Path) -> None:
+    search(Walk(), plan("sobol"), SPACE, folder=tmp_path)
+    lines = (tmp_path / JOURNAL).read_bytes().splitlines(keepends=True)
+    (tmp_path / JOURNAL).write_bytes(b"".join(line for line in lines if b'"kind":"lease"' not in line))
+    with pytest.raises(RunError, match="do not belong together"):
         search(Walk(), plan("sobol"), SPACE, folder=tmp_path)
-    assert (tmp_path / JOURNAL).read_bytes() == raw
+
+
+def test_another_problem_is_refused_with_what_differs(tmp_path: Path) -> None:
+    problem = Problem(
+        facts={"the loss": "focal", "optimizer.lr": "auto", "model.width": "8"}, searched=("optimizer.lr",)
+    )
+    search(Walk(), plan("sobol"), SPACE, folder=tmp_path, problem=problem)
+    other = {"the loss": "focal", "optimizer.lr": "0.1", "model.width": "16"}
+    with pytest.raises(UsageError, match=r"another problem[\s\S]*evidence: model.width: 16, not 8\n"):
+        search(Walk(), plan("sobol"), SPACE, folder=tmp_path, problem=replace(problem, facts=other))
+    search(Walk(), plan("sobol"), SPACE, folder=tmp_path, problem=replace(problem, searched=("model.width",)))
+    search(Walk(), plan("sobol"), SPACE, folder=tmp_path, problem=replace(problem, facts=other))
 
 
 @pytest.fixture
@@ -225,7 +289,7 @@ def test_a_space_that_changes_in_the_middle_of_a_round_takes_what_was_not_begun(
 
 def test_what_would_spoil_the_comparison_cannot_change(tmp_path: Path) -> None:
     search(Walk(), plan("sobol"), SPACE, folder=tmp_path)
-    with pytest.raises(UsageError, match="was begun with budget = 36, not 40"):
+    with pytest.raises(UsageError, match="was begun with 36 steps in a trial, not 40"):
         search(Walk(), replace(plan("sobol"), budget=40), SPACE, folder=tmp_path)
 
 

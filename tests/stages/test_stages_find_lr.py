@@ -104,6 +104,14 @@ def test_a_loader_is_judged_by_the_training_loss_unless_validation_data_are_give
     assert judged == "the loss of 60 samples held out"
 
 
+def test_samples_that_are_too_few_to_hold_out_are_said_beside_the_interval() -> None:
+    asked: dict[str, Any] = {"repeats": 1, "trial_steps": 5, "epochs": 2, "batch_size": 32}
+    few, more = (tw.find_lr(net(), "cross_entropy", clouds(samples), **asked) for samples in (90, 180))
+    assert few.judged_by == "the training loss at the end"
+    assert any("18 samples held out are too few to judge by" in note for note in few.notes)
+    assert not any("too few" in note for note in more.notes)
+
+
 def test_each_repeat_is_judged_by_other_samples_and_trains_on_none_of_them() -> None:
     x, y = clouds()
     x = torch.arange(240.0)[:, None].expand(240, 4).contiguous()

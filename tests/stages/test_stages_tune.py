@@ -18,7 +18,8 @@ from trainwright.search.scoring import Scorer
 from trainwright.stages.entrants import from_dataset
 from trainwright.stages.recipe import Recipe
 from trainwright.stages.setup import load_data, prepare
-from trainwright.stages.tune import space_of, tune_recipe
+from trainwright.stages.tune import tune_recipe
+from trainwright.stages.tune_space import space_of
 
 
 def blobs(count: int, seed: int) -> tuple[torch.Tensor, torch.Tensor]:
@@ -100,10 +101,12 @@ def test_no_trial_is_scored_on_the_half_that_is_left_untouched(monkeypatch: pyte
 
     def confirm(*given: Any, **asked: Any) -> Any:
         tested.append(asked["test"])
+        raise KeyboardInterrupt
 
     monkeypatch.setattr("trainwright.stages.tune.Scorer", scorer)
     monkeypatch.setattr("trainwright.stages.final.confirm", confirm)
-    tw.tune(net, TRAIN, VALIDATION, space=RATES, **{**SMALL, "final": 1})
+    with pytest.raises(KeyboardInterrupt):
+        tw.tune(net, TRAIN, VALIDATION, space=RATES, **{**SMALL, "final": 1})
     rows = [{tuple(row) for x, _ in feed.in_order() for row in x.tolist()} for feed in (searched[0].feed, tested[0])]
     assert rows[0].isdisjoint(rows[1])
     assert rows[0] | rows[1] == {tuple(row) for row in VALIDATION[0].tolist()}

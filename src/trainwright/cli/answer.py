@@ -50,7 +50,7 @@ def answering(json_file: Path | None, *, words_aside: bool = False) -> Iterator[
             yield console, document
     except TrainwrightError as problem:
         document["error"] = {"what": problem.what, "evidence": problem.evidence, "remedy": problem.remedy}
-        document.pop("status", None)
+        _forget_status(document)
         _write(document, json_file)
         raise
     except SystemExit as left:  # of a user's own code: with its status 0 a gate would open
@@ -62,20 +62,27 @@ def answering(json_file: Path | None, *, words_aside: bool = False) -> Iterator[
             remedy="let the model, the loss and the data leave sys.exit() to who calls them",
         )
         document["error"] = {"what": problem.what, "evidence": problem.evidence, "remedy": problem.remedy}
-        document.pop("status", None)
+        _forget_status(document)
         _write(document, json_file)
         raise problem from None
     except KeyboardInterrupt:
         document["error"] = {"what": "interrupted from the keyboard", "evidence": "", "remedy": ""}
-        document.pop("status", None)
+        _forget_status(document)
         _write(document, json_file)
         raise
     diverged = (document.get("outcome") or {}).get("status") == "diverged"  # whatever the doctor made of it
     unhealthy = diverged or any(finding["severity"] == "error" for finding in document["findings"])
-    status = document.pop("status", EXIT_UNHEALTHY if unhealthy else 0)
+    status = EXIT_UNHEALTHY if unhealthy else 0
+    if isinstance(document.get("status"), int):  # a study's own status is a word, and part of the answer
+        status = document.pop("status")
     _write(document, json_file)
     if status:
         raise typer.Exit(status)
+
+
+def _forget_status(document: dict[str, Any]) -> None:
+    if isinstance(document.get("status"), int):
+        del document["status"]
 
 
 def say(console: Console, text: str, *, style: str | None = None) -> None:

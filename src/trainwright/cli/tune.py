@@ -20,11 +20,13 @@ from trainwright.errors import UsageError
 
 if TYPE_CHECKING:
     from trainwright.records.study import StudyInfo
-    from trainwright.stages.tune import Study
+    from trainwright.stages.study import Study
 
 _REDRAW_SECONDS = 0.5
 _WIDEST = 120
 PAGE = "report.html"
+MOST_WORKERS = 256
+"""Processes on one study: each takes its lock for every decision, and loads torch for itself."""
 
 
 def run(
@@ -43,7 +45,8 @@ def run(
     parsed |= {f"tune.{name}": value for name, value in asked.items() if value is not None}
     from trainwright.runs.writer import next_folder
     from trainwright.stages.recipe import Recipe
-    from trainwright.stages.tune import space_of, tune_recipe
+    from trainwright.stages.tune import tune_recipe
+    from trainwright.stages.tune_space import space_of
 
     recipe = Recipe.read(recipe_file, parsed)
     space_of(recipe)  # a slip is told before any process is started
@@ -64,6 +67,9 @@ def run(
             helper.terminate()
             helper.wait()
     show(console, document, study, name=recipe_file.stem)
+    if study.final is not None and study.final.outcome.status == "interrupted":
+        say(console, f"the final run was interrupted; the same command makes it again with --folder {target}")
+        document["status"] = EXIT_INTERRUPTED
 
 
 def show(console: Console, document: dict[str, Any], study: Study, *, name: str) -> None:
@@ -145,7 +151,13 @@ def _helper(recipe: Path, changes: Mapping[str, Any], folder: Path, data_root: s
 
 
 def checked_workers(workers: int) -> int:
-    """Return the number of processes; raises `UsageError` below 1."""
+    """Return the number of processes; raises `UsageError` below 1 and above `MOST_WORKERS`."""
+    if workers > MOST_WORKERS:
+        raise UsageError(
+            f"--workers {workers}: that many processes would hold each other up",
+            evidence=f"at most {MOST_WORKERS}; this machine has {os.cpu_count()} processors",
+            remedy="use as many as there are processors, or fewer",
+        )
     if workers < 1:
         raise UsageError(f"--workers {workers}: at least one process has to work", remedy="leave it out for one")
     return workers

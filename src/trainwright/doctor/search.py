@@ -15,7 +15,7 @@ from dataclasses import replace
 from trainwright.doctor.kinds_search import ALL_TRIALS_FAILED, BEST_VALUE_AT_EDGE, RATE_SEARCHED_LINEARLY
 from trainwright.records.findings import Evidence, Finding, Remedy, Scalar
 from trainwright.records.space import Axis, Space
-from trainwright.records.study import Edge, Side, StudyInfo, merged, ranked
+from trainwright.records.study import Edge, Side, StudyInfo, all_alike, merged, ranked
 
 TOP = 0.25
 """Share of the trials that counts as good."""
@@ -25,6 +25,11 @@ EDGE = 0.1
 """The best value is at an end where it lies in so much of the range (on its scale)."""
 ONE_SIDED = 2.0
 """Standard deviations by which the good values must lean to that end, were they spread evenly: 1 in 44 does."""
+HALF = 0.5
+"""Share of the trials, the better ones, of which the order is looked at: around an optimum inside they lie on both
+sides of it, before an end that cuts the optimum off they come closer to the end the better they are."""
+GAPS = 2.0
+"""Mean gaps between values within which the last of them stands before an end."""
 RATES = ("lr", "rate", "learning_rate", "weight_decay", "decay", "wd", "l2", "eps")
 """Last part of the names whose order of magnitude is what matters."""
 DECADE = 10.0
@@ -39,8 +44,10 @@ def judge(study: StudyInfo) -> tuple[Finding, ...]:
 def leaning(axis: Axis, values: Sequence[Scalar], *, edge: float = EDGE, deviations: float = ONE_SIDED) -> Side | None:
     """Return the end of an axis that the best values hug, None where they do not. `values` go from best to worst.
 
-    Two things must hold: the best of all lies within `edge` of that end, and the mean of the best quarter lies further
-    to its side than `deviations` standard deviations of the mean of as many values that are spread evenly.
+    One of two things must hold. The best of all lies within `edge` of that end, and the mean of the best quarter is
+    further to its side than `deviations` deviations of the mean of as many values spread evenly. Or the best
+    is the last before the end, and the better half lies closer to the end the better it is, by as many deviations of
+    Kendall's rank correlation (1938) between values in no order.
     """
     if axis.scale == "choice" or len(values) < FEWEST or axis.high <= axis.low:
         return None
@@ -50,11 +57,22 @@ def leaning(axis: Axis, values: Sequence[Scalar], *, edge: float = EDGE, deviati
     levels = axis.high - axis.low + 1
     spread = (levels + 1) / (12 * (levels - 1)) if axis.whole and axis.scale == "linear" else 1 / 12
     lean = deviations * math.sqrt(spread / len(top))
-    if units[0] <= edge and statistics.fmean(top) < 0.5 - lean:
-        return "low"
-    if units[0] >= 1 - edge and statistics.fmean(top) > 0.5 + lean:
-        return "high"
+    better, near = units[: math.ceil(HALF * len(units))], max(edge, GAPS / (len(units) + 1))
+    both: tuple[tuple[Side, int, list[float]], ...] = (("low", 1, units), ("high", -1, [1 - unit for unit in units]))
+    for side, sign, places in both:
+        if places[0] <= edge and sign * (0.5 - statistics.fmean(top)) > lean:
+            return side
+        if places[0] <= near and places[0] == min(places) and sign * _trend(better) >= deviations:
+            return side
     return None
+
+
+def _trend(values: Sequence[float]) -> float:
+    """Return by how many standard deviations the pairs in rising order outnumber those in falling order, by Kendall."""
+    count = len(values)
+    pairs = [(values[later] > one) - (values[later] < one) for place, one in enumerate(values)
+             for later in range(place + 1, count)]  # fmt: skip
+    return sum(pairs) / math.sqrt(count * (count - 1) * (2 * count + 5) / 18)
 
 
 def edges(study: StudyInfo) -> tuple[Edge, ...]:
@@ -63,7 +81,7 @@ def edges(study: StudyInfo) -> tuple[Edge, ...]:
     An end that an earlier round has looked beyond is none.
     """
     scored = [trial for trial in ranked(merged(study.trials)) if trial.status != "failed" and trial.score is not None]
-    if len({trial.score for trial in scored}) < 2:
+    if len(scored) < 2 or all_alike(scored):
         return ()  # where nothing makes a difference, the best is whoever came first
     found = []
     for name in dict.fromkeys(name for one in study.rounds for name in one.space):

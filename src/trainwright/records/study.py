@@ -45,6 +45,20 @@ def ranked(trials: Iterable[Trial]) -> list[Trial]:
     return sorted(trials, key=_rank)
 
 
+def all_alike(trials: Iterable[Trial]) -> bool:
+    """Say whether no score differs from another at the same step: then nothing that was searched makes a difference,
+    and who went on was whoever came first.
+    """
+    at: dict[int, set[float]] = {}
+    for trial in trials:
+        if trial.budgets:
+            for budget, score in zip(trial.budgets, trial.scores, strict=True):
+                at.setdefault(budget, set()).add(score)
+        elif trial.score is not None:
+            at.setdefault(trial.rung, set()).add(trial.score)
+    return all(len(scores) < 2 for scores in at.values())
+
+
 def merged(trials: Iterable[Trial]) -> list[Trial]:
     """Return one trial for each configuration: the repeat whose score is the median, failures last, of an even number
     the worse.

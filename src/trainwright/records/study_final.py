@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import statistics
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 from trainwright.records.findings import Scalar
 
@@ -18,8 +18,10 @@ class FinalRun:
     """Scores are validation scores, lower is better; those "on test" come from a split that the search never saw.
 
     `fresh_scores[i]` and, where the default was trained beside it, `default_scores[i]` were made under `seeds[i]`: the
-    same first weights, batches and steps, so that they compare in pairs; so do the scores on test. A run that failed
-    has the score NaN.
+    same first weights, order of the samples and steps, so that they compare in pairs; so do the scores on test. They
+    are scores after the last step. A run that failed has the score NaN.
+
+    `about` says what else they hold for: digests of the test data and of the default configuration.
     """
 
     values: Mapping[str, Scalar]
@@ -30,6 +32,29 @@ class FinalRun:
     default_scores: tuple[float, ...] = ()
     test_scores: tuple[float, ...] = ()
     default_test_scores: tuple[float, ...] = ()
+    about: Mapping[str, str] = field(default_factory=dict)
+
+    def first(self, count: int) -> FinalRun:
+        """Return what the first `count` seeds said alone."""
+        return replace(
+            self,
+            seeds=self.seeds[:count],
+            fresh_scores=self.fresh_scores[:count],
+            default_scores=self.default_scores[:count],
+            test_scores=self.test_scores[:count],
+            default_test_scores=self.default_test_scores[:count],
+        )
+
+    def extended(self, other: FinalRun) -> FinalRun:
+        """Return this with what the further seeds of `other` said behind it."""
+        return replace(
+            self,
+            seeds=self.seeds + other.seeds,
+            fresh_scores=self.fresh_scores + other.fresh_scores,
+            default_scores=self.default_scores + other.default_scores,
+            test_scores=self.test_scores + other.test_scores,
+            default_test_scores=self.default_test_scores + other.default_test_scores,
+        )
 
     @property
     def fresh(self) -> float:

@@ -46,6 +46,8 @@ def duration(seconds: float) -> str:
     """Return a time span in the two units that matter: 4.2 s, 3 min 20 s, 2 h 5 min."""
     if not math.isfinite(seconds):
         return number(seconds)
+    if abs(seconds) < 0.001:
+        return "0 s" if seconds == 0 else "under 1 ms"
     if seconds < 59.95:
         return f"{seconds:.3g} s" if seconds < 9.95 else f"{seconds:.1f} s"
     minutes, rest = divmod(round(seconds), 60)

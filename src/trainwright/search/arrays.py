@@ -9,7 +9,8 @@ from itertools import islice
 from typing import Any
 
 from trainwright.data.feed import Batch, Feed
-from trainwright.errors import TrainwrightError
+from trainwright.errors import RecipeError, TrainwrightError
+from trainwright.parts.own_module import told
 from trainwright.randomness import isolated
 from trainwright.records.study import Trial
 from trainwright.search.arena import State
@@ -147,7 +148,7 @@ class Arrays:
             try:
                 part.train(steps / self._budget)
                 scores |= part.scores(self._scorer)
-            except (TrainwrightError, RuntimeError, ValueError, TypeError) as problem:  # a trial's failure is data
+            except Exception as problem:  # a trial's failure is data, whatever the user's model or loss raises
                 self._fail(part.numbers, problem)
                 self._parts.remove(part)
                 continue
@@ -191,7 +192,7 @@ class Arrays:
         for trial in trials:
             try:
                 entrants[trial.number] = self._enter(trial)
-            except TrainwrightError as problem:
+            except Exception as problem:
                 self._fail([trial.number], problem)
         parts: list[Rows | Lone] = [
             Lone(number, entrant) for number, entrant in entrants.items() if isinstance(entrant, LoneEntrant)
@@ -202,17 +203,19 @@ class Arrays:
         for together in _together(rows):
             try:
                 parts.append(Rows(together, lane=lanes.get(next(iter(together)))))
-            except (TrainwrightError, RuntimeError, ValueError, TypeError) as problem:
+            except Exception as problem:
                 self._fail(together, problem)
         for text, count in Counter(_how(part) for part in parts).items():
             self._say(f"{count} trial{'s' if count > 1 else ''}{text}" if text.startswith(", ") else text)
         return parts
 
     def _fail(self, numbers: Iterable[int], problem: Exception) -> None:
-        words = problem.what if isinstance(problem, TrainwrightError) else str(problem).strip().splitlines()[:1]
-        reason = words if isinstance(words, str) else f"{type(problem).__name__}: {''.join(words)}"
-        if isinstance(problem, TrainwrightError) and problem.evidence:
-            reason += f" ({problem.evidence})"
+        if isinstance(problem, RecipeError):
+            reason = "; ".join(problem.problems)
+        elif isinstance(problem, TrainwrightError):
+            reason = f"{problem.what} ({problem.evidence})" if problem.evidence else problem.what
+        else:
+            reason = told(problem, [])
         self._failed |= dict.fromkeys(numbers, reason)
 
 

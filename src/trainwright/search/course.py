@@ -12,6 +12,7 @@ from trainwright.records.space import Axis
 from trainwright.records.study import Plan, StudyInfo
 from trainwright.search.arena import Arena
 from trainwright.search.ledger import Chunk
+from trainwright.search.problem import Problem
 from trainwright.search.samplers import Sampler
 from trainwright.search.space import checked
 from trainwright.search.study import LeaseLost, StudyView
@@ -26,6 +27,7 @@ def search(
     *,
     folder: Path | None = None,
     sampler: Sampler | None = None,
+    problem: Problem | None = None,
     seconds: float | None = None,
     limits: Mapping[str, tuple[float, float]] | None = None,
     observe: Callable[[StudyInfo], None] | None = None,
@@ -33,10 +35,11 @@ def search(
     """Search until the plan is done or `seconds` are over, and return the study.
 
     Called again with the same folder it goes on where it stood; called in several processes at once they share the
-    work. `sampler` is one of Optuna's samplers, in place of the plan's name; `limits` hold what each parameter can be;
-    `observe` is given the study after every decision. Raises `UsageError` for a plan or a space that makes no sense.
+    work. `sampler` is one of Optuna's samplers, in place of the plan's name; `problem` is what the study is
+    about, which cannot change in a folder; `limits` hold what each parameter can be; `observe` is given the study after
+    every decision. Raises `UsageError` for a plan or a space that makes no sense, and for another problem.
     """
-    study = StudyView(folder, plan, checked(space, limits=limits), sampler=sampler)
+    study = StudyView(folder, plan, checked(space, limits=limits), sampler=sampler, problem=problem)
     deadline = math.inf if seconds is None else time.monotonic() + seconds
     while time.monotonic() < deadline:
         chunk = study.claim()
@@ -54,7 +57,8 @@ def search(
     info = study.info()
     if study.is_over():
         return info
-    return replace(info, status="stopped", reason=f"{seconds:g} seconds are over; run it again to go on")
+    goes_on = "" if folder is None else "; run it again to go on"
+    return replace(info, status="stopped", reason=f"{seconds:g} seconds are over{goes_on}")
 
 
 def _train(

@@ -77,9 +77,11 @@ def check(method: str, repeats: int, trial_steps: int | None) -> None:
     """Raise `UsageError` for what cannot be asked of the finder."""
     if method not in METHODS:
         raise UsageError(f"there is no method '{method}' of finding a rate", remedy=did_you_mean(method, METHODS))
-    for name, value, least in (("repeats", repeats, 1), ("trial_steps", trial_steps, 2)):
-        if value is not None and (isinstance(value, bool) or not isinstance(value, int) or value < least):
-            raise UsageError(f"{name} must be a whole number from {least}", evidence=f"it is {value!r}")
+    for name, value, least, most in (("repeats", repeats, 1, 1_000), ("trial_steps", trial_steps, 2, 1_000_000)):
+        if value is None:
+            continue
+        if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
+            raise UsageError(f"{name} must be a whole number from {least} to {most:,}", evidence=f"it is {value!r}")
 
 
 def _array(question: Question, repeats: int, asked: int | None) -> LearningRate:

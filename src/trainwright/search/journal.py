@@ -1,23 +1,24 @@
 """A file of lines that is only ever appended to, by one process at a time, and survives a kill at any byte.
 
 Every line is JSON with a checksum of its body. A kill can leave one torn line, at the end: it was never acted on, and
-the next writer cuts it off. Anything else that does not fit its checksum is damage, and is reported.
+the next writer cuts it off. Anything else that does not fit its checksum is damage: a wrong byte is set right, and of
+more the writer keeps what stands before it, beside a copy of all.
 """
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from trainwright.errors import RunError
+from trainwright.search.lock import held
+from trainwright.search.mending import HEAD, body, check, mended, set_aside
 from trainwright.search.owner import Owner
-
-_HEAD = b'{"check":"%s","body":'
 
 
 class Journal:
@@ -31,13 +32,20 @@ class Journal:
         self._memory: list[dict[str, Any]] = []
         self.repaired = 0
         """Bytes of torn lines that were cut off."""
+        self.notes: list[str] = []
+        """What was set right in the file, and what was dropped."""
+        self.wrong: dict[int, bytes] = {}
+        """Where a line begins that has a wrong byte, and how it was written."""
+        self.damaged: list[bytes] = []
+        """The lines that follow the first that cannot be read."""
         self.orphaned = ""
         """Who held the lock last and was killed while holding it: host, number, start."""
 
     def new(self) -> list[dict[str, Any]]:
         """Return the lines that came since the last call. A torn last line is left for later.
 
-        Raises `RunError` where a line in the middle is damaged.
+        A line in the middle of which one byte is wrong is read as it was written. Raises `RunError` where more is
+        damaged.
         """
         if self.path is None:
             lines, self._memory = self._memory, []
@@ -50,29 +58,35 @@ class Journal:
             return []
         lines, pieces = [], raw.split(b"\n")
         for place, piece in enumerate(pieces[:-1]):
-            body = _body(piece)
-            if body is None and place + 2 == len(pieces) and not pieces[-1]:
+            found = body(piece)
+            if found is None and place + 2 == len(pieces) and not pieces[-1]:
                 break  # the last line, torn
-            if body is None:
+            if found is None:
+                whole = mended(piece)
+                found = None if whole is None else body(whole)
+                if whole is not None:
+                    self.wrong[self._read] = whole
+            if found is None:
+                self.damaged = pieces[place + 1 : -1]
                 raise RunError(
                     f"line {self._lines + 1} of {self.path} is damaged",
                     evidence="its checksum does not fit, and more lines follow it",
-                    remedy="restore the file from a copy, or cut it before that line and resume",
+                    remedy="restore the file from a copy, or stop all who work on the study and run it again",
                 )
-            lines.append(body)
+            lines.append(found)
             self._read += len(piece) + 1
             self._lines += 1
         return lines
 
-    def append(self, body: Mapping[str, Any]) -> None:
+    def append(self, line: Mapping[str, Any]) -> None:
         """Write one line and wait until the disk has it. Call within `locked` and after `new`."""
         if self.path is None:
-            self._memory.append(json.loads(json.dumps(body)))
+            self._memory.append(json.loads(json.dumps(line)))
             return
-        text = json.dumps(body, separators=(",", ":")).encode()
+        text = json.dumps(line, separators=(",", ":")).encode()
         try:
             with open(self.path, "ab") as file:
-                file.write(_HEAD % _check(text) + text + b"}\n")
+                file.write(HEAD % check(text) + text + b"}\n")
                 file.flush()
                 os.fsync(file.fileno())
         except OSError as problem:
@@ -91,30 +105,42 @@ class Journal:
         if self.path is None:
             yield self.new()
             return
-        with open(self.path.with_suffix(".lock"), "a+", encoding="utf-8") as file:
-            try:
-                _lock(file.fileno())
-            except OSError as problem:
-                raise RunError(
-                    f"{file.name} cannot be locked",
-                    evidence=problem.strerror or str(problem),
-                    remedy="keep the study on a disk of this machine",
-                ) from None
-            file.seek(0)
-            self.orphaned = file.read().strip() or self.orphaned
-            file.seek(0)
-            file.truncate()
-            file.write(f"{self.owner.host} {self.owner.pid} {self.owner.started}\n")
-            file.flush()
-            try:
-                lines = self.new()
-                self._cut()
-                yield lines
-            finally:
-                file.seek(0)
-                file.truncate()
-                file.flush()
-                _unlock(file.fileno())
+        with held(self.path.with_suffix(".lock"), self.owner) as orphaned:
+            self.orphaned = orphaned or self.orphaned
+            lines = self._repaired()
+            self._cut()
+            yield lines
+
+    def _repaired(self) -> list[dict[str, Any]]:
+        """Return the new lines; write those right of which a byte was wrong, and set aside what cannot be read.
+
+        What follows a damaged line was decided on it, and is decided again, alike: the file ends before it, as if the
+        process had been killed there. Raises `RunError` where nothing stands before it, or somebody is at work on what
+        would be cut off.
+        """
+        assert self.path is not None
+        begun, first = self._read, self._lines
+        try:
+            lines = self.new()
+        except RunError:
+            following = [found for piece in self.damaged if (found := body(piece)) is not None]
+            if begun or not self._read or any(_works(line, self.owner) for line in following):
+                raise
+            kept = self._read
+            aside = set_aside(self.path, kept)
+            self.notes.append(
+                f"line {self._lines + 1} was damaged: it and the {len(self.damaged)} lines after it were dropped, to "
+                f"be decided again; the file as it was is {aside.name}"
+            )
+            self._read, self._lines = begun, first
+            lines = self.new()
+        for place, whole in self.wrong.items():
+            with open(self.path, "r+b") as file:
+                file.seek(place)
+                file.write(whole)
+            self.notes.append(f"a wrong byte in the line at byte {place} was set right, by the line's checksum")
+        self.wrong.clear()
+        return lines
 
     def _cut(self) -> None:
         assert self.path is not None
@@ -124,34 +150,9 @@ class Journal:
             self.repaired += torn
 
 
-def _check(text: bytes) -> bytes:
-    return hashlib.blake2b(text, digest_size=8).hexdigest().encode()
-
-
-def _body(line: bytes) -> dict[str, Any] | None:
-    start = len(_HEAD % (b"0" * 16))
-    text = line[start:-1]
-    if line[:start] != _HEAD % _check(text) or line[-1:] != b"}":
-        return None
-    return json.loads(text)
-
-
-try:
-    import fcntl
-except ImportError:  # Windows
-    import msvcrt
-
-    def _lock(handle: int) -> None:
-        msvcrt.locking(handle, msvcrt.LK_LOCK, 1)  # type: ignore[attr-defined]
-
-    def _unlock(handle: int) -> None:
-        os.lseek(handle, 0, os.SEEK_SET)
-        msvcrt.locking(handle, msvcrt.LK_UNLCK, 1)  # type: ignore[attr-defined]
-
-else:
-
-    def _lock(handle: int) -> None:
-        fcntl.flock(handle, fcntl.LOCK_EX)
-
-    def _unlock(handle: int) -> None:
-        fcntl.flock(handle, fcntl.LOCK_UN)
+def _works(line: Mapping[str, Any], own: Owner) -> bool:
+    """Say whether a line gives work to a process that is still there."""
+    if line.get("kind") != "lease":
+        return False
+    owner = Owner(**line["owner"])
+    return (owner.host, owner.pid) != (own.host, own.pid) and not owner.is_gone(time.time() - line["time"])

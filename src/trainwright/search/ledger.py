@@ -7,10 +7,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from trainwright.errors import RunError
 from trainwright.records.jsonable import from_plain
 from trainwright.records.space import Axis
 from trainwright.records.study import Plan, Round, Trial
 from trainwright.search.owner import Owner
+from trainwright.search.problem import Problem
 
 Key = tuple[int, int]
 """Round and chunk."""
@@ -45,6 +47,8 @@ class Ledger:
         self.plan: Plan | None = None
         self.given: dict[str, Axis] = {}
         """The space as the user gave it last."""
+        self.problem: Problem | None = None
+        """What the study is about; None in one of an earlier version."""
         self.is_new_space = False
         """Whether it was changed since the last round was opened."""
         self.rounds: list[Round] = []
@@ -53,11 +57,22 @@ class Ledger:
         self.notes: list[str] = []
 
     def add(self, line: Mapping[str, Any]) -> None:
-        """Take one line in."""
-        getattr(self, f"_{line['kind']}")(line)
+        """Take one line in. Raises `RunError` where it does not fit those before it."""
+        kind = line.get("kind")
+        try:
+            getattr(self, f"_{kind}")(line)
+        except (AttributeError, KeyError, IndexError, TypeError, ValueError) as problem:
+            raise RunError(
+                "the lines of the study's journal do not belong together",
+                evidence=f"a line of the kind '{kind}' speaks of what no line before it began ({problem!r})",
+                remedy="restore study.jsonl from a copy: a line of it is missing or doubled, or of another version",
+            ) from None
 
     def _plan(self, line: Mapping[str, Any]) -> None:
         self.plan = from_plain(Plan, line["plan"])
+
+    def _problem(self, line: Mapping[str, Any]) -> None:
+        self.problem = from_plain(Problem, line["problem"])
 
     def _note(self, line: Mapping[str, Any]) -> None:
         self.notes.append(line["text"])

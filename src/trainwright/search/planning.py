@@ -76,7 +76,11 @@ def _moves(ledger: Ledger, *, is_extra: bool) -> tuple[dict[str, Axis], tuple[Mo
         changed = {name: axis for name, axis in ledger.given.items() if last.space.get(name) != axis}
         return ledger.given, tuple(_by_hand(last, name, axis) for name, axis in changed.items())
     if is_extra:  # more trials were asked for, and no more rounds
-        return dict(last.space), ()
+        reason = "more trials were asked for after the last round, and are drawn from the same range"
+        return dict(last.space), tuple(
+            Move(round=last.number, name=name, action="kept", before=axis, after=axis, reason=reason)
+            for name, axis in last.space.items()
+        )
     moves = move(last.space, list(ledger.trials.values()), number=last.number, first=_first(ledger.rounds))
     return moved(last.space, moves), moves
 

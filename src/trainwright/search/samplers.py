@@ -39,7 +39,13 @@ Sampler = str | BaseSampler
 
 
 def check_sampler(sampler: Sampler) -> None:
-    """Raise `UsageError` for a name that no sampler has."""
+    """Raise `UsageError` for a name that no sampler has, and for what is neither a name nor a sampler of Optuna's."""
+    if not isinstance(sampler, str | BaseSampler):
+        raise UsageError(
+            "the sampler must be a name, or one of Optuna's samplers",
+            evidence=f"it is a {type(sampler).__name__}",
+            remedy=f"use one of {', '.join(SAMPLERS)}, or pass an object such as optuna.samplers.TPESampler(seed=0)",
+        )
     if isinstance(sampler, str) and sampler not in SAMPLERS:
         raise UsageError(f"there is no sampler '{sampler}'", remedy=did_you_mean(sampler, SAMPLERS))
 

@@ -53,7 +53,7 @@ def integers(
 ) -> Axis:
     """Return an axis of whole numbers from `low` to `high`, both included."""
     for name, value in (("low", low), ("high", high)):
-        if isinstance(value, bool) or float(value) != int(value):
+        if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value) or value % 1:
             raise UsageError(f"integers: {name} is {value!r}, no whole number", remedy="use uniform() for fractions")
     return _numbers("log" if log else "linear", int(low), int(high), whole=True, limits=limits, when=when)
 
@@ -71,7 +71,7 @@ def choice(*values: Any, when: When | None = None) -> Axis:
     distinct = list(dict.fromkeys(values))
     if len(distinct) < 2:
         raise UsageError(
-            f"choice: {len(distinct)} value{'' if len(distinct) == 1 else 's'} leave nothing to choose",
+            f"choice: {len(distinct)} value{' leaves' if len(distinct) == 1 else 's leave'} nothing to choose",
             evidence=f"values: {', '.join(map(repr, values)) or 'none'}",
             remedy="name two values or more, or fix this field in the recipe and take it out of the space",
         )
@@ -87,12 +87,24 @@ def checked(space: Mapping[str, Axis], *, limits: Mapping[str, tuple[float, floa
     Raises `UsageError` where the space is empty, is no mapping of names to axes, a range passes its limits, or a
     condition names what is not there, is no choice, has no such value, or comes back to itself.
     """
-    if not isinstance(space, Mapping) or not space:
+    if not isinstance(space, Mapping):
+        raise UsageError(
+            "the space must map names to ranges",
+            evidence=f"it is a {type(space).__name__}",
+            remedy='write {"optimizer.lr": log_uniform(1e-5, 1e-1)}',
+        )
+    if not space:
         raise UsageError(
             "the space is empty: there is nothing to search",
             remedy='map names to ranges: {"optimizer.lr": log_uniform(1e-5, 1e-1)}',
         )
     for name, axis in space.items():
+        if not isinstance(name, str):
+            raise UsageError(
+                "the names of the space must be text",
+                evidence=f"one is {name!r}",
+                remedy="name a setting, such as 'lr'",
+            )
         if not isinstance(axis, Axis):
             raise UsageError(
                 f"the space maps '{name}' to {axis!r}, which is no range",

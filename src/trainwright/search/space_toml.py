@@ -17,7 +17,10 @@ def from_toml(name: str, plain: Any) -> Axis:
     `when = { "optimizer.name" = ["sgd"] }`; `{ integers = [16, 256], log = true }`; `{ choice = ["sgd", "adamw"] }`.
     Raises `UsageError` that names the field.
     """
-    form = next((key for key in FORMS if isinstance(plain, Mapping) and key in plain), None)
+    forms = [key for key in FORMS if isinstance(plain, Mapping) and key in plain]
+    if len(forms) > 1:
+        raise UsageError(f"'{name}' has two kinds of range: {' and '.join(forms)}", remedy="leave one of them")
+    form = forms[0] if forms else None
     if form is None:
         raise UsageError(
             f"'{name}' is {plain!r}, which is no range",

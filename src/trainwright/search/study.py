@@ -21,6 +21,7 @@ from trainwright.search.journal import Journal
 from trainwright.search.ledger import Chunk, Ledger
 from trainwright.search.owner import Owner, this_process
 from trainwright.search.planning import draw, is_over, next_round
+from trainwright.search.problem import Problem, check_same
 from trainwright.search.samplers import Sampler, check_sampler
 
 JOURNAL = "study.jsonl"
@@ -36,7 +37,13 @@ class StudyView:
     """One process's view of a study. All that is decided goes through the journal, under its lock."""
 
     def __init__(
-        self, folder: Path | None, plan: Plan, space: Mapping[str, Axis], *, sampler: Sampler | None = None
+        self,
+        folder: Path | None,
+        plan: Plan,
+        space: Mapping[str, Axis],
+        *,
+        sampler: Sampler | None = None,
+        problem: Problem | None = None,
     ) -> None:
         check_plan(plan)
         check_sampler(plan.sampler if sampler is None else sampler)
@@ -55,20 +62,28 @@ class StudyView:
                 self._write(
                     "note", text=f"the lock was taken over from a process that is gone: {self._journal.orphaned}"
                 )
-            self._begin(plan, dict(space))
+            for note in self._journal.notes:
+                self._write("note", text=note)
+            self._begin(plan, dict(space), problem)
 
-    def _begin(self, plan: Plan, space: dict[str, Axis]) -> None:
+    def _begin(self, plan: Plan, space: dict[str, Axis], problem: Problem | None) -> None:
+        known = self._ledger.problem
+        if known is not None and problem is not None:
+            check_same(self.folder, known, problem)
+            problem = known.with_searched(problem)
         before = self._ledger.plan
         if before is not None:
             for name in FIXED:
                 old, new = getattr(before, name), getattr(plan, name)
                 if old != new:
                     raise UsageError(
-                        f"the study in {self.folder} was begun with {name} = {old}, not {new}",
-                        remedy=f"give {name} = {old}, or start another study in another folder",
+                        f"the study in {self.folder} was begun with {_asked(name, old)}, not {_asked(name, new)}",
+                        remedy="ask for what it was begun with, or start another study in another folder",
                     )
         if before != plan:
             self._write("plan", plan=to_plain(plan))
+        if problem is not None and problem != known:
+            self._write("problem", problem=to_plain(problem))
         if self._ledger.given != space:
             self._write("space", space=to_plain(space))
 
@@ -216,6 +231,14 @@ def summary(ledger: Ledger) -> StudyInfo:
     works = any(owner is not None and not owner.is_gone(silent) for owner, silent in owners)
     status = "finished" if is_over(ledger, ledger.plan.sampler) else "running" if works else "stopped"
     return StudyInfo(plan=ledger.plan, rounds=rounds, trials=trials, status=status, notes=notes)
+
+
+def _asked(name: str, value: Any) -> str:
+    """Return a bound of the plan in the words that a user asks for it."""
+    if name == "eta":
+        return f"prune = {'true' if value > 1 else 'false'}"
+    words = {"budget": "steps in a trial", "repeats": "seeds for each configuration"}
+    return f"{value} {words[name]}" if name in words else f"{name} = {value}"
 
 
 def _make(folder: Path) -> None:

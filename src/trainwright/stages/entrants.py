@@ -22,7 +22,7 @@ from trainwright.records.study import Trial
 from trainwright.search.entrant import Enter, Entrant, LoneEntrant, RowEntrant
 from trainwright.stacked.member import Member
 from trainwright.stages.assemble import assemble
-from trainwright.stages.choose import choose
+from trainwright.stages.choose import choose, schedule_for
 from trainwright.stages.given import changes_of, prepare_given
 from trainwright.stages.named import build_loss, build_optimizer, build_schedule, freezing_in, loss_for
 from trainwright.stages.network import build_model
@@ -56,10 +56,19 @@ def lone_reason(recipe: Recipe) -> str:
     return next((reason for reason, asked in reasons.items() if asked), "")
 
 
-def from_dataset(recipe: Recipe, dataset: Dataset, device: torch.device, shared: SharedBody | None = None) -> Enter:
+def from_dataset(
+    recipe: Recipe,
+    dataset: Dataset,
+    device: torch.device,
+    *,
+    own_order: bool = False,
+    shared: SharedBody | None = None,
+) -> Enter:
     """Return what builds the trials of a recipe over `dataset`, whose values are settings of the recipe.
 
-    `shared` is the frozen body that all of them have, where it gave its features once.
+    The order of the samples is the same for all trials, seeds and all: they are compared on equal terms, and in one
+    array. With `own_order` it is that of the trial's seed, as a run with this seed has it. `shared` is the frozen body
+    that all trials have, where it gave its features once.
     """
     recipe = with_network(recipe)
     facts = facts_of(dataset)
@@ -76,12 +85,13 @@ def from_dataset(recipe: Recipe, dataset: Dataset, device: torch.device, shared:
             return _alone(prepare(own, dataset), reason, shared)
         spec = loss_for(asked, facts.task, dataset.shape.outputs)
         loss = build_loss(asked, spec, facts.class_counts)
-        # The order of the batches is the same for all trials, seeds and all: they are compared on equal terms.
+        order = trial.seed if own_order else recipe.train.seed
         model, _ = build_model(asked.changed({"train.seed": trial.seed}), loss, dataset, device)
         size = batch_size_for(asked, len(dataset.train))
-        key = (size, asked.train.sampler, tuple(sorted(asked.augment.strengths.items())), spec.name)
+        key = (size, order, asked.train.sampler, tuple(sorted(asked.augment.strengths.items())), spec.name)
         if key not in feeds:
-            feeds[key] = dataset_batches(asked, dataset, size, device, spec)["train"]
+            of_order = asked.changed({"train.seed": order})
+            feeds[key] = dataset_batches(of_order, dataset, size, device, spec)["train"]
         return _row(asked, model, loss.training, feeds[key], trial.seed, courses, shared)
 
     return enter
@@ -97,13 +107,15 @@ def from_factory(
     base: Setup,
     names: Mapping[str, str],
     caller: Location,
+    own_order: bool = False,
     shared: SharedBody | None = None,
 ) -> Enter:
     """Return what builds the trials of a model's factory. `names` maps each name of the space to the setting that it
-    is, "" where the factory takes it. `base` is the setup of one model, whose data serve all; `shared` the frozen body
-    that all models have, where it gave its features once.
+    is, "" where the factory takes it. `base` is the setup of one model, whose data serve all; `own_order` and `shared`
+    as above.
     """
-    feeds: dict[int, Feed] = {base.splits["train"].batch_size: base.splits["train"]}
+    base_seed, base_size = recipe.train.seed, base.splits["train"].batch_size
+    feeds: dict[tuple[int, str, int], Feed] = {(base_size, recipe.train.sampler, base_seed): base.splits["train"]}
     courses: _Courses = {}
 
     def enter(trial: Trial) -> Entrant:
@@ -112,24 +124,26 @@ def from_factory(
         asked = recipe.changed(changes)
         completing = {name: setting.value for name, setting in base.recipe.settings().items() if name in _SHARED}
         asked = asked.completed(completing)
+        asked = asked.completed({"schedule.name": schedule_for(asked.optimizer.name).value})
         reason = lone_reason(asked)
-        size = asked.train.batch_size
         if reason or any(name.startswith(("loss.", "augment.")) for name in changes):
-            of_seed = asked.changed({"train.seed": trial.seed})
+            of_seed = recipe.changed({**changes, "train.seed": trial.seed})
             setup = prepare_given(of_seed, model, train, validation, loss=loss, optimizer=None, caller=caller)
             return _alone(setup, reason or "its loss or its data are its own", shared)
         begun(asked, model)
         model.to(torch.device(base.recipe.train.device))
-        if isinstance(size, int) and asked.given("train.batch_size") and size not in feeds:
-            setup = prepare_given(asked, model, train, validation, loss=loss, optimizer=None, caller=caller)
-            feeds[size] = setup.splits["train"]
-        feed = feeds[size] if isinstance(size, int) and size in feeds else base.splits["train"]
-        return _row(asked, model, base.loss, feed, trial.seed, courses, shared)
+        order = trial.seed if own_order else base_seed
+        key = (int(asked.train.batch_size), asked.train.sampler, order)
+        if key not in feeds:
+            plain = asked.changed({"train.seed": order, "doctor.level": "off"})
+            setup = prepare_given(plain, model, train, validation, loss=loss, optimizer=None, caller=caller)
+            feeds[key] = setup.splits["train"]
+        return _row(asked, model, base.loss, feeds[key], trial.seed, courses, shared)
 
     return enter
 
 
-_SHARED = ("optimizer.name", "schedule.name", "train.batch_size", "train.device", "train.threads")
+_SHARED = ("optimizer.name", "train.batch_size", "train.device", "train.threads")
 
 
 def made(factory: Factory, values: Mapping[str, Scalar], seed: int) -> nn.Module:
@@ -137,7 +151,7 @@ def made(factory: Factory, values: Mapping[str, Scalar], seed: int) -> nn.Module
     with isolated(seed, "initialisation"):
         try:
             model = factory(**values)
-        except Exception as problem:
+        except (Exception, SystemExit) as problem:
             raise ModelError(
                 "the model's factory raised an error",
                 evidence=f"{told(problem, [])}; it was given {_words(values)}",

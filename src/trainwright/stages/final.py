@@ -4,24 +4,23 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import torch
-
-from trainwright.data.arrays import pair_tensors
-from trainwright.data.batches import batches_of, is_pair
 from trainwright.data.feed import Feed
-from trainwright.errors import UsageError
-from trainwright.randomness import derive, permutation
+from trainwright.errors import TrainwrightError
+from trainwright.randomness import derive
 from trainwright.records.findings import Scalar
 from trainwright.records.jsonable import from_plain, to_plain
 from trainwright.records.study import StudyInfo, Trial
 from trainwright.records.study_final import FinalRun
-from trainwright.runs.layout import CHECKPOINTS
+from trainwright.report.numbers import plural
+from trainwright.runs.durable import sync
+from trainwright.runs.layout import CHECKPOINTS, RECIPE, is_run
 from trainwright.runs.reader import read_run
 from trainwright.search.arrays import Arrays
 from trainwright.search.entrant import Enter
@@ -31,12 +30,6 @@ from trainwright.stages.train import Run, carry_out
 from trainwright.training import checkpoint
 
 FILE = "final.json"
-HELD_OUT = 0.2
-"""Share of a pair that is held out to compare on, where no validation data are given."""
-FEWEST = 200
-"""Validation samples from which on half of them are left untouched, to confirm on."""
-
-Pair = tuple[torch.Tensor, torch.Tensor]
 
 
 def confirm(
@@ -47,108 +40,160 @@ def confirm(
     test: Feed | None,
     count: int,
     has_default: bool,
+    about: Mapping[str, str],
     budget: int,
     folder: Path | None,
-) -> FinalRun:
+) -> tuple[FinalRun, tuple[str, ...]]:
     """Train the best configuration, and the default, to the end under `count` fresh seeds each; return what came of it.
 
-    Both see the same first weights (where they have the same shape), batches and number of steps, seed by seed.
+    Both see the same first weights (where they have the same shape), order of the samples and number of steps, seed by
+    seed; `enter` gives each trial the order of its own seed. What the folder holds of an earlier call is kept where it
+    was said of the same configuration, and the same `about`: seeds that are missing are added. Else it is set aside,
+    and what was done is said in the second value.
     """
     best = info.best
     assert best is not None
     assert best.score is not None
-    kept = folder / FILE if folder is not None else None
-    if kept is not None and kept.is_file():
-        return from_plain(FinalRun, json.loads(kept.read_text(encoding="utf-8")))
-    seeds = tuple(derive(info.plan.seed, "final", place) for place in range(count))
-    own, tested = _scores(enter, scorer, test, best.values, seeds, budget)
-    other, other_tested = _scores(enter, scorer, test, {}, seeds, budget) if has_default else ((), ())
-    made = FinalRun(
-        values=dict(best.values),
-        seeds=seeds,
-        steps=budget,
-        search_score=best.score,
-        fresh_scores=own,
-        default_scores=other,
-        test_scores=tested,
-        default_test_scores=other_tested,
-    )
-    if kept is not None:
-        kept.write_text(json.dumps(to_plain(made)), encoding="utf-8")
-    return made
-
-
-def final_run(setup: Setup, folder: Path | None) -> Run:
-    """Train `setup` into `folder`, or return the run that lies there already; one that was broken off begins again."""
-    if folder is not None and folder.exists():
-        stored = read_run(folder)
-        if stored.outcome is not None:
-            state, _ = checkpoint.load(folder / CHECKPOINTS, "best")
-            setup.model.load_state_dict(state)
-            return Run(
-                model=setup.model,
-                history=stored.chart,
-                outcome=stored.outcome,
-                findings=stored.findings,
-                digest=stored.digest,
-                folder=folder,
+    file = folder / FILE if folder is not None else None
+    kept, said = _kept(file)
+    if file is not None and kept is not None:
+        old = (dict(kept.values), kept.steps, dict(kept.about))
+        changed = [
+            word
+            for word, one, other in zip(
+                ("the best configuration", "the steps in a trial", "the test data or the default configuration"),
+                old,
+                (dict(best.values), budget, dict(about)),
+                strict=True,
             )
-        shutil.rmtree(folder)
-    return carry_out(setup, folder)
+            if one != other
+        ]
+        if changed:
+            words = " and ".join(changed)
+            verb = "have" if len(changed) > 1 or words.startswith(("the steps", "the test")) else "has"
+            said += (f"{words} {verb} changed: it was confirmed anew, and what stood there is {_aside(file).name}",)
+            kept = None
+    seeds = tuple(derive(info.plan.seed, "final", place) for place in range(count))
+    missing = tuple(seed for seed in seeds if kept is None or seed not in kept.seeds)
+    if kept is not None and missing:
+        said += (f"added {plural(len(missing), 'fresh seed')} to the {len(kept.seeds)} confirmed before",)
+    if kept is None or missing:
+        values = [dict(best.values), *([{}] if has_default else [])]
+        own, other = [*_scores(enter, scorer, test, values, missing, budget), ((), ())][:2]
+        made = FinalRun(
+            values=dict(best.values),
+            seeds=missing,
+            steps=budget,
+            search_score=best.score,
+            fresh_scores=own[0],
+            default_scores=other[0],
+            test_scores=own[1],
+            default_test_scores=other[1],
+            about=dict(about),
+        )
+        kept = made if kept is None else kept.extended(made)
+        if file is not None:
+            _write(file, json.dumps(to_plain(kept)))
+    return replace(kept.first(count), search_score=best.score), said
+
+
+def _kept(file: Path | None) -> tuple[FinalRun | None, tuple[str, ...]]:
+    """Return what an earlier call confirmed; what cannot be read is set aside, and said."""
+    if file is None or not file.is_file():
+        return None, ()
+    try:
+        return from_plain(FinalRun, json.loads(file.read_text(encoding="utf-8"))), ()
+    except (ValueError, TypeError, AttributeError):
+        return None, (
+            f"{file.name} could not be read: it was confirmed anew, and what stood there is {_aside(file).name}",
+        )
+
+
+def final_run(
+    setup: Setup, folder: Path | None, *, values: Mapping[str, Scalar], seed: int, steps: int
+) -> tuple[Run, tuple[str, ...]]:
+    """Train `setup` into `folder`, or return the run that lies there already, where it is of these `values`.
+
+    One that was broken off begins again; one of other values is set aside, which the second value says.
+    """
+    about = json.loads(json.dumps({"values": dict(values), "seed": seed, "steps": steps}))
+    setup = replace(setup, facts={**setup.facts, "study": about})
+    said: tuple[str, ...] = ()
+    if folder is not None and folder.exists():
+        found, why = _ended(setup, folder, about)
+        if found is not None:
+            return found, ()
+        if why:
+            said = (f"the final run was trained anew: {why}; what stood there is {_aside(folder).name}",)
+        else:
+            shutil.rmtree(folder)
+    return carry_out(setup, folder), said
+
+
+def _ended(setup: Setup, folder: Path, about: Mapping[str, Any]) -> tuple[Run | None, str]:
+    """Return the run in a folder, or why it is not the one asked for: "" where it was broken off."""
+    if not is_run(folder):
+        left = [path.name for path in folder.iterdir() if path.name != RECIPE and not path.name.startswith(".")]
+        return None, "the folder held something else" if left else ""
+    try:
+        stored = read_run(folder)
+        if stored.head.get("study") != about:
+            return None, "the best configuration is another"
+        if stored.outcome is None or stored.outcome.status == "interrupted" or "broke off" in stored.outcome.reason:
+            return None, ""
+        state, _ = checkpoint.load(folder / CHECKPOINTS, "best")
+        setup.model.load_state_dict(state)
+    except (TrainwrightError, RuntimeError) as problem:
+        return None, str(problem).splitlines()[0]
+    run = Run(
+        model=setup.model,
+        history=stored.chart,
+        outcome=stored.outcome,
+        findings=stored.findings,
+        digest=stored.digest,
+        folder=folder,
+    )
+    return run, ""
+
+
+def _write(file: Path, text: str) -> None:
+    """Write a file that is whole, or as it was."""
+    temporary = file.with_name(f".{file.name}-{os.getpid()}")
+    temporary.write_text(text, encoding="utf-8")
+    sync(temporary)
+    temporary.replace(file)
+
+
+def _aside(path: Path) -> Path:
+    """Move a file or a folder out of the way, to the first free name beside it, and return that."""
+    number = 1
+    while (other := path.with_name(f"{path.stem}-{number:03d}{path.suffix}")).exists():
+        number += 1
+    return path.rename(other)
 
 
 def _scores(
-    enter: Enter, scorer: Scorer, test: Feed | None, values: Mapping[str, Scalar], seeds: Sequence[int], budget: int
-) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    """Return the validation and the test scores of one configuration under each seed."""
+    enter: Enter,
+    scorer: Scorer,
+    test: Feed | None,
+    configurations: Sequence[Mapping[str, Scalar]],
+    seeds: Sequence[int],
+    budget: int,
+) -> list[tuple[tuple[float, ...], tuple[float, ...]]]:
+    """Return the validation and the test scores of each configuration, under each seed; () for those of no test."""
     arena = Arrays(enter, scorer, budget=budget)
-    trials = [
-        Trial(number=place, configuration=0, round=0, chunk=0, values=values, seed=seed)
-        for place, seed in enumerate(seeds)
-    ]
-    arena.start(trials)
-    numbers = range(len(seeds))
-    told = arena.advance(numbers, budget)
-    scores = tuple(told.get(number, math.nan) for number in numbers)
-    if test is None:
-        return scores, ()
-    on_test = arena.scores(replace(scorer, feed=test))
-    return scores, tuple(on_test.get(number, math.nan) for number in numbers)
+    size = len(seeds)
+    arena.start(
+        [
+            Trial(number=size * which + place, configuration=which, round=0, chunk=0, values=values, seed=seed)
+            for which, values in enumerate(configurations)
+            for place, seed in enumerate(seeds)
+        ]
+    )
+    told = arena.advance(range(size * len(configurations)), budget)
+    on_test = {} if test is None else arena.scores(replace(scorer, feed=test))
 
+    def part(scores: Mapping[int, float], which: int) -> tuple[float, ...]:
+        return tuple(scores.get(size * which + place, math.nan) for place in range(size))
 
-def held_out(train: Any, seed: int) -> tuple[Any, Any]:
-    """Return a pair in two parts, to train on and to compare on. Raises `UsageError` for what is no pair."""
-    if not is_pair(train):
-        raise UsageError(
-            "a search compares on validation data, and there are none",
-            evidence=f"train is a {type(train).__name__}, of which nothing can be held out",
-            remedy="pass validation=",
-        )
-    x, y = pair_tensors(list(train), "the data")
-    return _parts(x, y, seed, HELD_OUT)
-
-
-def untouched(validation: Any, test: Any, seed: int) -> tuple[Any, Any, tuple[str, ...]]:
-    """Return what to compare on, what to confirm on (None where there is nothing), and what to say of it."""
-    if test is not None:
-        return validation, test, ()
-    if not is_pair(validation) or len(validation[0]) < FEWEST:
-        return validation, None, ("no split is left untouched to confirm on: pass test=",)
-    x, y = pair_tensors(list(validation), "the validation data")
-    searched, left = _parts(x, y, seed, 0.5)
-    return searched, left, ("half of the validation data are left untouched, to confirm on; pass test= to use all",)
-
-
-def as_feed(data: Any, base: Setup) -> Feed | None:
-    """Return data to test on as batches, None for none."""
-    if data is None:
-        return None
-    train = base.splits["train"]
-    return batches_of(data, batch_size=train.batch_size, seed=0, device=base.recipe.train.device)
-
-
-def _parts(x: torch.Tensor, y: torch.Tensor, seed: int, share: float) -> tuple[Pair, Pair]:
-    order = permutation(seed, 0, len(x))
-    cut = max(1, round(share * len(x)))
-    first, second = order[cut:], order[:cut]
-    return (x[first], y[first]), (x[second], y[second])
+    return [(part(told, which), () if test is None else part(on_test, which)) for which in range(len(configurations))]

@@ -70,7 +70,7 @@ def question_of(setup: Setup, *, fresh: Callable[[int], Pair] | None = None, not
         evaluation_loss=setup.evaluation_loss,
         judged_by=division.judged_by,
         seed=settings.seed,
-        notes=(*notes, *_left_out(setup)),
+        notes=(*notes, *filter(None, [division.note]), *_left_out(setup)),
     )
 
 
@@ -81,6 +81,7 @@ class _Division:
     feed: Callable[[int], Feed]
     held: Callable[[int], Iterator[Batch]] | None
     judged_by: str
+    note: str = ""
 
 
 def _divided(setup: Setup) -> _Division:
@@ -90,7 +91,14 @@ def _divided(setup: Setup) -> _Division:
         by = f"the loss of {len(judged[0])} samples held out"
         return _Division(feed=lambda repeat: train, held=lambda repeat: _parts(*judged), judged_by=by)
     held = train.samples // _FOLDS
-    if not isinstance(train, Batches) or held < _FEWEST_HELD or train.samples > _MOST_DIVIDED:
+    if isinstance(train, Batches) and held < _FEWEST_HELD:
+        # What is best on a few dozen samples is a matter of which they are: only the user can have more.
+        note = (
+            f"{held} samples held out are too few to judge by: the interval holds for training losses, and the best "
+            "rate on other data may lie outside it; pass validation="
+        )
+        return _Division(feed=lambda repeat: train, held=None, judged_by="the training loss at the end", note=note)
+    if not isinstance(train, Batches) or train.samples > _MOST_DIVIDED:
         return _Division(feed=lambda repeat: train, held=None, judged_by="the training loss at the end")
     x, y = (torch.cat(part) for part in zip(*train.in_order(), strict=True))
     seed = setup.recipe.train.seed

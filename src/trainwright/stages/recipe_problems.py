@@ -46,9 +46,14 @@ def explain(item: Any) -> tuple[str, str]:
         "finite_number": "must be finite",
     }
     bounds = item.get("ctx", {})
-    limits = {"greater_than_equal": "at least", "less_than": "less than", "greater_than": "more than"}
+    limits = {
+        "greater_than_equal": "at least",
+        "less_than": "less than",
+        "less_than_equal": "at most",
+        "greater_than": "more than",
+    }
     if kind in limits:
-        bound = bounds.get("ge", bounds.get("lt", bounds.get("gt")))
+        bound = bounds.get("ge", bounds.get("lt", bounds.get("le", bounds.get("gt"))))
         return name, f"{name} must be {limits[kind]} {bound:g}, not {value!r}"
     return name, f"{name} {words.get(kind, str(item['msg']).lower())}, not {value!r}"
 

@@ -137,14 +137,14 @@ class TuneSection(Section):
     """
 
     space: dict[str, Any] = {}
-    trials: int = Field(default=54, ge=1)
-    rounds: int = Field(default=3, ge=1)
+    trials: int = Field(default=54, ge=1, le=100_000)
+    rounds: int = Field(default=3, ge=1, le=1_000)
     sampler: Literal["grid", "random", "sobol", "tpe"] = "sobol"
     prune: bool = True
-    repeats: int = Field(default=1, ge=1)
-    final: int = Field(default=3, ge=0)
+    repeats: int = Field(default=1, ge=1, le=1_000)
+    final: int = Field(default=3, ge=0, le=1_000)
     score: Literal["loss", "error", "rmse"] = "loss"
-    seconds: float = Field(default=0.0, ge=0)
+    seconds: float = Field(default=0.0, ge=0, allow_inf_nan=False)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -176,15 +176,15 @@ def carry_out(
 ) -> Run:
     """Refuse what cannot train, then train, keeping the run in `folder` where there is one. `clock` times the steps."""
     info, settings = setup.info, setup.recipe.train
-    blocking = _blocking(silence_of(info).heard(diagnose(Chart(info=info))), setup.recipe.doctor.repair)
-    if blocking:
+    keeping = blocking(setup)
+    if keeping:
         give_back_gradients(setup.model, setup.freezing)
-        outcome = Outcome(status="stopped", reason=f"not started: {blocking[0].title}")
+        outcome = Outcome(status="stopped", reason=f"not started: {keeping[0].title}")
         return Run(
             model=setup.model,
             history=Chart(info=info),
             outcome=outcome,
-            findings=tuple(blocking),
+            findings=tuple(keeping),
             digest=None,
             folder=None,
         )
@@ -275,14 +275,16 @@ _REPAIRABLE = ("non-finite-input", "non-finite-targets")
 """... unless batches with such samples are left out."""
 
 
-def _blocking(found: Sequence[Finding], repair: str) -> list[Finding]:
-    """Return what of `found` keeps a run from starting, with what would let it start."""
-    blocking = [finding for finding in found if finding.kind in _BLOCKING]
+def blocking(setup: Setup) -> list[Finding]:
+    """Return the findings that keep a run from starting, with what would let it start."""
+    info, repair = setup.info, setup.recipe.doctor.repair
+    found = silence_of(info).heard(diagnose(Chart(info=info)))
+    kept = [finding for finding in found if finding.kind in _BLOCKING]
     if repair == "apply":
-        return [finding for finding in blocking if finding.kind not in _REPAIRABLE]
+        return [finding for finding in kept if finding.kind not in _REPAIRABLE]
     if repair == "suggest":
-        return [skipping(finding) if finding.kind in _REPAIRABLE else finding for finding in blocking]
-    return blocking
+        return [skipping(finding) if finding.kind in _REPAIRABLE else finding for finding in kept]
+    return kept
 
 
 def _keeper(folder: Path) -> Callable[[str, Mapping[str, torch.Tensor], int, Mapping[str, Any]], None]:

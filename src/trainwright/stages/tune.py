@@ -3,36 +3,34 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from trainwright.data.feed import Feed
-from trainwright.doctor.search import edges, judge
-from trainwright.errors import RecipeError, UsageError
+from trainwright.errors import ModelError, UsageError
 from trainwright.parts import losses
-from trainwright.records import Finding, Location
+from trainwright.records import Location
 from trainwright.records.findings import Scalar
 from trainwright.records.space import Space
-from trainwright.records.study import Edge, Importance, Move, Plan, StudyInfo, Trial
+from trainwright.records.study import Plan, StudyInfo
 from trainwright.records.study_final import FinalRun
-from trainwright.records.study_reading import StudyReading
 from trainwright.report.loading_text import loading_lines
-from trainwright.report.study_json import study_json
-from trainwright.report.study_text import render_study
 from trainwright.search.arrays import Arrays
 from trainwright.search.course import search
 from trainwright.search.entrant import Enter
-from trainwright.search.importance import importance
+from trainwright.search.lock import held
+from trainwright.search.owner import this_process
+from trainwright.search.problem import Problem
 from trainwright.search.samplers import Sampler, check_sampler
 from trainwright.search.scoring import Scorer
 from trainwright.search.space import checked, configuration
-from trainwright.search.space_toml import from_toml
 from trainwright.stages import final as last
+from trainwright.stages.before_search import check_factory, check_ready, first_setup
 from trainwright.stages.entrants import defaults_of, divided, from_dataset, from_factory, homes_of, made
 from trainwright.stages.given import changes_of, prepare_given
 from trainwright.stages.named import NamedLoss
@@ -42,7 +40,12 @@ from trainwright.stages.sections import TuneSection
 from trainwright.stages.setup import Setup, load_data, prepare
 from trainwright.stages.shared_body import SharedBody, shared_body
 from trainwright.stages.start import begun
+from trainwright.stages.study import Study
+from trainwright.stages.study_data import as_feed, held_out, untouched
+from trainwright.stages.study_problem import about_of, problem_of
+from trainwright.stages.study_rate import settled
 from trainwright.stages.train import Run
+from trainwright.stages.tune_space import check_given, space_of
 from trainwright.tensors import computing_with
 
 Observe = Callable[[StudyInfo], None]
@@ -50,81 +53,6 @@ ETA = 3
 """One in so many goes on at a rung."""
 CHUNK = 64
 """Trials that are trained side by side, at most."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Best:
-    """The best trial: its score (lower is better), and the values that it was trained with."""
-
-    value: float
-    parameters: Mapping[str, Scalar]
-    number: int
-    steps: int
-
-
-@dataclass(frozen=True, kw_only=True)
-class Study:
-    """A search that has ended, or was stopped. `final` is the run of the best configuration under a fresh seed, and
-    `confirmation` what further fresh seeds said of it; None where no final run was asked for, or there is no best.
-    """
-
-    info: StudyInfo
-    final: Run | None
-    confirmation: FinalRun | None
-    folder: Path | None
-    notes: tuple[str, ...] = ()
-
-    @property
-    def best(self) -> Best | None:
-        """The best trial of those that came furthest, None where all failed."""
-        trial = self.info.best
-        if trial is None or trial.score is None:
-            return None
-        return Best(value=trial.score, parameters=trial.values, number=trial.number, steps=trial.steps)
-
-    @property
-    def trials(self) -> tuple[Trial, ...]:
-        """Every trial, in the order of their numbers."""
-        return self.info.trials
-
-    @property
-    def moves(self) -> tuple[Move, ...]:
-        """What became of each range after each round, and why."""
-        return self.info.moves
-
-    @property
-    def edges(self) -> tuple[Edge, ...]:
-        """The ends of the ranges that the best values hug."""
-        return edges(self.info)
-
-    @property
-    def findings(self) -> list[Finding]:
-        """What is wrong with the search, worst first."""
-        return list(judge(self.info))
-
-    def reading(self, name: str = "search") -> StudyReading:
-        """Return all that a report is made of, under this name."""
-        return StudyReading(
-            info=self.info,
-            name=name,
-            findings=tuple(self.findings),
-            edges=self.edges,
-            importance=self.importance,
-            final=self.confirmation,
-        )
-
-    def to_json(self) -> dict[str, Any]:
-        """Return what `--json` writes: plain values that every JSON parser can read back."""
-        return study_json(self.reading()) | {"folder": None if self.folder is None else str(self.folder)}
-
-    def report(self, *, color: bool = False, width: int = 100) -> str:
-        """Return the search as text: the best, what each round found, what failed, what mattered, the final run."""
-        return render_study(self.reading(), color=color, width=width)
-
-    @cached_property
-    def importance(self) -> tuple[Importance, ...]:
-        """How much each parameter mattered, with error bars; () from too few trials."""
-        return importance(self.info)
 
 
 def tune(
@@ -142,6 +70,7 @@ def tune(
     folder: str | Path | None = None,
     test: Any = None,
     loss: Any = None,
+    score: str | None = None,
     seconds: float | None = None,
     observe: Observe | None = None,
     say: Callable[[str], None] | None = None,
@@ -154,62 +83,79 @@ def tune(
     `validation` a fifth of a pair `train` is held out. `trials` counts configurations over all `rounds`; with `prune`
     those behind at a ninth and a third of the run are stopped. `final` fresh seeds train the best configuration again,
     beside the factory's defaults, on `test` too where it is given. With `folder` the study is kept there, and called
-    again with the same folder goes on where it stood. `settings` are keys of the recipe, as in `fit`; `trials`,
-    `rounds` and the others above default to those of `[tune]`.
+    again with the same folder goes on where it stood. `score` is what trials are judged by: "loss", "error" or "rmse".
+    `settings` are keys of the recipe, as in `fit`; `trials`, `rounds` and the others above default to those of
+    `[tune]`.
 
     Raises `UsageError` where the space or a setting makes no sense, `DataError` or `ModelError` on data or models that
     cannot be trained. A trial that fails is no exception: see `.trials`.
     """
     frame = sys._getframe(1)
     caller = Location(file=frame.f_code.co_filename, line=frame.f_lineno)
+    check_factory(model_factory)
+    if sampler is not None:
+        check_sampler(sampler)
     if isinstance(loss, str):
         settings["loss"], loss = loss, None
-    asked = {"trials": trials, "rounds": rounds, "prune": prune, "final": final, "seconds": seconds}
-    changes = {f"tune.{name}": int(value) if name == "final" else value for name, value in asked.items()
-               if value is not None}  # fmt: skip
+    elif loss is not None:
+        loss, _ = losses.given(loss)
+    asked = {"trials": trials, "rounds": rounds, "prune": prune, "final": final, "seconds": seconds, "score": score}
+    changes = {f"tune.{name}": int(value) if isinstance(value, bool) and name == "final" else value
+               for name, value in asked.items() if value is not None}  # fmt: skip
     if isinstance(sampler, str):
-        check_sampler(sampler)
         changes["tune.sampler"] = sampler
-    whole = Recipe.of(recipe, **changes_of(settings), **changes)
-    names = homes_of(model_factory, space)
+    whole = Recipe.of(recipe, **changes_of(settings, "tune()"), **changes)
     full = checked(space)
+    names = homes_of(model_factory, full)
+    check_given(whole, full, names, own_loss=loss is not None)
+    path = Path(folder) if folder is not None else None
     if validation is None:
-        train, validation = last.held_out(train, whole.train.seed)
-    validation, test, notes = last.untouched(validation, test, whole.train.seed)
-    middle = configuration(full, dict.fromkeys(full, 0.5))
-    own, changed = divided(middle, names)
-    example = made(model_factory, own, whole.train.seed)
-    base = prepare_given(whole.changed(changed), example, train, validation, loss=loss, optimizer=None, caller=caller)
-    to_confirm = last.as_feed(test, base)
+        train, validation = held_out(train, whole.train.seed)
+    validation, test, notes = untouched(validation, test, whole.train.seed)
+
+    def setup_of(asked: Recipe, model: torch.nn.Module) -> Setup:
+        return prepare_given(asked, model, train, validation, loss=loss, optimizer=None, caller=caller)
+
+    base = first_setup(model_factory, full, names, whole.train.seed, lambda model: setup_of(whole, model))
+    default = None
+    if defaults_of(model_factory):
+        with suppress(ModelError):  # then the default's own runs fail, and say so
+            default = made(model_factory, {}, whole.train.seed)
+    tested = as_feed(test, base)
+    problem = problem_of(whole, base, filter(None, names.values()), loss=loss, factory=model_factory, default=default)
+    whole, base, said = settled(whole, base, path)
 
     def other() -> torch.nn.Module:
+        own, _ = divided(configuration(full, dict.fromkeys(full, 0.5)), names)
         another = made(model_factory, own, whole.train.seed + 1)
         begun(whole, another)
         return another
 
-    shared = shared_body(base, names.values(), other, to_confirm)
-    enter = from_factory(
-        whole, model_factory, train, validation, loss=loss, base=base, names=names, caller=caller, shared=shared
-    )
+    shared = shared_body(base, names.values(), other, tested)
+
+    def enter(*, own_order: bool) -> Enter:
+        return from_factory(
+            whole, model_factory, train, validation, loss=loss, base=base, names=names, caller=caller,
+            own_order=own_order, shared=shared,
+        )  # fmt: skip
 
     def final_setup(values: Mapping[str, Scalar], seed: int) -> Setup:
         own, changed = divided(values, names)
-        model = made(model_factory, own, seed)
-        of_seed = whole.changed({**changed, "train.seed": seed})
-        return prepare_given(of_seed, model, train, validation, loss=loss, optimizer=None, caller=caller)
+        return setup_of(whole.changed({**changed, "train.seed": seed}), made(model_factory, own, seed))
 
     work = _Work(
         recipe=whole,
         base=base,
+        problem=problem,
         enter=enter,
         space=full,
         final_setup=final_setup,
         has_default=defaults_of(model_factory),
-        test=to_confirm,
-        notes=notes,
+        about=about_of(whole, default, tested),
+        test=tested,
+        notes=(*notes, *said),
         shared=shared,
     )
-    path = Path(folder) if folder is not None else None
     return _carried_out(work, path, sampler if not isinstance(sampler, str) else None, observe, say)
 
 
@@ -227,15 +173,19 @@ def tune_recipe(
     base = prepare(recipe, dataset, data_root)
     if dataset.validation is None:
         raise recipe.problem("data.validation", "a search compares on validation data; set data.validation above 0")
-    device = torch.device(base.recipe.train.device)
+    problem = problem_of(recipe, base, full)
+    recipe, base, said = settled(recipe, base, folder)
+    device, test = torch.device(base.recipe.train.device), base.splits.get("test")
 
     def other() -> torch.nn.Module:
         spec = losses.CATALOGUE[base.recipe.loss.name]
         named = NamedLoss(spec=spec, training=base.loss, evaluation=base.evaluation_loss, options={})
         return build_model(base.recipe.changed({"train.seed": recipe.train.seed + 1}), named, dataset, device)[0]
 
-    shared = shared_body(base, full, other, base.splits.get("test"))
-    enter = from_dataset(recipe, dataset, device, shared)
+    shared = shared_body(base, full, other, test)
+
+    def enter(*, own_order: bool) -> Enter:
+        return from_dataset(recipe, dataset, device, own_order=own_order, shared=shared)
 
     def final_setup(values: Mapping[str, Scalar], seed: int) -> Setup:
         return prepare(recipe.changed({**values, "train.seed": seed}), dataset, data_root)
@@ -243,44 +193,17 @@ def tune_recipe(
     work = _Work(
         recipe=recipe,
         base=base,
+        problem=problem,
         enter=enter,
         space=full,
         final_setup=final_setup,
         has_default=True,
-        test=base.splits.get("test"),
-        notes=(),
+        about=about_of(recipe, None, test),
+        test=test,
+        notes=said,
         shared=shared,
     )
     return _carried_out(work, folder, None, observe, say)
-
-
-def space_of(recipe: Recipe) -> Space:
-    """Return the space of `[tune]`, each name a setting that exists and takes both ends; raises `RecipeError`."""
-    if not recipe.tune.space:
-        raise recipe.problem(
-            "tune.space",
-            "[tune.space] is empty: there is nothing to search; write 'optimizer.lr' = { log_uniform = [1e-5, 1e-1] }",
-        )
-    space, problems = {}, []
-    for name, plain in recipe.tune.space.items():
-        section, _, key = name.partition(".")
-        if section in ("tune", "data", "doctor") or not key:
-            problems.append(f"tune.space: '{name}' cannot be searched; name a setting, such as optimizer.lr")
-            continue
-        try:
-            space[name] = from_toml(name, plain)
-        except UsageError as problem:
-            problems.append(f"tune.space: {problem.what}; {problem.remedy}")
-    if not problems:
-        for ends in (0.0, 1.0):  # both ends of every range must be settings that the recipe can have
-            try:
-                recipe.changed(configuration(checked(space), dict.fromkeys(space, ends)))
-            except (RecipeError, UsageError) as problem:
-                problems.append(f"tune.space: {str(problem).strip()}")
-                break
-    if problems:
-        raise RecipeError(problems, source=recipe.path or "the recipe")
-    return checked(space)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -289,10 +212,12 @@ class _Work:
 
     recipe: Recipe
     base: Setup
-    enter: Enter
+    problem: Problem
+    enter: Callable[..., Enter]
     space: Space
     final_setup: Callable[[Mapping[str, Scalar], int], Setup]
     has_default: bool
+    about: Mapping[str, str]
     test: Feed | None
     notes: tuple[str, ...]
     shared: SharedBody | None = None
@@ -306,13 +231,10 @@ def _carried_out(
     say: Callable[[str], None] | None,
 ) -> Study:
     asked, base, shared = work.recipe.tune, work.base, work.shared
-    validation, test = base.splits["validation"], work.test
-    if shared is not None:
-        validation = shared.splits["validation"]
-        test = shared.of(base.model, test) if test is not None else None
+    check_ready(base)
     budget = base.info.planned_steps or 1
     scorer = Scorer(
-        feed=validation,
+        feed=(base if shared is None else shared).splits["validation"],
         loss=base.evaluation_loss,
         score=asked.score,
         task=base.info.task or "classification",
@@ -329,7 +251,7 @@ def _carried_out(
         eta=ETA if asked.prune else 1,
         seed=work.recipe.train.seed,
     )
-    arena = Arrays(work.enter, scorer, budget=budget, say=say)
+    arena = Arrays(work.enter(own_order=False), scorer, budget=budget, say=say)
     with computing_with(int(base.recipe.train.threads)):
         info = search(
             arena,
@@ -337,22 +259,51 @@ def _carried_out(
             work.space,
             folder=folder,
             sampler=sampler,
+            problem=work.problem,
             seconds=asked.seconds or None,
             observe=observe,
         )
-        confirmation = run = None
-        if asked.final and info.status == "finished" and info.best is not None:
-            confirmation = last.confirm(
-                info, work.enter, scorer, test=test, count=asked.final, has_default=work.has_default,
-                budget=budget, folder=folder,
-            )  # fmt: skip
-    if confirmation is not None:
-        setup = work.final_setup(confirmation.values, confirmation.seeds[0])
-        setup = setup if shared is None else replace(setup, store=shared.store)
-        run = last.final_run(setup, None if folder is None else folder / "final")
+    confirmation, run, said = None, None, ()
+    if asked.final and info.status == "finished" and info.best is not None:
+        with _alone(folder, say):
+            confirmation, run, said = _ended(work, info, scorer, folder)
     started = loading_lines(base.loaded) if base.loaded is not None else ()
-    notes = (*started, *work.notes, *(() if shared is None else (shared.text,)))
+    notes = (*started, *work.notes, *(() if shared is None else (shared.text,)), *said)
     return Study(info=info, final=run, confirmation=confirmation, folder=folder, notes=notes)
+
+
+def _ended(work: _Work, info: StudyInfo, scorer: Scorer, folder: Path | None) -> tuple[FinalRun, Run, tuple[str, ...]]:
+    """Confirm the best configuration, and train it; return both, and what was done about those of an earlier call."""
+    budget, shared, test = info.plan.budget, work.shared, work.test
+    if shared is not None and test is not None:
+        test = shared.of(work.base.model, test)
+    with computing_with(int(work.base.recipe.train.threads)):
+        confirmation, said = last.confirm(
+            info, work.enter(own_order=True), scorer, test=test, count=work.recipe.tune.final,
+            has_default=work.has_default, about=work.about, budget=budget, folder=folder,
+        )  # fmt: skip
+    seed = confirmation.seeds[0]
+    setup = work.final_setup(confirmation.values, seed)
+    run, more = last.final_run(
+        setup if shared is None else replace(setup, store=shared.store), None if folder is None else folder / "final",
+        values=confirmation.values, seed=seed, steps=budget,
+    )  # fmt: skip
+    return confirmation, run, (*said, *more)
+
+
+@contextmanager
+def _alone(folder: Path | None, say: Callable[[str], None] | None) -> Iterator[None]:
+    """Let one process at a time do the final run of a study; another waits, and finds it done."""
+    if folder is None:
+        yield
+        return
+
+    def waiting(who: str) -> None:
+        host, pid, *_ = [*who.split(), "another host", "?"]
+        (say or (lambda text: None))(f"waiting for process {pid} on {host}, which does the final run")
+
+    with held(folder / "study.final.lock", this_process(), waiting=waiting):
+        yield
 
 
 def _check_score(asked: TuneSection, scorer: Scorer, space: Space) -> None:
