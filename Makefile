@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 export PIP_CONSTRAINT := $(CURDIR)/constraints.txt
 
-.PHONY: demo test test-all lint bench bench-peers ward docs clean
+.PHONY: demo test test-all lint bench bench-peers ward docs web clean
 
 demo: $(VENV)/.installed
 	$(BIN)/trainwright demo
@@ -42,6 +42,10 @@ ward: $(VENV)/.installed
 	OMP_NUM_THREADS=1 $(BIN)/python -m ward.run --half fitting --write
 	OMP_NUM_THREADS=1 $(BIN)/python -m ward.run --write
 	$(BIN)/python docs/build.py
+
+# The page of the lab, built into the package; its sources are in web/. Needs node 20 and npm; nothing else here does.
+web:
+	cd web && npm ci --silent --no-audit --no-fund && npm run --silent types && npm run --silent build
 
 docs: $(VENV)/.installed
 	$(BIN)/python docs/build.py

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import drawing
+import lab_page
 import ward_page
 from trainwright import defaults
 from trainwright.checks.catalogue import CATALOGUE as CHECKS
@@ -41,6 +42,7 @@ def pages() -> dict[str, str]:
         "recipe.md": _recipe(),
         "checks.md": _checks(),
         "diagnoses.md": _diagnoses(),
+        "lab.md": lab_page.page(),
     }
     told = ward_page.page()
     made |= {"ward.md": told} if told else {}

@@ -14,6 +14,8 @@ from trainwright.errors import UsageError
 app = typer.Typer()
 runs_app = typer.Typer(no_args_is_help=False, help="List the runs of a folder, or show one of them.")
 app.add_typer(runs_app, name="runs", rich_help_panel="Look")
+lab_app = typer.Typer(no_args_is_help=False, help="Open the lab; or list its simulations, or run one of them.")
+app.add_typer(lab_app, name="lab", rich_help_panel="Look")
 
 
 @app.command(rich_help_panel="Look")
@@ -101,3 +103,72 @@ def show(folder: RunFolder, json: JsonFile = None) -> None:
 
     with answering(json) as (console, document):
         command.show(console, document, folder)
+
+
+@lab_app.callback(invoke_without_command=True)
+def lab(
+    context: typer.Context,
+    folders: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--runs", metavar="DIR", help="A folder of runs; else runs, studies and this one. May be repeated."
+        ),
+    ] = None,
+    port: Annotated[
+        int | None, typer.Option("--port", min=0, max=65535, help="The port; 0 for any that is free.")
+    ] = None,
+    host: Annotated[str, typer.Option("--host", help="The address to listen at; others need --token.")] = "127.0.0.1",
+    token: Annotated[str, typer.Option("--token", help="A token of your own, of 16 characters at least.")] = "",
+    open_page: Annotated[bool, typer.Option("--open/--no-open", help="Open the page in a browser.")] = True,
+) -> None:
+    """Open the lab: a page on this machine with every simulation, and live runs with the diagnosis on the curve.
+
+    Prints the page's full address first, its token included, and serves it until Ctrl-C. The page only reads.
+    """
+    if context.invoked_subcommand is None:
+        from trainwright.cli import lab as command
+
+        command.serve_page(folders or [], host=host, port=port, token=token, open_page=open_page)
+
+
+@lab_app.command("list")
+def list_simulations(json: JsonFile = None) -> None:
+    """List the simulations: name and title; with --json their parameters, presets and claims too."""
+    from trainwright.cli import lab as command
+
+    with answering(json) as (console, document):
+        command.list_all(console, document)
+
+
+@lab_app.command("rerun")
+def rerun(
+    names: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[NAME]...", help="Recorded runs of the loss-curves gallery; else all."),
+    ] = None,
+    write: Annotated[
+        Path | None, typer.Option("--write", metavar="FILE", help="Write new records of all runs instead of checking.")
+    ] = None,
+    json: JsonFile = None,
+) -> None:
+    """Train the gallery's recorded runs again, and say whether they give the recorded curves, and if not, why."""
+    from trainwright.cli import lab as command
+
+    with answering(json) as (console, document):
+        command.rerun(console, document, names or [], write)
+
+
+@lab_app.command("run")
+def run_simulation(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="A simulation; `lab list` names them.")],
+    settings: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="NAME=VALUE", help="Give a parameter another value; may be repeated."),
+    ] = None,
+    json: JsonFile = None,
+) -> None:
+    """Run one simulation: its verdict and its numbers; with --json every curve."""
+    from trainwright.cli import lab as command
+
+    with answering(json) as (console, document):
+        command.run(console, document, name, settings or [])

@@ -1,0 +1,1 @@
+"""The simulations, one or two near ones in a file."""

@@ -1,0 +1,136 @@
+"""The numbers of the lab beside closed forms, and beside torch asked directly."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+from lab_runs import result_of
+
+from trainwright.lab.descent import descend
+from trainwright.lab.framing import linspace, logspace, window
+from trainwright.lab.simulations.contour import best_rates
+from trainwright.lab.simulations.half_precision import gradients
+from trainwright.lab.simulations.initial_loss import softmax_twice_floor
+from trainwright.lab.simulations.rate_finder import sharpness
+from trainwright.lab.surfaces import SURFACES
+
+
+@pytest.mark.parametrize("rate", [0.01, 0.3, 0.5, 0.9, 1.0, 1.1])
+def test_each_step_on_a_parabola_multiplies_the_distance_by_one_minus_rate_times_curvature(rate: float) -> None:
+    (way,) = descend(lambda w: (w[..., 0] - 3) ** 2, [0.0], "sgd", [rate], 12)
+    for step, (weight,) in enumerate(way.points):
+        assert weight - 3 == pytest.approx(-3 * (1 - 2 * rate) ** step, abs=1e-9)
+
+
+@pytest.mark.parametrize("rate", [1e-3, 0.1])
+@pytest.mark.parametrize("slope", [1e-3, 1.0, 1e3])
+def test_adams_first_step_is_the_rate_whatever_the_slope(slope: float, rate: float) -> None:
+    (way,) = descend(lambda w: slope * w[..., 0], [0.0], "adam", [rate], 1)
+    assert way.points[1][0] == pytest.approx(-rate, rel=2e-5)  # epsilon is 1e-5 of the smallest slope
+
+
+def test_many_rates_at_once_give_what_each_gives_alone() -> None:
+    surface = SURFACES["rosenbrock"].at(1.0)
+    rates = [1e-4, 1e-3, 1e-2, 1.0]
+    for name in ("sgd", "momentum", "adam"):
+        together = descend(surface, (-1.2, 1.0), name, rates, 50)
+        for rate, way in zip(rates, together, strict=True):
+            (alone,) = descend(surface, (-1.2, 1.0), name, [rate], 50)
+            assert alone.points == way.points
+            assert alone.diverged == way.diverged
+
+
+def test_a_descent_is_what_a_plain_loop_over_torchs_optimizer_gives() -> None:
+    bowl = SURFACES["bowl"]
+    (way,) = descend(bowl.at(50.0), bowl.start, "momentum", [0.01], 30, options={"momentum": 0.8})
+    weight = torch.tensor(bowl.start, dtype=torch.float64, requires_grad=True)
+    optimizer = torch.optim.SGD([weight], lr=0.01, momentum=0.8)
+    for _ in range(30):
+        optimizer.zero_grad()
+        (0.5 * (weight[0] ** 2 + 50 * weight[1] ** 2)).backward()
+        optimizer.step()
+    assert way.points[-1] == pytest.approx(tuple(weight.detach().tolist()), rel=1e-12)
+
+
+def test_sgd_at_its_best_rate_contracts_by_k_minus_one_over_k_plus_one() -> None:
+    for ratio in (10.0, 100.0):
+        rate, _, _ = best_rates(ratio)
+        bowl = SURFACES["bowl"]
+        (way,) = descend(bowl.at(ratio), bowl.start, "sgd", [rate], 20)
+        sizes = [math.hypot(*point) for point in way.points]
+        assert sizes[-1] / sizes[0] == pytest.approx(((ratio - 1) / (ratio + 1)) ** 20, rel=1e-9)
+
+
+def test_sgd_on_the_bowl_is_stable_just_below_two_over_the_curvature_and_not_above() -> None:
+    bowl = SURFACES["bowl"]
+    below, above = descend(bowl.at(100.0), bowl.start, "sgd", [0.0199, 0.0201], 400)
+    assert below.losses[-1] < below.losses[0]
+    assert above.losses[-1] > above.losses[0]
+
+
+@pytest.mark.parametrize("name", SURFACES)
+def test_the_minima_of_a_surface_are_where_it_says(name: str) -> None:
+    surface = SURFACES[name]
+    for minimum in surface.minima:
+        at = torch.tensor(minimum, dtype=torch.float64, requires_grad=True)
+        value = surface.function(at, 10.0)
+        (slope,) = torch.autograd.grad(value, at)
+        assert value.item() == pytest.approx(surface.least, abs=1e-9)
+        assert float(slope.norm()) < 1e-6
+
+
+def test_the_field_of_a_surface_holds_the_surfaces_own_values() -> None:
+    field = result_of("optimizer-race", {"surface": "beale"}).fields[0]
+    surface = SURFACES["beale"]
+    for row, column in ((0, 0), (30, 12), (60, 60)):
+        point = torch.tensor([field.x[column], field.y[row]], dtype=torch.float64)
+        assert field.values[row][column] == pytest.approx(surface.function(point, 1.0).item())
+
+
+def test_the_floor_of_a_softmax_too_many_is_the_one_that_algebra_gives() -> None:
+    assert softmax_twice_floor(10) == pytest.approx(1.461, abs=5e-4)
+    for classes in (2, 10, 1000):
+        assert softmax_twice_floor(classes) == pytest.approx(math.log(1 + (classes - 1) / math.e))
+
+
+def test_the_two_sides_of_the_v_fall_and_rise_as_they_must() -> None:
+    (curve,) = result_of("gradient-check", {"function": "smooth"}).plots[0].series
+    errors = dict(zip((round(math.log10(h), 3) for h in curve.x), curve.y, strict=True))
+    assert errors[-2.0] / errors[-3.0] == pytest.approx(100, rel=0.05)  # truncation: h squared
+    assert 1e2 < errors[-10.0] / errors[-7.0] < 1e4  # rounding: one over h
+
+
+def test_the_gradients_before_the_cast_are_those_of_a_network_and_no_more() -> None:
+    exact = gradients(1e-7, 0)
+    assert float(exact.abs().median()) == pytest.approx(1e-7)
+
+
+def test_the_sharpness_of_a_quadratic_is_its_largest_curvature() -> None:
+    model = torch.nn.Linear(3, 2, bias=False)
+    x, y = torch.randn(64, 3), torch.arange(64) % 2
+    flat = model.weight.detach().clone()
+
+    def loss(weight: torch.Tensor) -> torch.Tensor:
+        return torch.nn.functional.cross_entropy(x @ weight.reshape(2, 3).T, y)
+
+    exact = torch.linalg.eigvalsh(torch.autograd.functional.hessian(loss, flat.reshape(-1)))  # type: ignore[arg-type]
+    assert sharpness(model, x, y, 0) == pytest.approx(float(exact[-1]), rel=0.05)
+
+
+def test_windows_are_finite_and_hold_what_can_be_shown() -> None:
+    assert window([1.0, math.nan, math.inf, 3.0]) == pytest.approx((0.9, 3.1))
+    assert window([]) == (0.0, 1.0)
+    assert window([0.0, -1.0], log=True) == (0.1, 1.0)
+    low, high = window([1e-3, 1e3], log=True)
+    assert low < 1e-3
+    assert high > 1e3
+    assert window([5.0, 5.0])[0] < 5.0 < window([5.0, 5.0])[1]
+
+
+def test_spaced_numbers_begin_and_end_exactly() -> None:
+    assert linspace(0.1, 0.7, 7)[-1] == 0.7
+    assert logspace(1e-4, 1.0, 17)[0] == 1e-4
+    assert logspace(1e-4, 1.0, 17)[-1] == 1.0
+    assert logspace(1e-4, 1.0, 17)[4] == pytest.approx(1e-3)

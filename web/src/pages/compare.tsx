@@ -1,0 +1,129 @@
+// Several runs side by side: one curve of each, groups over seeds, and what differs in what they were asked.
+import { signal } from "@preact/signals";
+import { useMemo } from "preact/hooks";
+import { get, series, type SeriesHead } from "../api";
+import { Chart } from "../chart";
+import { useData } from "../data";
+import type { Line } from "../lines";
+import { Parallel, type Coordinate } from "../parallel";
+import { Empty, Failed, Loading, Masthead, Section, Status } from "../parts";
+import { query, setParameter } from "../route";
+import { nth } from "../theme";
+import type { RunDetail } from "../types";
+import { num, plural, real, scalar, short, visible } from "../words";
+import { bestOf, chosen, type RunList } from "./runs";
+
+const MOST = 10;
+const AXES = [["step", "step"], ["epoch", "epoch"], ["time", "seconds of training"]] as const;
+const cursor = signal<number | null>(null);
+
+export function Compare() {
+  const asked = (query.value.get("runs") ?? "").split(",").filter((id) => /^[0-9a-f]{16}$/.test(id)).slice(0, MOST);
+  return asked.length ? <Compared key={asked.join()} ids={asked} /> : <Choose />;
+}
+
+function Choose() {
+  const { data, failure, again } = useData<RunList>("compare runs", (stop) => get("/api/runs", stop), null);
+  const newest = data?.runs.filter((run) => !run.problem).slice(0, 4).map((run) => run.id) ?? [];
+  return (
+    <>
+      <Masthead kind="The lab" title="Compare" terrain="compare" verdict="Runs by step, epoch or time; groups over seeds; what differs in what they were asked." />
+      <main id="main">
+        {failure && <Failed failure={failure} again={again} />}
+        {!data && !failure && <Loading />}
+        {data && (newest.length > 1 ? (
+          <Empty title="Choose runs in the table of runs."><p class="buttons">
+            {chosen.value.length > 1 && <a class="button" href={`#/compare?runs=${chosen.value.join(",")}`}>Compare the {chosen.value.length} that you chose</a>}
+            <a class="button" href={`#/compare?runs=${newest.join(",")}`}>Compare the newest {newest.length}</a> <a href="#/runs">To the runs</a></p></Empty>
+        ) : <Empty title="There are not yet two runs to compare."><p><a href="#/runs">To the runs</a></p></Empty>)}
+      </main>
+    </>
+  );
+}
+
+function settingsOf(run: RunDetail): Record<string, unknown> {
+  const settings = (run.info.settings ?? {}) as Record<string, { value: unknown }>;
+  return Object.fromEntries(Object.entries(settings).map(([name, setting]) => [name, setting?.value]));
+}
+
+function Compared({ ids }: { ids: string[] }) {
+  const axis = query.value.get("x") ?? "step";
+  const tag = query.value.get("tag") ?? "validation/loss";
+  const grouped = query.value.get("seeds") === "group";
+  const log = query.value.get("log") === "1";
+  const details = useData<(RunDetail | null)[]>(`details ${ids.join()}`, (stop) => Promise.all(ids.map((id) => get<RunDetail>(`/api/runs/${id}`, stop).catch(() => null))), ids);
+  const tags = useData<string[]>(`all tags ${ids.join()}`, async (stop) => {
+    const found = await Promise.all(ids.map((id) => get<{ tags: { tag: string }[] }>(`/api/runs/${id}/tags`, stop).catch(() => ({ tags: [] }))));
+    return [...new Set(found.flatMap((each) => each.tags.map((one) => one.tag)))].filter((each) => !each.startsWith("layer/") && each !== "epoch");
+  }, ids);
+  const curves = useData<(SeriesHead | null)[]>(`curves ${ids.join()} ${axis} ${tag}`, (stop) => Promise.all(ids.map((id) => series(id, { tags: [tag], axis, px: 900, smooth: tag === "loss" ? 8 : 0 }, stop).catch(() => null))), ids);
+  const runs = (details.data ?? []).filter((run): run is RunDetail => !!run);
+  const differing = useMemo(() => {
+    const all = runs.map(settingsOf);
+    const names = [...new Set(all.flatMap((each) => Object.keys(each)))];
+    return names.filter((name) => new Set(all.map((each) => JSON.stringify(each[name]))).size > 1);
+  }, [details.data]);
+  const lines = useMemo(() => linesOf(ids, details.data ?? [], curves.data ?? [], grouped, differing), [details.data, curves.data, grouped, differing]);
+  const { totals, shown } = lines.counted;
+  return (
+    <>
+      <Masthead kind="Compare" title={`${num(ids.length)} runs side by side`} terrain={ids.join()} facts={[["settings that differ", num(differing.length)]]} />
+      <main id="main">
+        {details.failure && <Failed failure={details.failure} again={details.again} />}
+        {details.data && runs.length < ids.length && <p class="remark">{plural(ids.length - runs.length, "run")} of the address could not be found.</p>}
+        <Section id="curves" title="Curves">
+          <div class="toolbar">
+            <label class="inline">curve <select value={tag} onChange={(event) => setParameter("tag", event.currentTarget.value)}>{[...new Set([tag, ...(tags.data ?? [])])].map((each) => <option key={each} value={each}>{visible(each)}</option>)}</select></label>
+            <fieldset class="choice"><legend>over</legend>{AXES.map(([name, text]) => <label key={name}><input type="radio" name="axis" checked={axis === name} onChange={() => setParameter("x", name)} />{text}</label>)}</fieldset>
+            <label class="inline"><input type="checkbox" checked={grouped} onChange={(event) => setParameter("seeds", event.currentTarget.checked ? "group" : null)} /> one band for all seeds of the same settings</label>
+          </div>
+          {!curves.data && !curves.failure && <Loading />}
+          {curves.data && !lines.lines.length && <Empty title={`None of these runs has recorded ${visible(tag)}.`}><p>Choose another curve above.</p></Empty>}
+          {lines.lines.length > 0 && <Chart title={visible(tag)} x={{ label: AXES.find(([name]) => name === axis)?.[1] ?? "step" }} y={{ label: tag, log }} lines={lines.lines} height={360} cursor={cursor} onLog={() => setParameter("log", log ? null : "1")} note={shown < totals ? `showing ${num(shown)} of ${plural(totals, "point")}, extremes kept` : `all ${plural(totals, "point")} shown`} />}
+        </Section>
+        {runs.length > 0 && <Differences runs={runs} differing={differing} />}
+        {runs.length > 1 && differing.length > 0 && (
+          <Section id="parallel" title="Parallel coordinates"><Parallel title="what differs, and how it ended" axes={[...differing.filter((name) => name !== "train.seed"), "best"]} rows={runs.map((run): Coordinate => ({ id: run.id, name: short(run.name, 40), values: { ...settingsOf(run), best: real(bestOf(run).split(" ")[0]!.replace("−", "-")) } }))} /></Section>
+        )}
+      </main>
+    </>
+  );
+}
+
+function linesOf(ids: string[], details: (RunDetail | null)[], curves: (SeriesHead | null)[], grouped: boolean, differing: string[]): { lines: Line[]; counted: { totals: number; shown: number } } {
+  const raw = ids.map((id, k) => ({ id, run: details[k] ?? null, drawn: curves[k]?.series.find((each) => each.tag.endsWith("~")) ?? curves[k]?.series[0] }));
+  const found = raw.filter((each) => each.drawn && each.run);
+  const counted = { totals: found.reduce((sum, each) => sum + each.drawn!.total, 0), shown: found.reduce((sum, each) => sum + each.drawn!.shown, 0) };
+  if (!grouped) return { counted, lines: found.map(({ run, drawn }, k) => ({ name: short(run!.name, 40), x: drawn!.x, y: drawn!.y, ...nth(k), wide: drawn!.length < 60, dots: drawn!.length < 60 })) };
+  const groups = new Map<string, typeof found>();
+  for (const each of found) {
+    const settings = settingsOf(each.run!);
+    const key = differing.filter((name) => name !== "train.seed").map((name) => `${name} = ${scalar(settings[name])}`).join(", ") || "same settings";
+    groups.set(key, [...(groups.get(key) ?? []), each]);
+  }
+  const lines = [...groups].map(([name, members], k): Line => {
+    // Only x that all members have: a mean over a changing number of runs would show jumps that no run made.
+    const maps = members.map(({ drawn }) => new Map(Array.from(drawn!.x, (x, place) => [x, drawn!.y[place]!])));
+    const x = [...maps[0]!.keys()].filter((each) => maps.every((map) => map.has(each)));
+    const columns = x.map((each) => maps.map((map) => map.get(each)!));
+    return { name: `${short(name, 60)} (${plural(members.length, "run")})`, x, y: columns.map((each) => each.reduce((a, b) => a + b, 0) / each.length), low: columns.map((each) => Math.min(...each)), high: columns.map((each) => Math.max(...each)), ...nth(k), wide: true };
+  });
+  return { counted, lines };
+}
+
+function Differences({ runs, differing }: { runs: RunDetail[]; differing: string[] }) {
+  return (
+    <Section id="differences" title="What differs">
+      <div class="scroll" tabIndex={0} role="region" aria-label="differences">
+        <table><thead><tr><th scope="col">setting</th>{runs.map((run) => <th key={run.id} scope="col"><a href={`#/run/${run.id}`}>{short(run.name, 40)}</a></th>)}</tr></thead>
+          <tbody>
+            <tr><th scope="row">state</th>{runs.map((run) => <td key={run.id}><Status status={run.status} /></td>)}</tr>
+            <tr><th scope="row">best</th>{runs.map((run) => <td key={run.id}>{bestOf(run)}</td>)}</tr>
+            <tr><th scope="row">findings</th>{runs.map((run) => <td key={run.id}>{run.findings.map((each) => visible(each.kind)).join(", ") || "none"}</td>)}</tr>
+            {differing.map((name) => <tr key={name}><th scope="row">{visible(name)}</th>{runs.map((run) => <td key={run.id}>{short(scalar(settingsOf(run)[name]), 60)}</td>)}</tr>)}
+          </tbody></table>
+      </div>
+      {!differing.length && <p class="remark">All settings are the same.</p>}
+    </Section>
+  );
+}

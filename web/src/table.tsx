@@ -1,0 +1,66 @@
+// The table that stands beside every chart: the same numbers, a page at a time.
+import { useId, useState } from "preact/hooks";
+import { isSorted, type Line } from "./lines";
+import type { AxisSpec } from "./types";
+import { num, scalar, visible } from "./words";
+
+export interface Rows { columns: string[]; count: number; row: (place: number) => unknown[] }
+
+const PAGE = 50;
+const WIDEST = 16;
+
+/** The lines of a chart over their common x; where x does not run in order, point by point. */
+export function rowsOf(lines: Line[], x: AxisSpec, sorted: number[]): Rows {
+  const shown = lines.slice(0, WIDEST);
+  if (shown.every((line) => isSorted(line.x))) {
+    const maps = shown.map((line) => {
+      const map = new Map<number, number>();
+      for (let k = 0; k < line.x.length; k++) map.set(line.x[k]!, line.y[k]!);
+      return map;
+    });
+    return {
+      columns: [x.label, ...shown.map((line) => line.name)],
+      count: sorted.length,
+      row: (place) => [sorted[place], ...maps.map((map) => map.get(sorted[place]!) ?? null)],
+    };
+  }
+  return {
+    columns: ["point", ...shown.flatMap((line) => [`${line.name}: ${x.label}`, line.name])],
+    count: Math.max(0, ...shown.map((line) => line.x.length)),
+    row: (place) => [place, ...shown.flatMap((line) => [line.x[place] ?? null, line.y[place] ?? null])],
+  };
+}
+
+export function DataTable({ name, make }: { name: string; make: () => Rows }) {
+  const [open, setOpen] = useState(false);
+  return (
+    <details class="twin" onToggle={(event) => setOpen((event.currentTarget as HTMLDetailsElement).open)}>
+      <summary>Table<span class="unseen"> of {name}</span></summary>
+      {open && <Paged name={name} rows={make()} />}
+    </details>
+  );
+}
+
+function Paged({ name, rows }: { name: string; rows: Rows }) {
+  const [start, setStart] = useState(0);
+  const id = useId();
+  const first = Math.min(start, Math.max(Math.floor((rows.count - 1) / PAGE) * PAGE, 0));
+  const places = Array.from({ length: Math.min(PAGE, rows.count - first) }, (_, k) => first + k);
+  return (
+    <div>
+      <div class="scroll" tabIndex={0} role="region" aria-labelledby={id}>
+        <table class="numbers">
+          <caption id={id}>{name}: {rows.count ? `rows ${num(first + 1)} to ${num(first + places.length)} of ${num(rows.count)}` : "no rows"}</caption>
+          <thead><tr>{rows.columns.map((column) => <th key={column} scope="col">{visible(column)}</th>)}</tr></thead>
+          <tbody>{places.map((place) => <tr key={place}>{rows.row(place).map((cell, k) => <td key={k}>{scalar(cell)}</td>)}</tr>)}</tbody>
+        </table>
+      </div>
+      {rows.count > PAGE && (
+        <p class="buttons">
+          <button type="button" class="small" disabled={first === 0} onClick={() => setStart(first - PAGE)}>earlier rows</button>
+          <button type="button" class="small" disabled={first + PAGE >= rows.count} onClick={() => setStart(first + PAGE)}>later rows</button>
+        </p>
+      )}
+    </div>
+  );
+}
