@@ -118,8 +118,8 @@ def examine(chart: Chart) -> Examination:
     not_judged: dict[str, str] = {}
     runs = Runs(chart)
     for rule in RULES:
-        if "loop" in rule.needs and chart.info.loop is None:
-            continue  # trainwright's own loop does this right by construction
+        if rule.is_beside_the_point(chart):
+            continue
         charts = [(start, part, rule.missing(part)) for start, part in runs.charts(rule)]
         if all(why is not None for *_, why in charts):
             not_judged[rule.kind.kind] = charts[0][2] or ""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from trainwright.doctor.kinds_modes import FROZEN_BUT_UPDATED
+from trainwright.doctor.kinds_model import FROZEN_BUT_UPDATED
 from trainwright.doctor.rule import Rule
 from trainwright.records import Chart, Evidence, Finding, Location, Remedy
 

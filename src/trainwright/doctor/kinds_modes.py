@@ -62,17 +62,3 @@ GRADIENTS_TRACKED_IN_EVALUATION = Kind(
     fix="`with torch.inference_mode():`, or `torch.no_grad()`, around the evaluation.",
     wrong_when="Evaluations that need gradients, such as attacks and attributions.",
 )
-
-FROZEN_BUT_UPDATED = Kind(
-    code="TW522",
-    kind="frozen-but-updated",
-    severity="error",
-    title="what is frozen has moved",
-    because="a frozen part is to stay as it was, bit by bit: its weights, its running statistics and its other buffers",
-    what="Weights or buffers of a part that the run holds frozen are not what they were before its first step.",
-    hurts="The part that was trained before drifts away from what it knew, and nobody looks there. Features that were "
-    "computed once are no longer those of the network.",
-    fix="Take the part out of the optimizer (momentum, decay and a gradient of zero move what it holds), keep it in "
-    "evaluation mode, and let no `forward` set its buffers.",
-    wrong_when="A buffer that counts passes, or keeps a cache, whatever the mode.",
-)

@@ -33,6 +33,8 @@ NEEDS: Mapping[str, tuple[Callable[[Chart], bool], str]] = MappingProxyType(
     }
 )
 """Need -> (is it met, why not)."""
+_POINTS = ("loop", "frozen")
+"""Needs without which there is nothing that could be wrong, rather than something that is not known."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,6 +44,10 @@ class Rule:
     kind: Kind
     needs: tuple[str, ...]
     judge: Callable[[Chart], Finding | None]
+
+    def is_beside_the_point(self, chart: Chart) -> bool:
+        """Say whether nothing could be wrong: our own loop makes no mistake of loops, or nothing is frozen."""
+        return any(need in _POINTS and not NEEDS[need][0](chart) for need in self.needs)
 
     def missing(self, chart: Chart) -> str | None:
         """Return why the rule cannot judge this chart, or None where it can."""
