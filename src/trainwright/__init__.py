@@ -12,12 +12,14 @@ if TYPE_CHECKING:
     from trainwright.checks.gradcheck import GradientCheck, gradcheck
     from trainwright.doctor.diagnose import diagnose
     from trainwright.doctor.kinds import explain
+    from trainwright.ensembles.ensemble import Ensemble
     from trainwright.errors import TrainwrightError
     from trainwright.records import Chart, Finding, LearningRate, Outcome
     from trainwright.runs.reader import read_run
     from trainwright.search.space import choice, integers, log_uniform, uniform
     from trainwright.serving.model import Model
     from trainwright.stages.find_lr import find_lr
+    from trainwright.stages.finish import finish
     from trainwright.stages.load import load
     from trainwright.stages.recipe import Recipe
     from trainwright.stages.start import start_from
@@ -31,6 +33,7 @@ __version__ = "0.1.0"
 
 _HOMES = {
     "Chart": "records",
+    "Ensemble": "ensembles.ensemble",
     "Finding": "records",
     "GradientCheck": "checks.gradcheck",
     "LearningRate": "records",
@@ -46,6 +49,7 @@ _HOMES = {
     "diagnose": "doctor.diagnose",
     "explain": "doctor.kinds",
     "find_lr": "stages.find_lr",
+    "finish": "stages.finish",
     "fit": "stages.train",
     "gradcheck": "checks.gradcheck",
     "integers": "search.space",
@@ -61,6 +65,7 @@ _HOMES = {
 
 __all__ = [
     "Chart",
+    "Ensemble",
     "Finding",
     "GradientCheck",
     "LearningRate",
@@ -76,6 +81,7 @@ __all__ = [
     "diagnose",
     "explain",
     "find_lr",
+    "finish",
     "fit",
     "gradcheck",
     "integers",

@@ -35,7 +35,9 @@ def test_the_demo_tells_its_story_with_real_runs(ask: Ask, place: Path) -> None:
     assert Path(document["report"]).is_file()
     assert document["report"] == str(home / "2-sick" / "report.html")
     assert document["report"] in answer.out
-    for words in ("What it was worth", "sick", "healed", "trainwright explain TW601"):
+    assert any(row["method"] == "ensemble of 5" for row in document["finish"]["gains"]["rows"])
+    assert (home / "4-finished" / "report.html").is_file()
+    for words in ("What it was worth", "what gained and what lost", "sick", "healed", "trainwright explain TW601"):
         assert words in answer.out
     listed = ask("runs", "list", home, "--json", "-").document["runs"]
     assert [Path(run["folder"]).name for run in listed] == ["1-well", "2-sick", "3-healed"]

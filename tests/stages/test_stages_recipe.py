@@ -80,6 +80,7 @@ recipes = st.fixed_dictionaries(
                 "validation": shares,
                 "test": shares,
                 "test_source": texts,
+                "split_seed": st.integers(-1, 10**6),
                 "ignore": st.lists(texts, max_size=4),
                 "context": st.integers(1, 10**6),
                 "image_size": st.integers(0, 10**6),
@@ -137,8 +138,8 @@ def test_every_key_of_a_written_recipe_is_found_on_its_line(plain: dict[str, Any
     for name, line in lines.items():
         section, _, key = name.partition(".")
         assert rows[line - 1].startswith(f"{key} = " if key else f"[{section}]")
-    # What is to be searched is no part of a recipe that searches nothing.
-    settings = {name for name in Recipe.of(plain).settings() if not name.startswith("tune.")}
+    # What is to be searched is no part of a recipe that searches nothing, nor what is finished of one that does not.
+    settings = {name for name in Recipe.of(plain).settings() if not name.startswith(("tune.", "finish."))}
     assert {name for name in lines if "." in name} == settings
 
 
@@ -147,6 +148,17 @@ def test_a_recipe_that_searches_is_written_with_its_space() -> None:
     text = Recipe.of({"tune": {"space": space, "trials": 9}}).to_toml()
     assert Recipe.of(tomllib.loads(text)).tune.space == space
     assert "[tune]" not in Recipe.of({"tune": {"trials": 9}}).to_toml()
+
+
+def test_a_recipe_that_finishes_is_written_with_what_it_asks_for() -> None:
+    asked = {"members": 5, "average": ["ema", "swa"], "distil": True}
+    recipe = Recipe.of({"finish": asked})
+    assert recipe.finish.methods == ("seeds", "ema", "swa", "distil")
+    assert Recipe.of(tomllib.loads(recipe.to_toml())).finish == recipe.finish
+    assert "[finish]" not in Recipe.of({"finish": {"combine": "logits"}}).to_toml()
+    assert Recipe.of({"finish": {"calibrate": "on"}}).finish.asks
+    with pytest.raises(RecipeError, match="did you mean 'members'"):
+        Recipe.of({"finish": {"membres": 3}})
 
 
 @calmly

@@ -273,3 +273,47 @@ def export(
         from trainwright.cli import export as command
 
         command.run(console, document, folder, form=form, output=output, overwrite=overwrite)
+
+
+@app.command(rich_help_panel="Work")
+def finish(
+    folders: Annotated[
+        list[Path], typer.Argument(metavar="RUNS...", help="The folders of trained runs, or of a study.")
+    ],
+    changes: Changes = None,
+    members: Annotated[
+        int | None, typer.Option("--members", metavar="N", min=1, help="Train further seeds, up to so many in all.")
+    ] = None,
+    snapshots: Annotated[
+        int | None, typer.Option("--snapshots", metavar="CYCLES", min=1, help="One training of so many cycles.")
+    ] = None,
+    distil: Annotated[bool, typer.Option("--distil", help="Teach one network what all members answer.")] = False,
+    combine: Annotated[
+        str | None, typer.Option("--combine", metavar="WHAT", help="Average probabilities, or logits.")
+    ] = None,
+    costs: Annotated[
+        tuple[float, float] | None,
+        typer.Option("--costs", metavar="ALARM MISS", help="What mistakes cost, for a threshold between two classes."),
+    ] = None,
+    folder: Annotated[
+        Path | None,
+        typer.Option("--folder", metavar="DIR", help="Where to keep the result; else finished/RUN-001, ..."),
+    ] = None,
+    data_root: DataRoot = None,
+    json: JsonFile = None,
+) -> None:
+    """Make one final model of trained runs: what gains is kept, what lost is said, with the cost of each."""
+    from trainwright.cli import finish as command
+
+    asked = {"members": members, "snapshots": snapshots, "distil": distil or None, "combine": combine}
+    with answering(json) as (console, document):
+        command.run(
+            console,
+            document,
+            folders,
+            folder=folder,
+            changes=changes or [],
+            asked=asked,
+            costs=costs,
+            data_root=data_root,
+        )

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 
 from trainwright.cli.answer import say
+from trainwright.cli.finish import show as show_finished
 from trainwright.cli.train import train_and_show
 
 if TYPE_CHECKING:
@@ -19,7 +20,8 @@ def run(console: Console, document: dict[str, Any], folder: Path | None) -> None
     """Train well, train with a mistake, apply the remedy, compare; write the report."""
     from trainwright.records import to_plain
     from trainwright.runs.writer import check_free, next_folder
-    from trainwright.stages.demo import PLANTED, WELL, first_patch, written
+    from trainwright.stages.demo import FINISHED, PLANTED, WELL, first_patch, written
+    from trainwright.stages.finish import finish_folders
     from trainwright.stages.report import report_run
 
     home = folder if folder is not None else next_folder(Path("runs"), "demo")
@@ -39,6 +41,11 @@ def run(console: Console, document: dict[str, Any], folder: Path | None) -> None
         _heading(console, f"3. The remedy of {finding.code}, applied: {words}.")
         healed = written(home / "healed.toml", WELL, {**PLANTED, **change})
         runs["healed"] = _train(console, healed, home / "3-healed")
+    _heading(console, "4. The good run finished: further seeds as one array, and what that gains or loses.")
+    ensemble = finish_folders(
+        [home / "1-well"], FINISHED, folder=home / "4-finished", say=lambda text: say(console, text)
+    )
+    show_finished(console, {}, ensemble)
     _heading(console, "What it was worth")
     for name, one in runs.items():
         say(console, f"  {name:<7} test accuracy {_accuracy(one):.3f}  ({one.outcome.status})")
@@ -51,6 +58,7 @@ def run(console: Console, document: dict[str, Any], folder: Path | None) -> None
             {
                 "findings": good.findings,  # the demo is healthy when the good run is
                 "runs": {name: one.to_json() for name, one in runs.items()},
+                "finish": ensemble.to_json(),
                 "report": str(page.absolute()),
             },
             strict=True,

@@ -89,6 +89,10 @@ def train_and_show(
         measured = profile_of(clock, finished.history)
         say(console, render_profile(measured))
         document["profile"] = to_plain(measured, strict=True) | {"samples_per_second": measured.samples_per_second}
+    if finished.folder is not None and recipe.finish.asks and finished.outcome.status in ("finished", "stopped"):
+        from trainwright.cli.finish import after_run  # it stands on this module
+
+        after_run(console, document, finished.folder, data_root)
     if finished.folder is None:
         document["status"] = EXIT_FAILED
     if finished.outcome.status == "interrupted":

@@ -40,7 +40,7 @@ OVERCONFIDENT = Kind(
     title="the network is surer than it is right",
     because="cross-entropy is lowered by being ever surer of the training labels, long after more of them are right",
     what="On data it has not seen the mean of the largest probability lies far above the accuracy, beyond the noise of "
-    "so many samples.",
+    "so many samples; or one temperature above 1, fitted on some of them, makes the right classes likelier on others.",
     hurts="Its probabilities mean nothing: whoever acts above a threshold, or averages them with those of others, is "
     "misled; the validation loss rises while the accuracy does not fall.",
     fix="Stop earlier, smooth the labels, or calibrate by one temperature on held-out data; weight decay and "

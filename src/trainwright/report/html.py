@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from trainwright.records import Chart, CheckResult, Finding, Outcome, RunInfo
+from trainwright.records.ensemble import EnsembleInfo
 from trainwright.report.cards import cards_html
 from trainwright.report.figures import figures_html
+from trainwright.report.finish_html import finish_html
 from trainwright.report.numbers import number, plural
 from trainwright.report.page import document, header_html
 from trainwright.report.rate_plot import rate_section
@@ -34,8 +36,12 @@ def render_html(
     recipe: str = "",
     facts: Mapping[str, str] | None = None,
     checks: Sequence[CheckResult] = (),
+    finish: EnsembleInfo | None = None,
 ) -> str:
-    """Return the whole report. `recipe` is shown as written; `facts` tell of the machine and the versions."""
+    """Return the whole report. `recipe` is shown as written; `facts` tell of the machine and the versions.
+
+    `finish` is what was made of the run after its end.
+    """
     ordered = worst_first(findings)
     sign, sentence = verdict(outcome, chart, ordered)
     judging = sum(check.status != "skipped" for check in checks)
@@ -45,6 +51,7 @@ def render_html(
         ("repairs", "Repairs", "", repairs_table(chart)),
         ("curves", "Curves", "by optimizer step", figures_html(info, chart, ordered)),
         ("rate", "Learning rate", "found before the run", rate_section(chart)),
+        ("finish", "Finishing", "what gained and what lost", "" if finish is None else finish_html(finish)),
         ("layers", "Layers", "", layers_table(chart) if chart.layers else ""),
         ("checks", "Checks", "", checks_table(checks) if checks else ""),
         ("configuration", "Configuration", "", settings_table(info) if info.settings else ""),
@@ -52,7 +59,8 @@ def render_html(
         ("environment", "Environment", "", facts_table(facts) if facts else ""),
     ]
     title = f"{prose(info.name)}: {sentence}"
-    return document(title, _header(info, outcome, chart, sign, sentence), sections)
+    styles = () if finish is None else ("study.css",)
+    return document(title, _header(info, outcome, chart, sign, sentence), sections, styles=styles)
 
 
 def _header(info: RunInfo, outcome: Outcome | None, chart: Chart, sign: Sign, sentence: str) -> str:

@@ -10,6 +10,8 @@ RECIPE = "recipe.toml"
 METRICS = "metrics.jsonl"
 EVENTS = "events.jsonl"
 CHECKPOINTS = "checkpoints"
+FINISHED = "finish"
+FINISHED_FACTS = "finish.json"
 
 
 def is_run(folder: Path) -> bool:

@@ -19,6 +19,10 @@ PLANTED: Mapping[str, Any] = {"optimizer.lr": 10.0}
 """The mistake: a rate that would suit plain SGD on another problem, given to AdamW."""
 
 
+FINISHED: Mapping[str, Any] = {"finish.members": 5}
+"""What is done with the good run at the end."""
+
+
 def written(path: Path, *changes: Mapping[str, Any]) -> Recipe:
     """Write what differs from the defaults as a recipe to `path`, and read it back: its findings then have a line."""
     chosen = {name: value for change in changes for name, value in change.items()}

@@ -18,6 +18,7 @@ from trainwright.stages.sections import (
     AugmentSection,
     DataSection,
     DoctorSection,
+    FinishSection,
     ModelSection,
     OptimizerSection,
     PartSection,
@@ -41,6 +42,7 @@ class Recipe(Section):
     train: TrainSection = TrainSection()
     doctor: DoctorSection = DoctorSection()
     tune: TuneSection = TuneSection()
+    finish: FinishSection = FinishSection()
     path: str | None = Field(default=None, exclude=True, repr=False)
     lines: dict[str, int] = Field(default={}, exclude=True, repr=False)
 
@@ -137,6 +139,8 @@ class Recipe(Section):
             if sections is not None and section not in sections:
                 continue
             if section == "tune" and not self.tune.space:  # nothing that a run knows or needs
+                continue
+            if section == "finish" and not self.finish.asks:
                 continue
             rows = [f"[{section}]"]
             for key, value in keys.items():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,9 +13,12 @@ from trainwright.doctor.repairs import marked
 from trainwright.doctor.silence import silence_of
 from trainwright.errors import RunError
 from trainwright.records import CheckResult, from_plain, to_plain
+from trainwright.records.ensemble import EnsembleInfo
+from trainwright.report.finish_text import render_finish
 from trainwright.report.html import render_html
 from trainwright.report.safe import visible
 from trainwright.report.text import render_run
+from trainwright.runs.layout import FINISHED, FINISHED_FACTS
 from trainwright.runs.reader import StoredRun, read_run
 
 
@@ -44,6 +48,7 @@ def report_run(folder: Path, page: Path | None = None, *, color: bool = False, w
     judged_now = silence.heard(settled([*before, *everything.findings]))
     findings = stored.findings if stored.outcome else marked(judged_now, stored.chart.events)
     checks = (*verified, *examination.checks())
+    finished = _finished(folder)
     target = page if page is not None else folder / "report.html"
     html = render_html(
         stored.info,
@@ -53,6 +58,7 @@ def report_run(folder: Path, page: Path | None = None, *, color: bool = False, w
         recipe=stored.recipe,
         facts=_facts(stored),
         checks=checks,
+        finish=finished,
     )
     try:
         target.write_text(html, encoding="utf-8")
@@ -63,6 +69,8 @@ def report_run(folder: Path, page: Path | None = None, *, color: bool = False, w
             remedy="name another place with --html FILE",
         ) from None
     text = render_run(stored.info, stored.outcome, stored.chart, findings, checks=checks, color=color, width=width)
+    if finished is not None:
+        text += "\n\n" + render_finish(finished, color=color, width=width)
     notes = "".join(f"note: {visible(note)}\n" for note in stored.notes)
     document = {
         "findings": findings,
@@ -74,10 +82,19 @@ def report_run(folder: Path, page: Path | None = None, *, color: bool = False, w
         "not_judged": examination.not_judged,
         "notes": stored.notes,
         "page": str(target),
+        **({"finish": finished} if finished is not None else {}),
     }
     return Written(
         text=f"{notes}{text}\npage: {visible(str(target))}", page=target, document=to_plain(document, strict=True)
     )
+
+
+def _finished(folder: Path) -> EnsembleInfo | None:
+    """Return what was finished after the run, None where nothing was, or nobody can read it."""
+    try:
+        return from_plain(EnsembleInfo, json.loads((folder / FINISHED / FINISHED_FACTS).read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError, KeyError, AttributeError):
+        return None
 
 
 def _verified(stored: StoredRun) -> tuple[CheckResult, ...]:

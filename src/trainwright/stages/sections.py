@@ -24,7 +24,10 @@ class Section(BaseModel):
 
 
 class DataSection(Section):
-    """Where the data come from, and how they are split and scaled."""
+    """Where the data come from, and how they are split and scaled.
+
+    The division follows `train.seed`, unless `split_seed` is 0 or more: runs of several seeds then share one division.
+    """
 
     source: str = "digits"
     target: str | list[str] = ""
@@ -33,6 +36,7 @@ class DataSection(Section):
     validation: float = Field(default=defaults.VALIDATION_FRACTION.value, ge=0, lt=1)
     test: float = Field(default=defaults.TEST_FRACTION.value, ge=0, lt=1)
     test_source: str = ""
+    split_seed: int = Field(default=-1, ge=-1)
     ignore: list[str] = []
     context: int = Field(default=int(defaults.CONTEXT.value), ge=1)
     image_size: int = Field(default=0, ge=0)
@@ -147,6 +151,34 @@ class TuneSection(Section):
     seconds: float = Field(default=0.0, ge=0, allow_inf_nan=False)
 
 
+class FinishSection(Section):
+    """What is done with a run that has ended; nothing where all is off, so that a run costs nothing more.
+
+    `members` counts networks in all, this run's among them, and `snapshots` the cycles of one training; 0 for none.
+    `calibrate` "auto" fits a temperature with whatever else is asked for, "on" by itself too.
+    """
+
+    members: int = Field(default=0, ge=0)
+    snapshots: int = Field(default=0, ge=0)
+    average: list[Literal["ema", "polyak", "swa"]] = []
+    soup: bool = False
+    distil: bool = False
+    combine: Literal["probabilities", "logits"] = "probabilities"
+    calibrate: Literal["auto", "on", "off"] = AUTO
+
+    @property
+    def methods(self) -> tuple[str, ...]:
+        """The names of what is to be trained or built."""
+        asked = {"seeds": self.members > 1, "snapshots": self.snapshots > 0, **dict.fromkeys(self.average, True)}
+        asked |= {"soup": self.soup, "distil": self.distil}
+        return tuple(name for name, wanted in asked.items() if wanted)
+
+    @property
+    def asks(self) -> bool:
+        """Say whether anything is to be done."""
+        return bool(self.methods) or self.calibrate == "on"
+
+
 @dataclass(frozen=True, kw_only=True)
 class Choosable:
     """A section that chooses from a catalogue: what its entries are called, and the options that all of them share."""
@@ -180,6 +212,7 @@ SECTIONS: Mapping[str, type[Section]] = {
     "train": TrainSection,
     "doctor": DoctorSection,
     "tune": TuneSection,
+    "finish": FinishSection,
 }
 
 COUNTS: Mapping[str, int] = {"train.epochs": 1_000_000_000, "train.threads": 1_024, "train.batch_size": 1_000_000_000}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ from trainwright.report.study_facts import values_phrase
 from trainwright.report.study_json import study_json
 from trainwright.report.study_text import render_study
 from trainwright.search.importance import importance
+from trainwright.stages.study_work import StudyWork
 from trainwright.stages.train import Run
 
 
@@ -46,6 +47,7 @@ class Best:
 class Study:
     """A search that has ended, or was stopped. `final` is the run of the best configuration under a fresh seed, and
     `confirmation` what further fresh seeds said of it; None where no final run was asked for, or there is no best.
+    `work` is what was searched: with it `finish` trains further members.
     """
 
     info: StudyInfo
@@ -53,6 +55,7 @@ class Study:
     confirmation: FinalRun | None
     folder: Path | None
     notes: tuple[str, ...] = ()
+    work: StudyWork | None = field(default=None, compare=False)
 
     def __repr__(self) -> str:
         """Return the study on one line; `report()` tells the whole."""

@@ -5,13 +5,12 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from trainwright.data.feed import Feed
 from trainwright.errors import ModelError, UsageError
 from trainwright.parts import losses
 from trainwright.records import Location
@@ -25,7 +24,6 @@ from trainwright.search.course import search
 from trainwright.search.entrant import Enter
 from trainwright.search.lock import held
 from trainwright.search.owner import this_process
-from trainwright.search.problem import Problem
 from trainwright.search.samplers import Sampler, check_sampler
 from trainwright.search.scoring import Scorer
 from trainwright.search.space import checked, configuration
@@ -38,12 +36,13 @@ from trainwright.stages.network import build_model
 from trainwright.stages.recipe import Recipe
 from trainwright.stages.sections import TuneSection
 from trainwright.stages.setup import Setup, load_data, prepare
-from trainwright.stages.shared_body import SharedBody, shared_body
+from trainwright.stages.shared_body import shared_body
 from trainwright.stages.start import begun
 from trainwright.stages.study import Study
 from trainwright.stages.study_data import as_feed, held_out, untouched
 from trainwright.stages.study_problem import about_of, problem_of
 from trainwright.stages.study_rate import settled
+from trainwright.stages.study_work import StudyWork
 from trainwright.stages.train import Run
 from trainwright.stages.tune_space import check_given, space_of
 from trainwright.tensors import computing_with
@@ -131,19 +130,19 @@ def tune(
         begun(whole, another)
         return another
 
-    shared = shared_body(base, names.values(), other, tested)
+    shared, searched = shared_body(base, names.values(), other, tested), whole
 
-    def enter(*, own_order: bool) -> Enter:
+    def enter(*, own_order: bool, whole: bool = False) -> Enter:
         return from_factory(
-            whole, model_factory, train, validation, loss=loss, base=base, names=names, caller=caller,
-            own_order=own_order, shared=shared,
+            searched, model_factory, train, validation, loss=loss, base=base, names=names, caller=caller,
+            own_order=own_order, shared=None if whole else shared,
         )  # fmt: skip
 
     def final_setup(values: Mapping[str, Scalar], seed: int) -> Setup:
         own, changed = divided(values, names)
         return setup_of(whole.changed({**changed, "train.seed": seed}), made(model_factory, own, seed))
 
-    work = _Work(
+    work = StudyWork(
         recipe=whole,
         base=base,
         problem=problem,
@@ -184,13 +183,13 @@ def tune_recipe(
 
     shared = shared_body(base, full, other, test)
 
-    def enter(*, own_order: bool) -> Enter:
-        return from_dataset(recipe, dataset, device, own_order=own_order, shared=shared)
+    def enter(*, own_order: bool, whole: bool = False) -> Enter:
+        return from_dataset(recipe, dataset, device, own_order=own_order, shared=None if whole else shared)
 
     def final_setup(values: Mapping[str, Scalar], seed: int) -> Setup:
         return prepare(recipe.changed({**values, "train.seed": seed}), dataset, data_root)
 
-    work = _Work(
+    work = StudyWork(
         recipe=recipe,
         base=base,
         problem=problem,
@@ -206,25 +205,8 @@ def tune_recipe(
     return _carried_out(work, folder, None, observe, say)
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Work:
-    """What is to be searched, in one form for both ways in."""
-
-    recipe: Recipe
-    base: Setup
-    problem: Problem
-    enter: Callable[..., Enter]
-    space: Space
-    final_setup: Callable[[Mapping[str, Scalar], int], Setup]
-    has_default: bool
-    about: Mapping[str, str]
-    test: Feed | None
-    notes: tuple[str, ...]
-    shared: SharedBody | None = None
-
-
 def _carried_out(
-    work: _Work,
+    work: StudyWork,
     folder: Path | None,
     sampler: Sampler | None,
     observe: Observe | None,
@@ -269,10 +251,12 @@ def _carried_out(
             confirmation, run, said = _ended(work, info, scorer, folder)
     started = loading_lines(base.loaded) if base.loaded is not None else ()
     notes = (*started, *work.notes, *(() if shared is None else (shared.text,)), *said)
-    return Study(info=info, final=run, confirmation=confirmation, folder=folder, notes=notes)
+    return Study(info=info, final=run, confirmation=confirmation, folder=folder, notes=notes, work=work)
 
 
-def _ended(work: _Work, info: StudyInfo, scorer: Scorer, folder: Path | None) -> tuple[FinalRun, Run, tuple[str, ...]]:
+def _ended(
+    work: StudyWork, info: StudyInfo, scorer: Scorer, folder: Path | None
+) -> tuple[FinalRun, Run, tuple[str, ...]]:
     """Confirm the best configuration, and train it; return both, and what was done about those of an earlier call."""
     budget, shared, test = info.plan.budget, work.shared, work.test
     if shared is not None and test is not None:
