@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 export PIP_CONSTRAINT := $(CURDIR)/constraints.txt
 
-.PHONY: demo test test-all lint bench bench-peers ward docs web clean
+.PHONY: demo test test-all lint bench bench-peers ward faults docs web clean
 
 demo: $(VENV)/.installed
 	$(BIN)/trainwright demo
@@ -46,6 +46,10 @@ ward: $(VENV)/.installed
 # The page of the lab, built into the package; its sources are in web/. Needs node 20 and npm; nothing else here does.
 web:
 	cd web && npm ci --silent --no-audit --no-fund && npm run --silent types && npm run --silent build
+
+# Kills, refusals, power cuts, signals: how often each was tried, and what was lost; QUICK=--quick takes minutes.
+faults: $(VENV)/.installed-test
+	OMP_NUM_THREADS=1 $(BIN)/python tests/faults/table.py $(QUICK)
 
 docs: $(VENV)/.installed
 	$(BIN)/python docs/build.py

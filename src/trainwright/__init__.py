@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from trainwright.stages.finish import finish
     from trainwright.stages.load import load
     from trainwright.stages.recipe import Recipe
+    from trainwright.stages.resume import resume
     from trainwright.stages.start import start_from
     from trainwright.stages.study import Study
     from trainwright.stages.train import Run, fit
@@ -56,6 +57,7 @@ _HOMES = {
     "load": "stages.load",
     "log_uniform": "search.space",
     "read_run": "runs.reader",
+    "resume": "stages.resume",
     "start_from": "stages.start",
     "tune": "stages.tune",
     "uniform": "search.space",
@@ -88,6 +90,7 @@ __all__ = [
     "load",
     "log_uniform",
     "read_run",
+    "resume",
     "start_from",
     "tune",
     "uniform",

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import hashlib
 import random
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from typing import Any
 
 import numpy as np
 import torch
@@ -82,10 +83,7 @@ def isolated(seed: int | None = None, *place: str | int) -> Iterator[None]:
 
     With `seed`, the block starts from the seed of `place`; without, from wherever the generators stand.
     """
-    python_state = random.getstate()
-    numpy_state = np.random.get_state()
-    torch_state = torch.get_rng_state()
-    cuda_states = torch.cuda.get_rng_state_all() if torch.cuda.is_initialized() else None
+    before = generators()
     try:
         if seed is not None:
             value = derive(seed, *place)
@@ -94,8 +92,23 @@ def isolated(seed: int | None = None, *place: str | int) -> Iterator[None]:
             torch.manual_seed(value)
         yield
     finally:
-        random.setstate(python_state)
-        np.random.set_state(numpy_state)
-        torch.set_rng_state(torch_state)
-        if cuda_states is not None:
-            torch.cuda.set_rng_state_all(cuda_states)
+        set_generators(before)
+
+
+def generators() -> dict[str, Any]:
+    """Return the state of the global generators (random, numpy, torch, every CUDA device in use)."""
+    return {
+        "python": random.getstate(),
+        "numpy": np.random.get_state(),
+        "torch": torch.get_rng_state(),
+        "cuda": torch.cuda.get_rng_state_all() if torch.cuda.is_initialized() else None,
+    }
+
+
+def set_generators(state: Mapping[str, Any]) -> None:
+    """Put the global generators where `generators` found them."""
+    random.setstate(state["python"])
+    np.random.set_state(state["numpy"])
+    torch.set_rng_state(state["torch"])
+    if state["cuda"] is not None:
+        torch.cuda.set_rng_state_all(state["cuda"])

@@ -102,7 +102,7 @@ def test_test_data_that_come_later_are_tested_on(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("left", ["nothing", "a recipe", "half a run", "an interrupted run", "thesis"])
-def test_a_final_run_that_was_broken_off_begins_again(tmp_path: Path, left: str) -> None:
+def test_a_final_run_that_was_broken_off_comes_to_the_same_end(tmp_path: Path, left: str) -> None:
     whole = tw.tune(net, TRAIN, VALIDATION, space=HIGH, final=1, folder=tmp_path, **ASKED)
     folder = tmp_path / "final"
     head = json.loads((folder / "run.json").read_text())
@@ -114,7 +114,7 @@ def test_a_final_run_that_was_broken_off_begins_again(tmp_path: Path, left: str)
         for path in sorted(folder.rglob("*"), reverse=True):
             path.rmdir() if path.is_dir() else path.unlink()
         if left == "a recipe":
-            (folder / ".run.json-1234abcd").write_text("{")
+            (folder / "tmp-run.json-1-1234abcd").write_text("{")
             (folder / "recipe.toml").write_text("")
         elif left == "thesis":
             (folder / "thesis.txt").write_text("unsaved")

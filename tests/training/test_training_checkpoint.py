@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -203,71 +202,3 @@ def test_a_full_disk_is_an_error_that_leaves_the_old_checkpoint_whole(
     save(tmp_path, "best", state(3), step=3, facts={})
     assert load(tmp_path, "best")[1]["step"] == 3
     assert len(folders(tmp_path)) == 1
-
-
-class Killed(BaseException):
-    """Stands for a kill: nothing may catch it."""
-
-
-class Reaper:
-    """Lets the first `lives` file operations of a save pass, and kills the writer in the next."""
-
-    def __init__(self, lives: int, patch: pytest.MonkeyPatch) -> None:
-        self.left = lives
-        for owner, name in [
-            (checkpoint, "save_file"),
-            (checkpoint, "sync"),
-            (checkpoint, "_write"),
-            (checkpoint, "_prune"),
-            (Path, "mkdir"),
-            (Path, "rename"),
-            (Path, "replace"),
-            (shutil, "rmtree"),
-        ]:
-            patch.setattr(owner, name, self.mortal(getattr(owner, name), torn=name in ("save_file", "_write")))
-
-    def mortal(self, function: Callable[..., Any], *, torn: bool) -> Callable[..., Any]:
-        def wrapped(*arguments: Any, **options: Any) -> Any:
-            self.left -= 1
-            if self.left < 0:
-                if torn:  # half the content is on disk when the power fails
-                    function(*arguments, **options)
-                    path = next(argument for argument in arguments if isinstance(argument, Path))
-                    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
-                raise Killed
-            return function(*arguments, **options)
-
-        return wrapped
-
-
-def kills(tmp_path: Path) -> Iterator[Path]:
-    """Yield a folder for each moment at which saving step 2 over step 1 was killed; at last one where it was not."""
-    for lives in range(100):
-        folder = tmp_path / str(lives)
-        save(folder, "best", state(1), step=1, facts={})
-        with pytest.MonkeyPatch.context() as patch:
-            Reaper(lives, patch)
-            try:
-                save(folder, "best", state(2), step=2, facts={})
-            except Killed:
-                killed = True
-            else:
-                killed = False
-        yield folder
-        if not killed:
-            return
-
-
-def test_a_kill_at_any_moment_leaves_the_old_checkpoint_or_the_new_one(tmp_path: Path) -> None:
-    steps = []
-    for folder in kills(tmp_path):
-        restored, manifest = load(folder, "best")
-        steps.append(manifest["step"])
-        assert digest(restored) == digest(state(manifest["step"]))
-        # Whoever goes on from here sweeps up after the dead writer.
-        target = save(folder, "best", state(3), step=3, facts={})
-        assert load(folder, "best")[1]["step"] == 3
-        assert sorted(path.name for path in folder.iterdir()) == ["best.json", target.name]
-    assert steps == sorted(steps)
-    assert set(steps) == {1, 2}
-    assert len(steps) > 8

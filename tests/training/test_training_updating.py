@@ -11,6 +11,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from trainwright.parts import optimizers
+from trainwright.training import optimizer_state
 from trainwright.training.updating import Updating
 
 KINDS: dict[str, tuple[Any, dict[str, Any]]] = {
@@ -131,3 +132,28 @@ def test_gradients_are_forgotten_not_set_to_zero() -> None:
     model(torch.randn(2, 4)).sum().backward()
     Updating(optimizer).clear_gradients()
     assert all(parameter.grad is None for parameter in model.parameters())
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_state_that_is_put_back_is_what_the_next_update_works_on(kind: str) -> None:
+    model, optimizer = made(kind)
+    updating = Updating(optimizer)
+
+    def step(number: int) -> None:
+        generator = torch.Generator().manual_seed(number)
+        x, y = torch.randn(6, 4, generator=generator), torch.randint(0, 3, (6,), generator=generator)
+        updating.clear_gradients()
+        F.cross_entropy(model(x), y).backward()
+        updating.apply()
+
+    for number in range(3):
+        step(number)
+    weights, kept = copy.deepcopy(model.state_dict()), optimizer_state.kept_of(optimizer, model)
+    step(3)
+    step(4)
+    expected = copy.deepcopy(model.state_dict())
+    model.load_state_dict(weights)
+    optimizer_state.put_back(optimizer, model, kept)
+    step(3)
+    step(4)
+    assert all(torch.equal(value, expected[name]) for name, value in model.state_dict().items())

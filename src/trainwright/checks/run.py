@@ -10,6 +10,7 @@ from contextlib import AbstractContextManager
 from trainwright.checks.check import Answer, Check, Skip
 from trainwright.checks.footprint import untouched
 from trainwright.checks.subject import Subject
+from trainwright.interruption import poll
 from trainwright.records import CheckResult, CheckStatus, Finding
 
 COULD_NOT_RUN = "it could not run"
@@ -25,6 +26,7 @@ def run_checks(
     """
     started = time.perf_counter()
     for check in checks:
+        poll()
         if budget_seconds is not None and time.perf_counter() - started >= budget_seconds:
             yield CheckResult(check=check.name, status="skipped", reason=f"the {budget_seconds:g} seconds are used up")
         else:

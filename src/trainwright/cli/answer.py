@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from trainwright.errors import EXIT_UNHEALTHY, RunError, TrainwrightError
+from trainwright.interruption import EXIT_INTERRUPTED, Interrupted
+
+__all__ = ["EXIT_INTERRUPTED", "OWN_PROCESS", "JsonFile", "answering", "say"]
 
 if TYPE_CHECKING:
     from rich.console import Console
-
-EXIT_INTERRUPTED = 130
-"""Exit status: Ctrl-C, as a shell counts it."""
 
 OWN_PROCESS = "the process is the command's own"
 """What a command's context holds where the command line was not called as a function."""
@@ -65,10 +65,12 @@ def answering(json_file: Path | None, *, words_aside: bool = False) -> Iterator[
         _forget_status(document)
         _write(document, json_file)
         raise problem from None
-    except KeyboardInterrupt:
-        document["error"] = {"what": "interrupted from the keyboard", "evidence": "", "remedy": ""}
+    except KeyboardInterrupt as asked:
+        document["error"] = {"what": str(asked) or "interrupted from the keyboard", "evidence": "", "remedy": ""}
         _forget_status(document)
         _write(document, json_file)
+        if isinstance(asked, Interrupted):
+            raise typer.Exit(asked.exit_status) from None
         raise
     diverged = (document.get("outcome") or {}).get("status") == "diverged"  # whatever the doctor made of it
     unhealthy = diverged or any(finding["severity"] == "error" for finding in document["findings"])

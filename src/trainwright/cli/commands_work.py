@@ -8,7 +8,18 @@ from typing import Annotated
 import typer
 
 from trainwright.cli.answer import JsonFile, answering
-from trainwright.cli.options import Changes, DataRoot, Github, Overwrite, RecipeFile, RunFolder, SarifFile, Target
+from trainwright.cli.options import (
+    Changes,
+    DataRoot,
+    Github,
+    MaxTime,
+    Overwrite,
+    RecipeFile,
+    RunFolder,
+    SarifFile,
+    Target,
+    stoppable,
+)
 
 app = typer.Typer()
 
@@ -27,15 +38,16 @@ def train(
     profile: Annotated[
         bool, typer.Option("--profile", help="Time the phases of the step, and print where time and memory went.")
     ] = False,
+    max_time: MaxTime = None,
     sarif: SarifFile = None,
     github: Github = False,
     json: JsonFile = None,
 ) -> None:
-    """Train what a recipe describes, with the doctor watching."""
+    """Train what a recipe describes, with the doctor watching. Ctrl-C and SIGTERM keep the state for `resume`."""
     from trainwright.cli import train as command
     from trainwright.cli.findings_file import leave_findings
 
-    with answering(json) as (console, document):
+    with answering(json) as (console, document), stoppable(max_time):
         command.run(
             console,
             document,
@@ -46,6 +58,28 @@ def train(
             explain_groups=explain_groups,
             profile=profile,
         )
+        leave_findings(document, sarif, github=github)
+
+
+@app.command(rich_help_panel="Work")
+def resume(
+    folder: RunFolder,
+    changes: Changes = None,
+    strict: Annotated[
+        bool, typer.Option("--strict", help="Refuse where a checkpoint is damaged, in place of using the one before.")
+    ] = False,
+    max_time: MaxTime = None,
+    data_root: DataRoot = None,
+    sarif: SarifFile = None,
+    github: Github = False,
+    json: JsonFile = None,
+) -> None:
+    """Go on with a run that was broken off, as if it never had been. More epochs: --set train.epochs=N."""
+    from trainwright.cli import resume as command
+    from trainwright.cli.findings_file import leave_findings
+
+    with answering(json) as (console, document), stoppable(max_time):
+        command.run(console, document, folder, changes=changes or [], data_root=data_root, strict=strict)
         leave_findings(document, sarif, github=github)
 
 
@@ -72,7 +106,7 @@ def verify(
     from trainwright.cli import verify as command
     from trainwright.cli.findings_file import leave_findings
 
-    with answering(json) as (console, document):
+    with answering(json) as (console, document), stoppable():
         command.run(
             console,
             document,
@@ -135,7 +169,7 @@ def find_lr(
     """Find the learning rate: many rates as one program, an interval from repeats. Exit status 1: no answer."""
     from trainwright.cli import find_lr as command
 
-    with answering(json) as (console, document):
+    with answering(json) as (console, document), stoppable():
         command.run(
             console,
             document,
@@ -210,7 +244,7 @@ def tune(
     from trainwright.cli import tune as command
 
     asked = {"trials": trials, "rounds": rounds, "sampler": sampler, "prune": prune, "final": final, "seconds": seconds}
-    with answering(json) as (console, document):
+    with answering(json) as (console, document), stoppable():
         command.run(
             console,
             document,

@@ -18,7 +18,7 @@ app = typer.Typer(
     name="trainwright",
     help="Train PyTorch networks, and be told what is wrong with the training, the way a good compiler tells.",
     epilog="Exit status: 0 done and healthy; 1 it could not be done; 2 wrong usage or a malformed recipe; "
-    "3 done, and at least one finding is an error.",
+    "3 done, and at least one finding is an error; 130 after Ctrl-C, 143 after SIGTERM, 124 after --max-time.",
     no_args_is_help=True,
     add_completion=True,
     pretty_exceptions_enable=False,

@@ -21,6 +21,9 @@ _LINES = 20  # about as many plain lines as a run prints where the output is no 
 _LINE_SECONDS = 15.0  # ... but one at least as often as this
 _SMOOTHING = 0.95  # of the shown training loss: each step's own loss jumps too much to be read
 
+_SAID = ("compiled", "verified", "features", "resumed", "checkpoint-failed")
+"""Events whose text is shown as it is."""
+
 
 class Progress:
     """An observer that draws. Findings are printed whole when they are first certain; the line goes on below them."""
@@ -62,7 +65,7 @@ class Progress:
             self._step(record)
         elif isinstance(record, EvalRecord):
             self._evaluation(record)
-        elif isinstance(record, Event) and record.name in ("compiled", "verified", "features"):
+        elif isinstance(record, Event) and record.name in _SAID:
             say(self.console, str(record.detail["text"]))
         elif isinstance(record, Event) and record.name == "repair":
             if record.detail.get("action") == "go back":

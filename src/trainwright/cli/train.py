@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import os
 import tomllib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 
-from trainwright.cli.answer import EXIT_INTERRUPTED, say
+from trainwright.cli.answer import say
 from trainwright.errors import EXIT_FAILED, ModelError, TrainwrightError, UsageError
+from trainwright.interruption import status_of
 from trainwright.records import to_plain
 
 if TYPE_CHECKING:
@@ -59,7 +61,6 @@ def train_and_show(
     """Train `recipe` into `folder` with live progress, print how it ended, and fill `document`."""
     from trainwright.cli.progress import Progress
     from trainwright.parts.groups import render_table
-    from trainwright.parts.own_module import told
     from trainwright.report.profile_text import render_profile
     from trainwright.stages.named import table_of
     from trainwright.stages.train import carry_out, plan
@@ -72,32 +73,54 @@ def train_and_show(
     if explain_groups:
         say(console, render_table(table_of(setup.recipe, setup.model)))
     clock = Clock(on=profile)
-    with Progress(console, setup.info) as progress:
-        try:
-            finished = carry_out(setup, folder, [progress], clock=clock)
-        except (TrainwrightError, OSError):
-            raise
-        except Exception as problem:  # whatever a network or a loss of the user's own raises
-            raise ModelError(
-                "training broke off",
-                evidence=told(problem, [os.getcwd()]),
-                remedy=f"what was recorded until then is kept in {folder}" if folder.exists() else "",
-            ) from problem
-    show_end(console, finished)
-    document.update(finished.to_json())
+    with Progress(console, setup.info) as progress, told_of_users_code(folder):
+        finished = carry_out(setup, folder, [progress], clock=clock)
+    answer(console, document, finished)
     if profile:
         measured = profile_of(clock, finished.history)
         say(console, render_profile(measured))
         document["profile"] = to_plain(measured, strict=True) | {"samples_per_second": measured.samples_per_second}
+    finish_too(console, document, recipe, finished, data_root)
+    return finished
+
+
+def finish_too(
+    console: Console, document: dict[str, Any], recipe: Recipe, finished: Run, data_root: str | None
+) -> None:
+    """Do what `[finish]` of the recipe asks for, where the run came to its end."""
     if finished.folder is not None and recipe.finish.asks and finished.outcome.status in ("finished", "stopped"):
         from trainwright.cli.finish import after_run  # it stands on this module
 
         after_run(console, document, finished.folder, data_root)
+
+
+@contextmanager
+def told_of_users_code(folder: Path) -> Iterator[None]:
+    """Turn whatever a network or a loss of the user's own raises into an error without a traceback."""
+    from trainwright.parts.own_module import told
+
+    try:
+        yield
+    except (TrainwrightError, OSError):
+        raise
+    except Exception as problem:
+        raise ModelError(
+            "training broke off",
+            evidence=told(problem, [os.getcwd()]),
+            remedy=f"what was recorded until then is kept in {folder}" if folder.exists() else "",
+        ) from problem
+
+
+def answer(console: Console, document: dict[str, Any], finished: Run) -> None:
+    """Print how a run ended, and fill `document`, with the exit status of one that was interrupted."""
+    show_end(console, finished)
+    document.update(finished.to_json())
     if finished.folder is None:
         document["status"] = EXIT_FAILED
     if finished.outcome.status == "interrupted":
-        document["status"] = EXIT_INTERRUPTED
-    return finished
+        document["status"] = status_of(finished.outcome.reason)
+        if finished.folder is not None:
+            say(console, f"to go on with it: trainwright resume {finished.folder}")
 
 
 def show_end(console: Console, finished: Run) -> None:

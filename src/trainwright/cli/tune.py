@@ -17,6 +17,7 @@ from rich.text import Text
 from trainwright.cli.answer import EXIT_INTERRUPTED, say
 from trainwright.cli.train import parse_change
 from trainwright.errors import UsageError
+from trainwright.interruption import Interrupted
 
 if TYPE_CHECKING:
     from trainwright.records.study import StudyInfo
@@ -55,12 +56,12 @@ def run(
     try:
         with _Live(console) as live:
             study = tune_recipe(recipe, folder=target, data_root=data_root, observe=live.show, say=live.note)
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as cut:
         say(
             console,
             f"interrupted; what was decided is kept in {target}: the same command goes on with --folder {target}",
         )
-        document["status"] = EXIT_INTERRUPTED
+        document["status"] = cut.exit_status if isinstance(cut, Interrupted) else EXIT_INTERRUPTED
         return
     finally:
         for helper in helpers:

@@ -58,6 +58,7 @@ class Batches:
         if len(split) == 0:
             raise DataError(f"the split '{split.name}' is empty", remedy="pass at least one sample")
         self.samples = len(split)
+        self.digest = split.digest
         self.batch_size = batch_size
         self.seed = seed
         self.device = torch.device(device)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+import warnings
 from collections.abc import Iterator, Sized
 from typing import Any
 
@@ -24,6 +25,8 @@ from trainwright.data.pairs import (
 from trainwright.errors import DataError
 from trainwright.randomness import derive, isolated
 
+MOST_DEATHS = 3
+"""Data workers that may die in a pass, as by a kernel that is short of memory, before that is an error."""
 ENDLESS_BATCHES = 100_000
 """Batches after which data that do not know their length are taken for endless ..."""
 ENDLESS_SECONDS = 30.0
@@ -109,29 +112,52 @@ def passed(data: Any, seed: int, device: torch.device, *place: str | int) -> Ite
 
     Unlike in `StreamBatches`, nobody has to know where the pass ends.
     """
-    for owner in (data, getattr(data, "sampler", None)):
-        own = getattr(owner, "generator", None)
-        if isinstance(own, torch.Generator):
-            own.manual_seed(derive(seed, "loader", *place))
     batches: Iterator[Any] | None = None
     first: Batch | None = None
-    position = 0
+    position, deaths = 0, 0
     while True:
         try:
             if batches is None:
-                with isolated(seed, "loader", *place):
-                    batches = iter(data)
+                batches = _begun(data, seed, place, position)
             with isolated(seed, "loader", *place, position):
                 item = next(batches)
         except StopIteration:
             return
         except Exception as problem:  # whatever the user's loader raises
+            if deaths < MOST_DEATHS and _worker_died(problem):
+                deaths += 1
+                batches = None
+                if getattr(data, "persistent_workers", False):
+                    data._iterator = None  # or torch would go on with those that are dead
+                said = f"a data worker died; its pass begins again and goes on at batch {position}: {problem}"
+                warnings.warn(said, RuntimeWarning, stacklevel=2)
+                continue
             raise unreadable(problem, position) from problem
         x, y = _batch(item, position)
         first = first or (x, y)
         check_same_type(first, (x, y), position)
         yield x.to(device), y.to(device)
         position += 1
+
+
+def _begun(data: Any, seed: int, place: tuple[str | int, ...], position: int) -> Iterator[Any]:
+    """Begin a pass, and leave out the batches before `position`, which were made in it before."""
+    for owner in (data, getattr(data, "sampler", None)):
+        own = getattr(owner, "generator", None)
+        if isinstance(own, torch.Generator):
+            own.manual_seed(derive(seed, "loader", *place))
+    with isolated(seed, "loader", *place):
+        batches = iter(data)
+    for number in range(position):
+        with isolated(seed, "loader", *place, number):
+            next(batches)
+    return batches
+
+
+def _worker_died(problem: BaseException) -> bool:
+    """Say whether torch tells that a worker is gone, which is no error of the data."""
+    said = str(problem)
+    return isinstance(problem, RuntimeError) and said.startswith("DataLoader worker") and "Caught" not in said
 
 
 def _counts(data: Any) -> tuple[int, int, int] | None:

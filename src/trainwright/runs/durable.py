@@ -1,18 +1,74 @@
-"""Files that outlive a power cut: flushed to the disk, known by their hash, and whole or not there."""
+"""Every change that a run makes on the disk, one operation each: whole files, logs, renames, and what flushes them.
+
+That they are in one place is what lets a test refuse the n-th of them, tear it, or end the process in it (`trapped`).
+"""
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import os
 import shutil
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any, ParamSpec, TypeVar
 
 from trainwright.errors import RunError
 
+P = ParamSpec("P")
+R = TypeVar("R")
+Trap = Callable[..., Any]
+"""`trap(operation, *arguments)` stands in for an operation: it calls it, or does not, and may raise."""
 
+_traps: list[Trap] = []
+TEMPORARY = "tmp-"
+"""How the name of what is still being written begins: readers pass over it, and the next writer removes it."""
+
+
+@contextmanager
+def trapped(trap: Trap) -> Iterator[None]:
+    """Let `trap` stand in for every operation of the block, in this process."""
+    _traps.append(trap)
+    try:
+        yield
+    finally:
+        _traps.pop()
+
+
+def _operation(function: Callable[P, R]) -> Callable[P, R]:
+    @functools.wraps(function)
+    def carried_out(*arguments: P.args, **options: P.kwargs) -> R:
+        if _traps:
+            return _traps[-1](function, *arguments, **options)
+        return function(*arguments, **options)
+
+    return carried_out
+
+
+@_operation
+def make_folder(path: Path) -> None:
+    """Make a folder, and those above it; one that is there already is as good."""
+    path.mkdir(parents=True, exist_ok=True)
+
+
+@_operation
+def write(path: Path, content: bytes | Callable[[Path], object]) -> None:
+    """Write a file: `content`, or what `content(path)` writes there."""
+    if callable(content):
+        content(path)
+    else:
+        path.write_bytes(content)
+
+
+@_operation
+def append(path: Path, handle: int, content: bytes) -> int:
+    """Append to the log at `path`, open as `handle`; return how many bytes went in, which may be fewer."""
+    return os.write(handle, content)
+
+
+@_operation
 def sync(path: Path) -> None:
     """Wait until the disk has a file, or a folder's entries."""
     handle = os.open(path, os.O_RDONLY)
@@ -20,6 +76,50 @@ def sync(path: Path) -> None:
         os.fsync(handle)
     finally:
         os.close(handle)
+
+
+@_operation
+def move(source: Path, target: Path) -> None:
+    """Give a file or a folder another name, taking the place of a file that has it: at once, or not at all."""
+    os.replace(source, target)
+
+
+@_operation
+def cut(path: Path, size: int) -> None:
+    """Cut a file to its first `size` bytes."""
+    os.truncate(path, size)
+
+
+@_operation
+def remove(path: Path) -> None:
+    """Remove a file, or a folder with all that is in it; what is gone already is as good."""
+    if path.is_dir():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def write_synced(path: Path, content: bytes | Callable[[Path], object]) -> None:
+    """Write a file and wait until the disk has it."""
+    write(path, content)
+    sync(path)
+
+
+def replace(path: Path, content: str) -> None:
+    """Write a whole file beside its place and move it there: a reader, or a power cut, sees the old text or the new."""
+    temporary = temporary_beside(path)
+    try:
+        write_synced(temporary, content.encode())
+        move(temporary, path)
+    except OSError:
+        remove(temporary)
+        raise
+    sync(path.parent)
+
+
+def temporary_beside(path: Path) -> Path:
+    """Return a free name in the same folder, known for a temporary one of this process."""
+    return path.with_name(f"{TEMPORARY}{path.name}-{os.getpid()}-{uuid.uuid4().hex[:8]}")
 
 
 def sha256_of(path: Path) -> str:
@@ -46,7 +146,7 @@ def whole(path: Path, *, overwrite: bool = False) -> Iterator[Path]:
     already, unless it may be overwritten.
     """
     check_unused(path, overwrite=overwrite)
-    path.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(path.parent)
     temporary = path.with_name(f".{path.name}-{uuid.uuid4().hex[:8]}")
     try:
         yield temporary
@@ -55,14 +155,11 @@ def whole(path: Path, *, overwrite: bool = False) -> Iterator[Path]:
         check_unused(path, overwrite=overwrite)  # somebody else may have been there meanwhile
         if path.is_dir():  # a folder cannot be replaced in one step
             old = path.with_name(f".{path.name}-{uuid.uuid4().hex[:8]}-old")
-            path.rename(old)
-            temporary.rename(path)
-            shutil.rmtree(old, ignore_errors=True)
+            move(path, old)
+            move(temporary, path)
+            remove(old)
         else:
-            temporary.replace(path)
+            move(temporary, path)
         sync(path.parent)
     finally:
-        if temporary.is_dir():
-            shutil.rmtree(temporary, ignore_errors=True)
-        else:
-            temporary.unlink(missing_ok=True)
+        remove(temporary)

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import json
-import os
 import time
-import uuid
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from trainwright.errors import RunError
 from trainwright.records import EvalRecord, Event, LayerStats, Outcome, RunInfo, StepRecord, to_brief, to_plain
+from trainwright.runs import durable
 from trainwright.runs.layout import EVENTS, METRICS, RECIPE, RUN, SCHEMA, is_run
+from trainwright.runs.lock import LOCK, RunLock
+from trainwright.runs.log import LineLog
 
 _KINDS = {StepRecord: "step", EvalRecord: "eval", LayerStats: "layer"}
-_FLUSH_SECONDS = 0.5  # what a killed run may lose of its curves; findings and evaluations are flushed at once
 
 
 def check_free(folder: Path) -> None:
@@ -24,7 +24,7 @@ def check_free(folder: Path) -> None:
         raise RunError(
             f"{folder} already holds a run", remedy="choose another --folder; a run is never written over another"
         )
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+    if folder.exists() and (not folder.is_dir() or any(not is_scrap(path.name) for path in folder.iterdir())):
         raise RunError(f"{folder} exists and is not an empty folder", remedy="choose another --folder")
 
 
@@ -37,58 +37,90 @@ def next_folder(parent: Path, name: str) -> Path:
 
 
 class RunWriter:
-    """An observer that keeps a run. Made when training is about to start: a run that cannot start leaves nothing."""
+    """An observer that keeps a run. Made when training is about to start: a run that cannot start leaves nothing.
+
+    The folder is this process's alone until `finish` or `close`.
+    """
 
     def __init__(self, folder: Path, info: RunInfo, *, recipe: str, facts: Mapping[str, Any]) -> None:
         check_free(folder)
-        self.folder = folder
-        self._head = {"schema": SCHEMA, "status": "running", "info": to_plain(info), **facts}
         try:
-            folder.mkdir(parents=True, exist_ok=True)
-            _replace(folder / RECIPE, recipe)
-            self._write_head()
-            # Line by line text that is never rewritten: a torn last line is all that a kill can leave.
-            self._metrics = open(folder / METRICS, "a", encoding="utf-8")  # noqa: SIM115
-            self._events = open(folder / EVENTS, "a", encoding="utf-8")  # noqa: SIM115
+            lock = RunLock(folder)
+            try:
+                check_free(folder)  # another process may have come first, and be through
+                durable.replace(folder / RECIPE, recipe)
+                self._open(folder, lock, {"schema": SCHEMA, "status": "running", "info": to_plain(info), **facts}, {})
+            except BaseException:
+                lock.release()
+                raise
         except OSError as problem:
-            raise RunError(
-                f"the run folder {folder} cannot be written",
-                evidence=problem.strerror or str(problem),
-                remedy="choose another --folder",
-            ) from None
-        self._flushed = time.monotonic()
+            raise _unwritable(folder, problem) from None
+
+    @classmethod
+    def reopened(cls, lock: RunLock, folder: Path, head: Mapping[str, Any], lengths: Mapping[str, int]) -> RunWriter:
+        """Return the writer of a run that goes on, under `lock`: each log is cut to its length in `lengths`, or empty.
+
+        `head` is what the folder tells of the run from now on, without how it ended.
+        """
+        writer = cls.__new__(cls)
+        try:
+            writer._open(folder, lock, dict(head), {METRICS: 0, EVENTS: 0} | dict(lengths))
+        except OSError as problem:
+            raise _unwritable(folder, problem) from None
+        return writer
+
+    def _open(self, folder: Path, lock: RunLock, head: dict[str, Any], lengths: Mapping[str, int]) -> None:
+        self.folder = folder
+        self.lock = lock
+        self._head = head
+        for path in folder.iterdir():
+            if path.name.startswith(durable.TEMPORARY):
+                durable.remove(path)  # of a writer that was killed: the folder is ours now
+        # Line by line text that is never rewritten: a torn last line is all that a kill can leave.
+        self._metrics = LineLog(folder / METRICS, lengths.get(METRICS))
+        self._events = LineLog(folder / EVENTS, lengths.get(EVENTS))
+        self._write_head()
 
     def observe(self, record: StepRecord | EvalRecord | LayerStats | Event) -> None:
         """Append one record."""
         if isinstance(record, Event):
-            self._events.write(json.dumps({"time": time.time(), **to_brief(record)}) + "\n")
-            self._events.flush()
+            self._events.add(json.dumps({"time": time.time(), **to_brief(record)}), soon=True)
             return
         kind = _KINDS[type(record)]
         # NaN and Inf stay what they are: a run's numbers are never repaired.
-        self._metrics.write(json.dumps({"record": kind, **to_brief(record)}) + "\n")
-        if kind == "eval" or time.monotonic() - self._flushed > _FLUSH_SECONDS:
-            self._metrics.flush()
-            self._flushed = time.monotonic()
+        self._metrics.add(json.dumps({"record": kind, **to_brief(record)}), soon=kind == "eval")
+
+    def lengths(self) -> dict[str, int]:
+        """Hand all that was recorded to the system; return the bytes of each log, by file name."""
+        return {METRICS: self._metrics.flush(), EVENTS: self._events.flush()}
+
+    def sync(self) -> None:
+        """Wait until the disk has what was handed over."""
+        for log in (self._metrics, self._events):
+            durable.sync(log.path)
 
     def finish(self, outcome: Outcome, **facts: Any) -> None:
         """Write how the run ended; `facts` (`digest`, `findings`) go beside it."""
-        for file in (self._metrics, self._events):
-            file.flush()
-            os.fsync(file.fileno())
-            file.close()
-        self._head |= {"status": outcome.status, "outcome": to_plain(outcome), **facts}
-        self._write_head()
+        try:
+            for log in (self._metrics, self._events):
+                log.close()
+            self._head |= {"status": outcome.status, "outcome": to_plain(outcome), **facts}
+            self._write_head()
+        finally:
+            self.lock.release()
 
     def _write_head(self) -> None:
-        _replace(self.folder / RUN, json.dumps(self._head, indent=1))
+        durable.replace(self.folder / RUN, json.dumps(self._head, indent=1))
 
 
-def _replace(path: Path, text: str) -> None:
-    """Write a whole file beside its place and move it there, so that a reader sees the old text or the new."""
-    temporary = path.with_name(f".{path.name}-{uuid.uuid4().hex[:8]}")
-    with open(temporary, "w", encoding="utf-8") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(path)
+def is_scrap(name: str) -> bool:
+    """Say whether a file is what a writer leaves that is killed before it has written anything."""
+    return name == LOCK or name.startswith(durable.TEMPORARY)
+
+
+def _unwritable(folder: Path, problem: OSError) -> RunError:
+    return RunError(
+        f"the run folder {folder} cannot be written",
+        evidence=problem.strerror or str(problem),
+        remedy="choose another --folder",
+    )

@@ -10,6 +10,7 @@ from typing import Any
 
 from trainwright.data.feed import Batch, Feed
 from trainwright.errors import RecipeError, TrainwrightError
+from trainwright.interruption import poll
 from trainwright.parts.own_module import told
 from trainwright.randomness import isolated
 from trainwright.records.study import Trial
@@ -56,6 +57,7 @@ class Rows:
         """Train all rows until so much of a whole run is done."""
         target = max(1, round(share * self.planned_steps))
         for x, y in islice(_from(self.feed, self.made), max(target - self.made, 0)):
+            poll()
             self.array.step(x, y)
             self.made += 1
 
@@ -108,6 +110,7 @@ class Lone:
         target = max(1, round(share * self.training.planned_steps))
         with isolated():
             for _ in islice(self._steps, max(target - self.made, 0)):
+                poll()
                 self.made += 1
 
     def scores(self, scorer: Scorer) -> dict[int, float]:

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 
 import torch
 
+from trainwright.interruption import poll
 from trainwright.randomness import isolated
 from trainwright.records.learning_rate import LearningRate, RatePoint
 from trainwright.search.finder_curve import APART, FLAT
@@ -93,6 +94,7 @@ def _swept(question: Question, repeat: int, steps: int) -> Swept:
     with isolated(), torch.enable_grad():
         array = LoopArray([member])
         for _, (x, y) in zip(range(steps), question.batches(repeat), strict=False):
+            poll()
             losses.append(float(array.step(x, y)))
             if array.frozen or _blown(losses):
                 break

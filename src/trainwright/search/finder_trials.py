@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 import torch
 
 from trainwright.errors import DataError, ModelError, TrainwrightError
+from trainwright.interruption import poll
 from trainwright.parts.schedules import Schedule, fraction_of
 from trainwright.randomness import isolated
 from trainwright.stacked.copying import pair_copy
@@ -117,6 +118,7 @@ def _results(question: Question, array: TrialArray, repeat: int, steps: int) -> 
     tail = max(1, round(TAIL * steps))
     total = torch.zeros(len(array.ids), dtype=torch.float64)
     for step, (x, y) in zip(range(steps), question.batches(repeat), strict=False):
+        poll()
         losses = array.step(x, y)
         if question.held is None and step >= steps - tail:
             total += losses.double().cpu() / tail

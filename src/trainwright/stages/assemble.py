@@ -16,7 +16,7 @@ from trainwright.training.bad_samples import sound_rows
 from trainwright.training.clipping import Clip
 from trainwright.training.clock import Clock
 from trainwright.training.compiling import compile_model
-from trainwright.training.course import Course, Keeper
+from trainwright.training.course import Course
 from trainwright.training.evaluate import Evaluator
 from trainwright.training.features import Features, cached
 from trainwright.training.history import History
@@ -24,6 +24,7 @@ from trainwright.training.loop import Training
 from trainwright.training.precision import Precision
 from trainwright.training.rates import Rates
 from trainwright.training.repair import Repair
+from trainwright.training.saver import Saver
 from trainwright.training.step import TrainStep
 from trainwright.training.stillness import Stillness
 from trainwright.vitals.monitor import Monitor
@@ -34,11 +35,11 @@ def assemble(
     setup: Setup,
     history: History,
     *,
-    keep: Keeper | None = None,
     clock: Clock | None = None,
     checked: Sequence[Finding] = (),
+    saver: Saver | None = None,
 ) -> Course:
-    """Return the course of `setup`, recording into `history`. `checked` is what was found before it.
+    """Return the course of `setup`, recording into `history`. `checked` was found before it; `saver` keeps it.
 
     Where all but the head is frozen, what the body gives is computed once, and the head trains on that.
     """
@@ -97,8 +98,9 @@ def assemble(
         whole=setup.model,
         evaluate_every_steps=settings.evaluate_every_steps or training.steps_per_epoch,
         patience=settings.patience or None,
-        keep=keep,
+        keep=None if saver is None else saver.keep,
         checked=checked,
+        saver=saver,
     )
 
 

@@ -47,6 +47,8 @@ COMMENTS: Mapping[str, str] = {
     "train.sampler": "'shuffled': each sample once an epoch; 'balanced': every class equally often",
     "train.patience": "stop after so many evaluations without a better validation loss; 0 to train to the end",
     "train.evaluate_every_steps": "0 evaluates once an epoch",
+    "train.checkpoint_every_steps": "0 keeps the state after evaluations, as often as it costs next to nothing",
+    "train.keep_last": "states to keep of those that a run can go on from",
     "train.compile": "torch.compile; what it did is printed",
     "train.checkpoint_activations": "compute activations twice instead of keeping them: less memory, more time",
     "train.freeze": "parts that do not learn, weights, statistics and dropout: ['body'] is all but the head",

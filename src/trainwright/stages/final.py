@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import os
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -13,18 +12,22 @@ from typing import Any
 
 from trainwright.data.feed import Feed
 from trainwright.errors import TrainwrightError
+from trainwright.interruption import Interrupted, status_of
 from trainwright.randomness import derive
 from trainwright.records.findings import Scalar
 from trainwright.records.jsonable import from_plain, to_plain
 from trainwright.records.study import StudyInfo, Trial
 from trainwright.records.study_final import FinalRun
 from trainwright.report.numbers import plural
-from trainwright.runs.durable import sync
+from trainwright.runs import durable
 from trainwright.runs.layout import CHECKPOINTS, RECIPE, is_run
 from trainwright.runs.reader import read_run
+from trainwright.runs.writer import is_scrap
 from trainwright.search.arrays import Arrays
 from trainwright.search.entrant import Enter
 from trainwright.search.scoring import Scorer
+from trainwright.stages import resume_fields
+from trainwright.stages.resume import Resumption
 from trainwright.stages.setup import Setup
 from trainwright.stages.train import Run, carry_out
 from trainwright.training import checkpoint
@@ -93,7 +96,7 @@ def confirm(
         )
         kept = made if kept is None else kept.extended(made)
         if file is not None:
-            _write(file, json.dumps(to_plain(kept)))
+            durable.replace(file, json.dumps(to_plain(kept)))
     return replace(kept.first(count), search_score=best.score), said
 
 
@@ -114,7 +117,8 @@ def final_run(
 ) -> tuple[Run, tuple[str, ...]]:
     """Train `setup` into `folder`, or return the run that lies there already, where it is of these `values`.
 
-    One that was broken off begins again; one of other values is set aside, which the second value says.
+    One that was broken off goes on; one of other values is set aside, which the second value says. Raises
+    `Interrupted` where this one is cut off: the search stops with it, and goes on with it.
     """
     about = json.loads(json.dumps({"values": dict(values), "seed": seed, "steps": steps}))
     setup = replace(setup, facts={**setup.facts, "study": about})
@@ -125,22 +129,30 @@ def final_run(
             return found, ()
         if why:
             said = (f"the final run was trained anew: {why}; what stood there is {_aside(folder).name}",)
-        else:
+        elif not is_run(folder):
             shutil.rmtree(folder)
-    return carry_out(setup, folder), said
+    if folder is not None and is_run(folder):
+        with Resumption(folder, setup=setup) as resumption:
+            run = resumption.carry_out()
+    else:
+        run = carry_out(setup, folder)
+    if run.outcome.status == "interrupted":
+        raise Interrupted(run.outcome.reason, status_of(run.outcome.reason))
+    return run, said
 
 
 def _ended(setup: Setup, folder: Path, about: Mapping[str, Any]) -> tuple[Run | None, str]:
-    """Return the run in a folder, or why it is not the one asked for: "" where it was broken off."""
+    """Return the run in a folder, or why it is not the one asked for: "" where it was broken off, and can go on."""
     if not is_run(folder):
-        left = [path.name for path in folder.iterdir() if path.name != RECIPE and not path.name.startswith(".")]
+        left = [path.name for path in folder.iterdir() if path.name != RECIPE and not is_scrap(path.name)]
         return None, "the folder held something else" if left else ""
     try:
         stored = read_run(folder)
         if stored.head.get("study") != about:
             return None, "the best configuration is another"
         if stored.outcome is None or stored.outcome.status == "interrupted" or "broke off" in stored.outcome.reason:
-            return None, ""
+            other = resume_fields.changed(stored.head.get("configuration", {}), setup.recipe.plain())
+            return None, f"it was broken off under other settings ({', '.join(list(other)[:3])})" if other else ""
         state, _ = checkpoint.load(folder / CHECKPOINTS, "best")
         setup.model.load_state_dict(state)
     except (TrainwrightError, RuntimeError) as problem:
@@ -154,14 +166,6 @@ def _ended(setup: Setup, folder: Path, about: Mapping[str, Any]) -> tuple[Run | 
         folder=folder,
     )
     return run, ""
-
-
-def _write(file: Path, text: str) -> None:
-    """Write a file that is whole, or as it was."""
-    temporary = file.with_name(f".{file.name}-{os.getpid()}")
-    temporary.write_text(text, encoding="utf-8")
-    sync(temporary)
-    temporary.replace(file)
 
 
 def _aside(path: Path) -> Path:

@@ -158,6 +158,7 @@ def prepare_given(
         info=measure(subject, resolved, reference, optimizer=foreign, caller=caller),
         closure=closure,
         averages=averages,
+        given=True,
         loaded=loaded,
         freezing=freezing,
         facts={

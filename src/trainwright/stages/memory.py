@@ -92,3 +92,22 @@ def search_batch_size(
         available=partial(available_memory, device),
         needed=lambda size: forecast(model, plan, sample, size, device).total,
     )
+
+
+def out_of_memory(problem: BaseException, recipe: Recipe) -> ModelError:
+    """Return what is said where memory ran out in training: how much was free, and what takes less of it."""
+    settings = recipe.train
+    free = available_memory(settings.device) / 2**20
+    words = str(problem).strip().splitlines() or [type(problem).__name__]
+    size = settings.batch_size if isinstance(settings.batch_size, int) else 0
+    smaller = "a smaller model"
+    if size > 1:
+        smaller = (
+            f"train.batch_size = {size // 2} with train.accumulate = {2 * settings.accumulate}: the same gradient, "
+            "and half the activations"
+        )
+    return ModelError(
+        "memory ran out in training",
+        evidence=f"{words[0][:200]}; batches of {size}, and {free:,.0f} MiB were free afterwards",
+        remedy=f"{smaller}; or go on from where it was: trainwright resume with train.checkpoint_activations = true",
+    )

@@ -51,8 +51,9 @@ class Setup:
     """Everything that a training needs. `recipe` is resolved: no "auto" is left. `facts` go into the run's head.
 
     `evaluation_loss` is `loss` without what belongs to training alone; `closure` says that the optimizer evaluates the
-    loss itself, `averages` that it has weights of its own for evaluation. `loaded` says what the model started from,
-    `freezing` what of it does not learn, and `store` is where others find the features that a frozen body gives.
+    loss itself, `averages` that it has weights of its own for evaluation, and `given` that model and data came from
+    Python, where no recipe can find them again. `loaded` says what the model started from, `freezing` what of it does
+    not learn, and `store` is where others find the features that a frozen body gives.
     """
 
     model: nn.Module
@@ -69,6 +70,7 @@ class Setup:
     facts: Mapping[str, Any]
     closure: bool = False
     averages: bool = False
+    given: bool = False
     loaded: Loaded | None = None
     freezing: Freezing = field(default_factory=Freezing)
     store: FeatureStore | None = None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,9 +17,10 @@ from trainwright.doctor.diagnose import diagnose
 from trainwright.doctor.repairs import skipping
 from trainwright.doctor.silence import silence_of
 from trainwright.errors import UsageError
+from trainwright.interruption import listening, poll
 from trainwright.parts import losses
 from trainwright.randomness import isolated
-from trainwright.records import Chart, Event, Finding, Location, Outcome, to_plain
+from trainwright.records import Chart, Event, Finding, Location, Outcome, Status, to_plain
 from trainwright.records.loading import Loaded
 from trainwright.report.checks_text import verdict_line
 from trainwright.report.loading_text import loading_lines
@@ -29,17 +30,21 @@ from trainwright.runs.layout import CHECKPOINTS
 from trainwright.runs.writer import RunWriter, check_free
 from trainwright.stages.assemble import assemble
 from trainwright.stages.before_run import check_before_run
+from trainwright.stages.conditions import conditions, data_of, form_of
 from trainwright.stages.facts import check_loss
 from trainwright.stages.given import changes_of, prepare_given
+from trainwright.stages.memory import out_of_memory
 from trainwright.stages.recipe import Recipe
 from trainwright.stages.setup import Setup, load_data, prepare
 from trainwright.stages.start import hardly_loaded
 from trainwright.stages.verify import choose_checks, verify_setup
-from trainwright.tensors import computing_with
-from trainwright.training import checkpoint
+from trainwright.tensors import computing_with, digest
 from trainwright.training.activations import checkpointing
+from trainwright.training.auto_batch import ran_out_of_memory
 from trainwright.training.clock import Clock
+from trainwright.training.course import Conclusion
 from trainwright.training.history import History, Observer
+from trainwright.training.saver import Saver
 from trainwright.training.stillness import give_back_gradients
 from trainwright.vitals.memory import give_back_freed_memory
 
@@ -145,7 +150,8 @@ def fit(
             "train.loggers",
             "train.loggers write into the folder of a run, and none is named; pass folder=..., or leave loggers out",
         )
-    return carry_out(setup, path)
+    with listening(own=False):
+        return carry_out(setup, path)
 
 
 def _check_objects(objects: Mapping[str, Any], changes: Mapping[str, Any]) -> None:
@@ -171,60 +177,62 @@ def _check_objects(objects: Mapping[str, Any], changes: Mapping[str, Any]) -> No
         )
 
 
+@dataclass(frozen=True, kw_only=True)
+class GoingOn:
+    """What a run goes on from: its folder, open again; its history; and the state, None where there is none yet.
+
+    `said` is how it is told.
+    """
+
+    writer: RunWriter
+    history: Chart
+    kept: Mapping[str, Any] | None
+    said: str
+
+
 def carry_out(
-    setup: Setup, folder: Path | None = None, watchers: Sequence[Observer] = (), *, clock: Clock | None = None
+    setup: Setup,
+    folder: Path | None = None,
+    watchers: Sequence[Observer] = (),
+    *,
+    clock: Clock | None = None,
+    going_on: GoingOn | None = None,
 ) -> Run:
-    """Refuse what cannot train, then train, keeping the run in `folder` where there is one. `clock` times the steps."""
+    """Refuse what cannot train, then train, keeping the run in `folder` where there is one. `clock` times the steps.
+
+    With `going_on` the run is one that was broken off.
+    """
     info, settings = setup.info, setup.recipe.train
-    keeping = blocking(setup)
-    if keeping:
-        give_back_gradients(setup.model, setup.freezing)
-        outcome = Outcome(status="stopped", reason=f"not started: {keeping[0].title}")
-        return Run(
-            model=setup.model,
-            history=Chart(info=info),
-            outcome=outcome,
-            findings=tuple(keeping),
-            digest=None,
-            folder=None,
-        )
-    check_before_run(setup)
-    check_loss(setup.model, setup.loss, setup.reference, setup.splits["train"].take(len(setup.reference))[1])
-    observers = list(watchers)
-    writer = None
+    if going_on is None or going_on.kept is None:
+        keeping = blocking(setup)
+        if keeping:
+            return _not_started(setup, keeping)
+        check_before_run(setup)
+        check_loss(setup.model, setup.loss, setup.reference, setup.splits["train"].take(len(setup.reference))[1])
+    observers, writer = list(watchers), None
     if folder is not None:
         observers += [loggers.CATALOGUE[name].factory(folder, info, setup.recipe.plain()) for name in settings.loggers]
-        writer = RunWriter(folder, info, recipe=setup.recipe_text, facts={**setup.facts, "versions": _versions()})
+        writer = (
+            going_on.writer if going_on else RunWriter(folder, info, recipe=setup.recipe_text, facts=head_of(setup))
+        )
         observers.append(writer)
-    history = History(observers)
-    if "learning_rate" in setup.facts:
-        history.append(Event(step=0, name="learning-rate", detail=setup.facts["learning_rate"]))
-    checked = [*_verified(setup, history), *_start_findings(setup)]
-    if setup.loaded is not None:
-        detail = {"text": "; ".join(loading_lines(setup.loaded)), **to_plain(setup.loaded)}
-        history.append(Event(step=0, name="started", detail=detail))
-    course = assemble(
-        setup, history, keep=None if folder is None else _keeper(folder / CHECKPOINTS), clock=clock, checked=checked
-    )
-    history.append(Event(step=0, name="phase", detail={"phase": "train"}))
-    # The caller's random state, threads and grad mode are theirs again afterwards.
-    recompute = checkpointing(setup.model) if settings.checkpoint_activations else nullcontext()
-    if settings.checkpoint_activations and settings.device == "cpu":
-        give_back_freed_memory()  # or what is freed would stay with the process, and nothing be saved
+    history = History(observers, going_on.history if going_on else None)
+    saver = _saver(setup, folder, writer)
     try:
-        with isolated(), computing_with(int(settings.threads)), torch.enable_grad(), recompute:
-            conclusion = course.run()
+        conclusion = _course(setup, history, clock, saver, going_on)
+        for observer in observers:
+            if observer is not writer:
+                observer.finish(conclusion.outcome)
+        if writer is not None:
+            writer.finish(conclusion.outcome, digest=conclusion.digest, findings=to_plain(conclusion.findings))
     except BaseException as problem:
-        _break_off(observers, history, problem)
+        if saver is not None:
+            saver.abandon()
+        short = out_of_memory(problem, setup.recipe) if ran_out_of_memory(problem) else None
+        _break_off(observers, history, short or problem)
+        if short is not None:
+            raise short from None
         raise
-    finally:
-        if course.training.stillness is not None:
-            course.training.stillness.release()
-    for observer in observers:
-        if observer is not writer:
-            observer.finish(conclusion.outcome)
-    if writer is not None:
-        writer.finish(conclusion.outcome, digest=conclusion.digest, findings=to_plain(conclusion.findings))
     return Run(
         model=setup.model,
         history=history.chart(info),
@@ -243,11 +251,88 @@ def _start_findings(setup: Setup) -> list[Finding]:
     return silence_of(setup.info).heard([found] if found is not None else [])
 
 
+def head_of(setup: Setup) -> dict[str, Any]:
+    """Return what a run's folder tells of it beside how it goes: the data, and all that resuming it must find again."""
+    return {
+        **setup.facts,
+        "versions": _versions(),
+        "given": setup.given,
+        "configuration": setup.recipe.plain(),
+        "conditions": conditions(setup),
+        "identity": {
+            "data": data_of(setup),
+            "model": form_of(setup.model),
+            "weights": digest(setup.model.state_dict()),
+        },
+    }
+
+
+def _course(
+    setup: Setup, history: History, clock: Clock | None, saver: Saver | None, going_on: GoingOn | None
+) -> Conclusion:
+    """Put the course together and run it, from its first step or from where it was broken off."""
+    kept, checked = None if going_on is None else going_on.kept, []
+    if going_on is not None:
+        step = 0 if kept is None else kept["place"]["step"]
+        history.append(Event(step=step, name="resumed", detail={"text": going_on.said}))
+    if kept is None:
+        if "learning_rate" in setup.facts:
+            history.append(Event(step=0, name="learning-rate", detail=setup.facts["learning_rate"]))
+        checked = [*_verified(setup, history), *_start_findings(setup)]
+        if setup.loaded is not None:
+            detail = {"text": "; ".join(loading_lines(setup.loaded)), **to_plain(setup.loaded)}
+            history.append(Event(step=0, name="started", detail=detail))
+    elif setup.freezing:  # features are computed from what is frozen, which the best weights hold as all others do
+        setup.model.load_state_dict(kept["best_state"])
+    course = assemble(setup, history, clock=clock, checked=checked, saver=saver)
+    if kept is None:
+        history.append(Event(step=0, name="phase", detail={"phase": "train"}))
+    # The caller's random state, threads and grad mode are theirs again afterwards.
+    settings, still = setup.recipe.train, course.training.stillness
+    recompute = checkpointing(setup.model) if settings.checkpoint_activations else nullcontext()
+    if settings.checkpoint_activations and settings.device == "cpu":
+        give_back_freed_memory()  # or what is freed would stay with the process, and nothing be saved
+    try:
+        poll()
+        with isolated(), computing_with(int(settings.threads)), torch.enable_grad(), recompute:
+            return course.run(kept)
+    finally:
+        if still is not None:
+            still.release()
+
+
+def _saver(setup: Setup, folder: Path | None, writer: RunWriter | None) -> Saver | None:
+    if folder is None or writer is None:
+        return None
+    settings = setup.recipe.train
+    return Saver(
+        folder / CHECKPOINTS,
+        writer,
+        every_steps=settings.checkpoint_every_steps,
+        keep_last=settings.keep_last,
+        facts={"conditions": conditions(setup), "configuration": setup.recipe.plain()},
+    )
+
+
+def _not_started(setup: Setup, findings: Sequence[Finding]) -> Run:
+    give_back_gradients(setup.model, setup.freezing)
+    outcome = Outcome(status="stopped", reason=f"not started: {findings[0].title}")
+    return Run(
+        model=setup.model,
+        history=Chart(info=setup.info),
+        outcome=outcome,
+        findings=tuple(findings),
+        digest=None,
+        folder=None,
+    )
+
+
 def _break_off(observers: Sequence[Observer], history: History, problem: BaseException) -> None:
     """Let everybody who watched close their books: the run ended, and not by itself."""
     words = str(problem).strip().splitlines()
     reason = f"broke off: {type(problem).__name__}" + (f": {words[0]}" if words else "")
-    outcome = Outcome(status="stopped", reason=reason, steps=len(history.steps))
+    status: Status = "interrupted" if isinstance(problem, KeyboardInterrupt) else "stopped"
+    outcome = Outcome(status=status, reason=reason, steps=len(history.steps))
     for observer in observers:
         with suppress(Exception):  # what broke the run off is what must be told
             if isinstance(observer, RunWriter):
@@ -285,13 +370,6 @@ def blocking(setup: Setup) -> list[Finding]:
     if repair == "suggest":
         return [skipping(finding) if finding.kind in _REPAIRABLE else finding for finding in kept]
     return kept
-
-
-def _keeper(folder: Path) -> Callable[[str, Mapping[str, torch.Tensor], int, Mapping[str, Any]], None]:
-    def keep(name: str, state: Mapping[str, torch.Tensor], step: int, facts: Mapping[str, Any]) -> None:
-        checkpoint.save(folder, name, state, step=step, facts=facts)
-
-    return keep
 
 
 def _versions() -> dict[str, Any]:

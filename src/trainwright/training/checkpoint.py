@@ -1,4 +1,4 @@
-"""Weights on disk: a folder that is whole or not there, and pointers to the best and the last.
+"""Checkpoints on disk: folders that are whole or not there, and pointers to the best, the last and the latest.
 
 Written beside, flushed, then renamed, so that a kill at any moment leaves the old state or the new one. The pointer
 moves last, and only then are folders removed that nothing points to. safetensors and JSON; no pickle anywhere.
@@ -6,10 +6,8 @@ moves last, and only then are folders removed that nothing points to. safetensor
 
 from __future__ import annotations
 
+import hashlib
 import json
-import os
-import shutil
-import uuid
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -19,11 +17,12 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 from trainwright.errors import RunError
-from trainwright.runs.durable import sha256_of, sync
+from trainwright.runs import durable
 from trainwright.tensors import digest
 
-_WEIGHTS = "model.safetensors"
-_MANIFEST = "manifest.json"
+MODEL, MANIFEST, LATEST = "model.safetensors", "manifest.json", "latest"
+_MALFORMED = (OSError, ValueError, KeyError, TypeError, AttributeError, SafetensorError)
+"""What a file that is missing, torn or no checkpoint may raise."""
 
 
 def save(folder: Path, name: str, state: Mapping[str, torch.Tensor], *, step: int, facts: Mapping[str, Any]) -> Path:
@@ -33,7 +32,7 @@ def save(folder: Path, name: str, state: Mapping[str, torch.Tensor], *, step: in
     refuses; what was there before is then still whole.
     """
     try:
-        return _save(folder, name, state, step, facts)
+        return put(folder, name, state, step=step, facts=facts)
     except OSError as problem:
         raise RunError(
             f"the checkpoint of step {step} could not be written",
@@ -42,37 +41,14 @@ def save(folder: Path, name: str, state: Mapping[str, torch.Tensor], *, step: in
         ) from None
 
 
-def _save(folder: Path, name: str, state: Mapping[str, torch.Tensor], step: int, facts: Mapping[str, Any]) -> Path:
-    folder.mkdir(parents=True, exist_ok=True)
+def put(folder: Path, name: str, state: Mapping[str, torch.Tensor], *, step: int, facts: Mapping[str, Any]) -> Path:
+    """Do what `save` does, but leave an `OSError` of the disk as it is: to try again, or to tell in its own way."""
     content = digest(state)
     target = folder / f"step-{step:08d}-{content[:8]}"
     if not target.exists():
-        temporary = folder / f"tmp-{step}-{os.getpid()}-{uuid.uuid4().hex[:8]}"
-        temporary.mkdir()
-        # Tied weights share storage, which safetensors refuses: a copy of each is written.
-        save_file(
-            {key: value.detach().cpu().clone().contiguous() for key, value in state.items()}, temporary / _WEIGHTS
-        )
-        sync(temporary / _WEIGHTS)
-        manifest = {
-            "schema": 1,
-            "step": step,
-            "digest": content,
-            "files": {
-                _WEIGHTS: {"bytes": (temporary / _WEIGHTS).stat().st_size, "sha256": sha256_of(temporary / _WEIGHTS)}
-            },
-            "torch": torch.__version__,
-            **facts,
-        }
-        _write(temporary / _MANIFEST, json.dumps(manifest, indent=1))
-        sync(temporary)
-        temporary.rename(target)
-        sync(folder)
-    pointer = folder / f"tmp-{name}-{uuid.uuid4().hex[:8]}"
-    _write(pointer, json.dumps({"checkpoint": target.name}))
-    pointer.replace(folder / f"{name}.json")
-    sync(folder)
-    _prune(folder)
+        commit(target, {}, {MODEL: state}, {"step": step, "digest": content, **facts})
+    point(folder, name, target)
+    prune(folder, also=frozenset(path.name for path in folder.glob("state-*")))
     return target
 
 
@@ -83,16 +59,12 @@ def load(folder: Path, name: str) -> tuple[dict[str, torch.Tensor], dict[str, An
     """
     try:
         target = folder / Path(json.loads((folder / f"{name}.json").read_text())["checkpoint"]).name
-        manifest = json.loads((target / _MANIFEST).read_text())
-        for file, expected in manifest["files"].items():
-            if sha256_of(target / Path(file).name) != expected["sha256"]:
-                raise RunError(
-                    f"the checkpoint '{name}' is damaged",
-                    evidence=f"{target / file} does not have the SHA-256 that its manifest states",
-                    remedy="use another checkpoint, or train again from the run's recipe.toml",
-                )
-        return load_file(target / _WEIGHTS), manifest
-    except (OSError, ValueError, KeyError, TypeError, SafetensorError) as problem:
+        manifest = checked(target)
+        return load_file(target / MODEL), manifest
+    except RunError as problem:
+        remedy = "use another checkpoint, or train again from the run's recipe.toml"
+        raise RunError(f"the checkpoint '{name}' is damaged", evidence=problem.what, remedy=remedy) from None
+    except _MALFORMED as problem:
         raise RunError(
             f"the checkpoint '{name}' cannot be read",
             evidence=f"{folder}: {problem}",
@@ -100,18 +72,87 @@ def load(folder: Path, name: str) -> tuple[dict[str, torch.Tensor], dict[str, An
         ) from None
 
 
-def _prune(folder: Path) -> None:
-    """Remove what nothing points to: earlier bests, and what a killed writer left behind."""
-    kept = {json.loads(pointer.read_text())["checkpoint"] for pointer in folder.glob("*.json")}
+def commit(
+    target: Path,
+    texts: Mapping[str, str],
+    tensors: Mapping[str, Mapping[str, torch.Tensor]],
+    facts: Mapping[str, Any],
+) -> None:
+    """Make the folder `target`, whole or not at all: files of text, files of tensors, and the manifest of all of them.
+
+    Raises `OSError` where the disk refuses; what was written until then is removed.
+    """
+    durable.make_folder(target.parent)
+    temporary = durable.temporary_beside(target)
+    try:
+        durable.make_folder(temporary)
+        for file, text in texts.items():
+            durable.write_synced(temporary / file, text.encode())
+        for file, named in tensors.items():
+            durable.write_synced(temporary / file, lambda path, named=named: _write_tensors(named, path))
+        names = [*texts, *tensors]
+        files = {
+            name: {"bytes": (temporary / name).stat().st_size, "sha256": durable.sha256_of(temporary / name)}
+            for name in names
+        }
+        manifest = {"schema": 1, "files": files, "torch": torch.__version__, **facts}
+        sealed = json.dumps({**manifest, "seal": _seal(manifest)}, indent=1)
+        durable.write_synced(temporary / MANIFEST, sealed.encode())
+        durable.sync(temporary)
+        durable.move(temporary, target)
+    except OSError:
+        durable.remove(temporary)
+        raise
+    durable.sync(target.parent)
+
+
+def point(folder: Path, name: str, target: Path) -> None:
+    """Let `name` point to the checkpoint `target` of `folder`."""
+    durable.replace(folder / f"{name}.json", json.dumps({"checkpoint": target.name}))
+
+
+def checked(target: Path) -> dict[str, Any]:
+    """Return the manifest of the checkpoint in `target` after checking it and every file of it.
+
+    Raises `RunError` with the file that is not what it was, and `OSError`, `ValueError`, `KeyError` or `TypeError`
+    where the manifest cannot be read at all.
+    """
+    manifest = json.loads((target / MANIFEST).read_text())
+    for file, expected in manifest["files"].items():
+        if durable.sha256_of(target / Path(file).name) != expected["sha256"]:
+            raise RunError(f"{target / file} does not have the SHA-256 that its manifest states")
+    seal = manifest.pop("seal", None)
+    if seal is not None and seal != _seal(manifest):  # those of earlier versions have none
+        raise RunError(f"{target / MANIFEST} is not as it was written")
+    return manifest
+
+
+def prune(folder: Path, *, also: frozenset[str] = frozenset()) -> None:
+    """Remove what nothing points to and `also` does not name: earlier checkpoints, and what a killed writer left."""
+    kept = set(also)
+    for pointer in folder.glob("*.json"):
+        try:
+            kept.add(json.loads(pointer.read_text())["checkpoint"])
+        except _MALFORMED:
+            return  # nobody knows what a torn pointer pointed to
     for path in folder.iterdir():
-        if path.is_dir() and path.name not in kept:
-            shutil.rmtree(path, ignore_errors=True)
-        elif path.is_file() and path.name.startswith("tmp-"):
-            path.unlink(missing_ok=True)
+        made_here = path.name.startswith(("step-", "state-", durable.TEMPORARY))
+        if made_here and path.name not in kept:
+            durable.remove(path)
 
 
-def _write(path: Path, text: str) -> None:
-    with open(path, "w", encoding="utf-8") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
+def _write_tensors(named: Mapping[str, torch.Tensor], path: Path) -> None:
+    """Write tensors, each as one of its own: safetensors refuses those that share memory, as tied weights do."""
+    own: dict[str, torch.Tensor] = {}
+    seen: set[int] = set()
+    for name, value in named.items():
+        tensor = value.detach().cpu().contiguous()  # syncs an accelerator
+        storage = tensor.untyped_storage()
+        shared = storage.data_ptr() in seen or storage.nbytes() != tensor.nbytes
+        own[name] = tensor.clone() if shared else tensor
+        seen.add(storage.data_ptr())
+    save_file(own, path)
+
+
+def _seal(manifest: Mapping[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(manifest, sort_keys=True).encode()).hexdigest()

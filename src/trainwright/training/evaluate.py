@@ -11,6 +11,7 @@ from torch import nn
 
 from trainwright.data.feed import Feed
 from trainwright.errors import ModelError
+from trainwright.interruption import poll
 from trainwright.parts.losses import items
 from trainwright.randomness import isolated
 from trainwright.records import EvalRecord, Task
@@ -75,6 +76,7 @@ class Evaluator:
         # Not inference mode: what a model keeps from this pass (a table of positions) must be usable in training.
         with isolated(), evaluating(self.model), buffers_restored(self.model), torch.no_grad():
             for place, (x, y) in enumerate(batches.in_order()):
+                poll()
                 if place == 0 and most_targets is not None:
                     every = -(-batches.samples * y[:1].numel() // most_targets)
                 if place % every != 0:

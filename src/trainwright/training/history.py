@@ -23,13 +23,16 @@ class Observer(Protocol):
 
 
 class History:
-    """The growing columns of one run: `steps`, `evals`, `layers`, `events`, in the order in which things happened."""
+    """The growing columns of one run: `steps`, `evals`, `layers`, `events`, in the order in which things happened.
 
-    def __init__(self, observers: Sequence[Observer] = ()) -> None:
-        self.steps: list[StepRecord] = []
-        self.evals: list[EvalRecord] = []
-        self.layers: list[LayerStats] = []
-        self.events: list[Event] = []
+    `before` is what a resumed run had seen already; observers are not told of that again.
+    """
+
+    def __init__(self, observers: Sequence[Observer] = (), before: Chart | None = None) -> None:
+        self.steps: list[StepRecord] = list(before.steps) if before else []
+        self.evals: list[EvalRecord] = list(before.evals) if before else []
+        self.layers: list[LayerStats] = list(before.layers) if before else []
+        self.events: list[Event] = list(before.events) if before else []
         self._observers = observers
 
     def append(self, record: Record) -> None:

@@ -33,7 +33,8 @@ def ledger_of(training: Training, *, complete: bool) -> Ledger:
 def _rate_deviation(training: Training) -> float | None:
     """Return the largest relative deviation of a recorded rate from the closed form, None where events moved it.
 
-    The factors by which repairs lowered the rate are part of the form.
+    The factors by which repairs lowered the rate are part of the form. Steps that a shorter plan made, before a resumed
+    run went on under a longer one, are not held against it.
     """
     rates = training.step.rates
     if rates.plateau is not None:
@@ -41,7 +42,7 @@ def _rate_deviation(training: Training) -> float | None:
     steps = training.history.steps
     return deviation(
         rates.schedule,
-        [(record.step, record.rate / rates.factor(record.step)) for record in steps],
+        [(record.step, record.rate / rates.factor(record.step)) for record in steps if record.step >= rates.since],
         rates.planned_steps,
         rates.base_rate,
         skipped=[*(record.step for record in steps if record.skipped), *training.refused],

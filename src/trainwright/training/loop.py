@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 from itertools import islice
 
 from torch import nn
@@ -21,6 +22,15 @@ from trainwright.training.step import TrainStep
 from trainwright.training.stillness import Stillness
 from trainwright.vitals.monitor import Monitor
 from trainwright.vitals.non_finite import locate
+
+
+@dataclass(frozen=True, kw_only=True)
+class Place:
+    """Where a run stands: the number of its next step, the epoch of that, and the batch of the epoch, all from 0."""
+
+    step: int = 0
+    epoch: int = 0
+    batch: int = 0
 
 
 class Training:
@@ -58,6 +68,8 @@ class Training:
         self.average = NoAverage() if average is None else average
         self.repair = repair
         self.stillness = stillness
+        self.place = Place()
+        self._underway = False  # in a step, and no longer or not yet at `place`
         self.refused: list[int] = []  # the steps whose loss or gradient was not finite
         self.diverged: str | None = None  # why the run ended before its time, in words
 
@@ -72,13 +84,18 @@ class Training:
         return self.steps_limit or self.epochs * self.steps_per_epoch
 
     def steps(self) -> Iterator[StepRecord]:
-        """Make every step of the run, yielding its record. Ends early, with `diverged` set, where it cannot go on."""
+        """Make every step from `place` on, yielding its record. Ends early, with `diverged` set, where it must."""
         if not self.model.training:
             self.model.train()  # the root alone decides: a part that was put into eval mode on purpose stays in it
-        number = 0
-        for epoch in range(self.epochs):
-            batches = iter(self.batches.epoch(epoch))
-            while number < self.planned_steps:
+        if self.repair is not None and self.place.step == 0:
+            self.repair.begin(self)
+        for epoch in range(self.place.epoch, self.epochs):
+            if self.place.step >= self.planned_steps:
+                return  # in the middle of an epoch if need be, which is where a longer run goes on
+            first = self.place.batch if epoch == self.place.epoch else 0
+            batches = islice(self.batches.epoch(epoch), first, None)
+            self.place = Place(step=self.place.step, epoch=epoch, batch=first)
+            while (number := self.place.step) < self.planned_steps:
                 self.step.clock.lap("evaluation")  # and whatever else the caller did since the last step
                 taken = list(islice(batches, self.accumulate))
                 self.step.clock.lap("data")
@@ -88,10 +105,21 @@ class Training:
                     self.repair.before(self, number)
                 if self.stillness is not None:
                     self.stillness.before(number)
-                yield self._one(taken, number, epoch)
+                self._underway = True
+                record = self._one(taken, number, epoch)
+                self.place = Place(step=number + 1, epoch=epoch, batch=self.place.batch + len(taken))
+                self._underway = False
+                yield record
                 if self.diverged is not None:
                     return
-                number += 1
+
+    def undo(self) -> bool:
+        """After an error, go back to `place`, where the step before had ended; say whether that could be done."""
+        if not self._underway:
+            return True
+        step = self.place.step
+        ahead = self.monitor.samples_layers(step) or (self.repair is not None and self.repair.looks(self, step))
+        return not ahead and self.step.undo()
 
     def _one(self, batches: list[Batch], number: int, epoch: int) -> StepRecord:
         """Make step `number`, let the monitor look before and after, and record it."""

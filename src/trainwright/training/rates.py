@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
+from typing import Any
 
 import torch
 
@@ -16,7 +18,8 @@ class Rates:
     Each group keeps its own initial rate; the schedule gives a common multiple. `performed` counts updates really made:
     one that float16 skipped leaves a warmup where it was, while the decay follows the attempts, so that a run with
     skipped steps still ends where its schedule ends. `lowered` holds (first step, factor): from that step on every rate
-    is multiplied by the factor, whatever the schedule gives, and by those before it.
+    is multiplied by the factor, whatever the schedule gives, and by those before it. `since` is the first step of the
+    present plan, which a resumed run may have made longer.
     """
 
     def __init__(self, optimizer: torch.optim.Optimizer, schedule: Schedule, *, planned_steps: int) -> None:
@@ -29,6 +32,7 @@ class Rates:
         self.plateau = schedule.plateau
         self.performed = 0
         self.lowered: list[tuple[int, float]] = []
+        self.since = 0
 
     def multiple(self, step: int) -> float:
         """Return the multiple of each group's own rate at `step` (from 0)."""
@@ -56,6 +60,22 @@ class Rates:
         momentum = self.schedule.momentum(fraction_of(step, self.planned_steps))
         if momentum is not None:
             set_momentum(self.optimizer, momentum)
+
+    def kept(self) -> dict[str, Any]:
+        """Return what a checkpoint needs beside the count of updates and the plateau, as plain values."""
+        return {
+            "base_rates": self.base_rates,
+            "base_rate": self.base_rate,
+            "lowered": self.lowered,
+            "planned_steps": self.planned_steps,
+            "since": self.since,
+        }
+
+    def put_back(self, kept: Mapping[str, Any], step: int) -> None:
+        """Go on from what `kept` returned, before `step`, under the plan that was made anew."""
+        self.base_rates, self.base_rate = list(kept["base_rates"]), kept["base_rate"]
+        self.lowered = list(kept["lowered"])
+        self.since = kept["since"] if kept["planned_steps"] == self.planned_steps else step
 
     def evaluated(self, score: float) -> None:
         """Tell a plateau schedule how an evaluation went (lower is better); it may lower the rate from now on."""

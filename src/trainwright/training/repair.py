@@ -41,6 +41,19 @@ class _Point:
     performed: int
     copied: Snapshot | None
 
+    def tree(self) -> dict[str, Any]:
+        """Return the place as plain values and tensors."""
+        copied = None if self.copied is None else self.copied.tree()
+        return {"step": self.step, "performed": self.performed, "copied": copied}
+
+    @classmethod
+    def of(cls, tree: Mapping[str, Any]) -> _Point:
+        """Return the place that gave `tree`."""
+        copied = tree["copied"]
+        return cls(
+            step=tree["step"], performed=tree["performed"], copied=None if copied is None else Snapshot.of(copied)
+        )
+
 
 class Repair:
     """What is done about a step that was refused, and about a loss that has grown.
@@ -58,17 +71,17 @@ class Repair:
         self.undone = 0  # updates made and taken back
         self._known_bad: set[tuple[tuple[str, Any], ...]] = set()
 
+    def begin(self, training: Training) -> None:
+        """See a run before its first step: that is where it can go back to at first."""
+        self.health = Health(training.planned_steps, self.constant_loss)
+        self._goal, self._newer = self._point(training, 0), None
+        self._anchor = 0  # updates that had been made when the weights were last those of the goal
+
     def before(self, training: Training, step: int) -> None:
         """See step `step` coming: every so many steps, keep the state where the run is well."""
-        if step == 0:
-            self.health = Health(training.planned_steps, self.constant_loss)
-            self._goal, self._newer = self._point(training, 0), None
-            self._anchor = 0  # updates that had been made when the weights were last those of the goal
+        if step == 0 or not self.looks(training, step) or self.health.on_trial(step):
             return
-        every = max(FEWEST_STEPS_BETWEEN, min(MOST_STEPS_BETWEEN, training.planned_steps // SNAPSHOTS))
-        if step % every != 0 or self.health.on_trial(step):
-            return
-        recent = training.history.steps[max(self.health.since, step - every) :]
+        recent = training.history.steps[max(self.health.since, step - self._every(training)) :]
         well, newer = self.health.well(recent), self._newer
         self._newer = None
         if well and newer is not None:
@@ -76,6 +89,10 @@ class Repair:
             self.health.confirm(recent)
         if well:
             self._newer = self._point(training, step)
+
+    def looks(self, training: Training, step: int) -> bool:
+        """Say whether `step` is one before which it looks at how the run is."""
+        return step % self._every(training) == 0
 
     def after(self, training: Training, record: StepRecord, batches: Sequence[Batch], refused: Refused) -> str | None:
         """See what a step did; put right what can be. Returns why the run must end, None where it goes on."""
@@ -97,6 +114,28 @@ class Repair:
         grown = self.health.grown(steps) if steps and not self.apply else None
         if grown is not None:
             self._go_back(training, steps[-1].step, grown)
+
+    def kept(self) -> dict[str, Any]:
+        """Return what a checkpoint needs to go on from here, as plain values and tensors."""
+        points = {"goal": self._goal, "newer": self._newer}
+        return {
+            "made": self.made,
+            "bad_batches": self.bad_batches,
+            "undone": self.undone,
+            "known_bad": [[list(pair) for pair in sample] for sample in sorted(self._known_bad, key=str)],
+            "anchor": self._anchor,
+            "health": dict(vars(self.health)),
+            **{name: None if point is None else point.tree() for name, point in points.items()},
+        }
+
+    def put_back(self, kept: Mapping[str, Any]) -> None:
+        """Go on from what `kept` returned, in place of `begin`."""
+        self.made, self.bad_batches, self.undone = kept["made"], kept["bad_batches"], kept["undone"]
+        self._known_bad = {tuple((name, value) for name, value in sample) for sample in kept["known_bad"]}
+        self._anchor = kept["anchor"]
+        self.health = Health(0, None)
+        vars(self.health).update(kept["health"])
+        self._goal, self._newer = _Point.of(kept["goal"]), None if kept["newer"] is None else _Point.of(kept["newer"])
 
     def summary(self) -> str:
         """Return in a line what was done, "" where nothing was."""
@@ -170,6 +209,9 @@ class Repair:
         text = f"{why}: went back to {place}, {said} (repair {self.made} of at most {MOST_REPAIRS})"
         self._note(training, step, text, detail, change)
         return None
+
+    def _every(self, training: Training) -> int:
+        return max(FEWEST_STEPS_BETWEEN, min(MOST_STEPS_BETWEEN, training.planned_steps // SNAPSHOTS))
 
     def _point(self, training: Training, step: int) -> _Point:
         copied = Snapshot.take(training, step) if self.apply else None

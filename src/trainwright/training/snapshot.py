@@ -1,10 +1,12 @@
-"""A run's state in memory: all that one step hands to the next, so that a run can go back to it."""
+"""What a training weighs: all that one update hands to the next, copied, so that a run can go back to it.
+
+A repair goes back to one in memory; a checkpoint holds one on disk (`state`).
+"""
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -12,6 +14,7 @@ from torch import nn
 
 from trainwright.parts.schedules import Plateau
 from trainwright.tensors import copy_state
+from trainwright.training import optimizer_state
 
 if TYPE_CHECKING:
     from trainwright.training.loop import Training
@@ -21,13 +24,15 @@ if TYPE_CHECKING:
 class Snapshot:
     """The state before step `step`, when so many updates had been `performed`.
 
-    Random numbers need no place here: they are a function of the seed and the step. Where a step left the schedule is
-    no part of it either: time goes on, whatever the weights go back to.
+    `unsaved` holds the buffers that a model does not count to its state (`persistent=False`). Random numbers need no
+    place here: they are a function of the seed and the step. Where a step left the schedule is no part of it either:
+    time goes on, whatever the weights go back to.
     """
 
     step: int
     performed: int
     weights: Mapping[str, torch.Tensor]
+    unsaved: Mapping[str, torch.Tensor]
     optimizer: Mapping[str, Any]
     average: Any
     scaler: Mapping[str, Any]
@@ -36,11 +41,13 @@ class Snapshot:
     @classmethod
     def take(cls, training: Training, step: int) -> Snapshot:
         """Copy the state of `training` as it stands before `step`: as much memory as weights and optimizer hold."""
+        weights = copy_state(training.model)
         return cls(
             step=step,
             performed=training.step.rates.performed,
-            weights=copy_state(training.model),
-            optimizer=copy.deepcopy(training.step.optimizer.state_dict()),
+            weights=weights,
+            unsaved={name: value.clone() for name, value in training.model.named_buffers() if name not in weights},
+            optimizer=optimizer_state.kept_of(training.step.optimizer, training.model),
             average=training.average.kept(),
             scaler=training.step.precision.scaler.state_dict(),
             plateau=training.step.rates.plateau,
@@ -49,7 +56,11 @@ class Snapshot:
     def restore(self, training: Training) -> None:
         """Put the state back. It may be needed again: what goes on from here works on copies."""
         training.model.load_state_dict(self.weights)
-        training.step.optimizer.load_state_dict(copy.deepcopy(dict(self.optimizer)))
+        with torch.no_grad():
+            for name, buffer in training.model.named_buffers():
+                if name in self.unsaved:
+                    buffer.copy_(self.unsaved[name])
+        optimizer_state.put_back(training.step.optimizer, training.model, self.optimizer)
         training.average.put_back(self.average)
         training.step.precision.scaler.load_state_dict(dict(self.scaler))
         training.step.rates.plateau = self.plateau
@@ -62,3 +73,14 @@ class Snapshot:
                 value.copy_(self.weights[name])
                 mended.append(name)
         return mended
+
+    def tree(self) -> dict[str, Any]:
+        """Return the snapshot as plain values and tensors."""
+        plain = {name: getattr(self, name) for name in self.__dataclass_fields__}
+        return {**plain, "plateau": None if self.plateau is None else asdict(self.plateau)}
+
+    @classmethod
+    def of(cls, tree: Mapping[str, Any]) -> Snapshot:
+        """Return the snapshot that gave `tree`."""
+        plateau = tree["plateau"]
+        return cls(**{**tree, "plateau": None if plateau is None else Plateau(**plateau)})

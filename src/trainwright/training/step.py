@@ -61,6 +61,7 @@ class TrainStep:
         normalisations = (module for module in model.modules() if is_normalisation(module))
         self._statistics = [buffer for module in normalisations for buffer in module.buffers(recurse=False)]
         self._kept_statistics = [buffer.clone() for buffer in self._statistics]
+        self._gathering = False  # the gradient, and nothing but statistics has moved so far
 
     def __call__(self, batches: Sequence[Batch], step: int) -> StepResult:
         """Make update number `step` (from 0) on `batches` of inputs and targets, all of them together as one batch."""
@@ -69,13 +70,16 @@ class TrainStep:
         # The rate belongs to the step, so it is set before it: a warmup's first step must not run at the full rate.
         self.rates.set(step)
         self._keep_statistics()
+        self._gathering = True
 
         self.updating.clear_gradients()
         try:
             loss, penalty = self.backward(batches, step)
         except NotFinite as found:
+            self._gathering = False
             self._restore_statistics()
             return StepResult(loss=found.loss, rate=self.rates.used, refused="loss", batch=found.batch)
+        self._gathering = False
         update = self.precision.update(self.updating, self.parameters, self.clip)
         self.clock.lap("update")
 
@@ -141,6 +145,18 @@ class TrainStep:
                     share = count / sum(counts) if len(batches) > 1 else 1.0
                     value += float(self.loss(self.precision.full(output), y)) * share
             return value + (float(self.penalty()) if self.penalty is not None else 0.0)
+
+    def undo(self) -> bool:
+        """Take back what a step has done that broke off; say whether everything is as before it.
+
+        It is not where weights were being moved, nor where the model keeps buffers of its own that a pass may move.
+        """
+        known = {id(buffer) for buffer in self._statistics}
+        if not self._gathering or any(id(buffer) not in known for buffer in self.model.buffers()):
+            return False
+        self._gathering = False
+        self._restore_statistics()
+        return True
 
     def _keep_statistics(self) -> None:
         if self._statistics:

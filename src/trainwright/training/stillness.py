@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import torch
 from torch import nn
 
@@ -58,6 +61,16 @@ class Stillness:
         """
         held = self._tensors(self._step)
         return [name for name, was in self._seen.items() if digest({"": held[name]}) != was]
+
+    def kept(self) -> dict[str, Any]:
+        """Return what a checkpoint needs: what everything that is held was at first, and when what is freed is free."""
+        return {"seen": dict(self._seen), "first": [list(pair) for pair in self._first.items()]}
+
+    def put_back(self, kept: Mapping[str, Any], step: int) -> None:
+        """Go on from what `kept` returned, before `step`. What learns already goes on to, however long the run is."""
+        self._first |= {until: first for until, first in kept["first"] if first < step}
+        self.before(max(0, step - 1))  # modes and gradients are still those of the step that was made
+        self._seen = dict(kept["seen"])
 
     @property
     def held(self) -> int:

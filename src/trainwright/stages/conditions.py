@@ -1,0 +1,76 @@
+"""What a run's exact numbers hang on beside its recipe: the machine, the versions, the data, the form of the model."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from trainwright import __version__
+from trainwright.data.streams import StreamBatches
+from trainwright.stages.setup import Setup
+from trainwright.tensors import digest
+
+_SAMPLES = 512
+"""Samples that stand for data of which nobody can have the whole: those that a loader makes."""
+
+
+def conditions(setup: Setup) -> dict[str, Any]:
+    """Return what must be the same for the same bits, by the name that it is told by."""
+    device = torch.device(setup.recipe.train.device)
+    return {
+        "trainwright": __version__,
+        "torch": torch.__version__,
+        "numpy": np.__version__,
+        "processor": _processor(),
+        "device": torch.cuda.get_device_name(device) if device.type == "cuda" else device.type,
+        "threads": int(setup.recipe.train.threads),
+        "deterministic algorithms": torch.are_deterministic_algorithms_enabled(),
+        "precision of float32 products": torch.get_float32_matmul_precision(),
+        "cuDNN's search for algorithms": torch.backends.cudnn.benchmark,
+        "oneDNN": torch.backends.mkldnn.enabled,  # pyright: ignore[reportAttributeAccessIssue]
+    }
+
+
+def differences(then: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
+    """Return in words which conditions are not what they were."""
+    return [f"{name} {then[name]} -> {now[name]}" for name in now if name in then and then[name] != now[name]]
+
+
+def data_of(setup: Setup) -> dict[str, Any]:
+    """Return what tells the data of a run from others: SHA-256 over their content, or over what a loader gave first."""
+    splits = {}
+    for name, feed in setup.splits.items():
+        content = getattr(feed, "digest", None) or digest(dict(zip("xy", feed.take(_SAMPLES), strict=True)))
+        splits[name] = {"samples": feed.samples, "loader": isinstance(feed, StreamBatches), "sha256": content}
+    return {"fingerprint": setup.facts["data"].get("fingerprint"), "splits": splits}
+
+
+def form_of(model: nn.Module) -> dict[str, list[Any]]:
+    """Return the shape and the type of every parameter and buffer, by name."""
+    return {name: [list(value.shape), str(value.dtype)] for name, value in model.state_dict().items()}
+
+
+def form_differences(then: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
+    """Return in words where two models differ in form: missing, added, of another shape or type."""
+    said = [f"{name} is missing" for name in then if name not in now]
+    said += [f"{name} is new" for name in now if name not in then]
+    return said + [f"{name} {then[name]} -> {now[name]}" for name in now if name in then and then[name] != now[name]]
+
+
+def _processor() -> str:
+    """Return the processor's name and the instructions that torch uses of it."""
+    name = platform.processor() or platform.machine()
+    try:
+        for line in Path("/proc/cpuinfo").read_text().splitlines():
+            if line.startswith("model name"):
+                name = line.partition(":")[2].strip()
+                break
+    except OSError:
+        pass
+    return f"{name} ({torch.backends.cpu.get_cpu_capability()})"

@@ -1,0 +1,148 @@
+"""The checkpoints that a run can go on from: written as one commit, read back newest first, the damaged ones told."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+
+from trainwright.errors import RunError
+from trainwright.runs import durable
+from trainwright.tensors import digest
+from trainwright.training import checkpoint
+from trainwright.training.packing import Tree, pack, tensors_of, unpack
+
+STATE, TENSORS = "state.json", "state.safetensors"
+_WEIGHTS = "snapshot/weights/"
+_NAME = re.compile(r"state-(\d{6,})-step-(\d+)")
+_DAMAGED = "damaged-"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stored:
+    """A checkpoint that was found whole. `log` are the bytes of each log when it was made, by file name."""
+
+    path: Path
+    step: int
+    plain: Any
+    facts: Mapping[str, Any]
+
+    @property
+    def log(self) -> Mapping[str, int]:
+        """The bytes of each log, by file name, that belong to the state."""
+        return self.facts["log"]
+
+    def tree(self, device: torch.device) -> Tree:
+        """Return the state, tensors of an accelerator on `device`. Raises `RunError` where it cannot be read."""
+        try:
+            tensors = load_file(self.path / TENSORS)
+            weights = load_file(self.path / checkpoint.MODEL)
+            tensors |= {_WEIGHTS + name: value for name, value in weights.items()}
+            return unpack(self.plain, tensors, device)
+        except (OSError, KeyError, ValueError, SafetensorError) as problem:
+            raise RunError(f"the checkpoint {self.path} cannot be read", evidence=str(problem)) from None
+
+
+def write(folder: Path, tree: Tree, *, facts: Mapping[str, Any], keep_last: int) -> Path:
+    """Write the state of a run as one commit under `folder`, point "latest" to it, and remove all but `keep_last`.
+
+    `facts` go into the manifest. Raises `OSError` where the disk refuses; what was there is then still whole.
+    """
+    plain, tensors = pack(tree)
+    weights = {name.removeprefix(_WEIGHTS): value for name, value in tensors.items() if name.startswith(_WEIGHTS)}
+    others = {name: value for name, value in tensors.items() if not name.startswith(_WEIGHTS)}
+    durable.make_folder(folder)
+    step, there = tree["place"]["step"], _numbered(folder)
+    number = 1 + max((_number(path) for path in folder.iterdir() if _NAME.search(path.name)), default=0)
+    target = folder / f"state-{number:06d}-step-{step:08d}"
+    checkpoint.commit(
+        target,
+        {STATE: json.dumps(plain)},
+        {checkpoint.MODEL: weights, TENSORS: others},
+        {"kind": "training", "step": step, "digest": digest(weights), **facts},
+    )
+    checkpoint.point(folder, checkpoint.LATEST, target)
+    older = [path.name for path in there[: keep_last - 1]] if keep_last > 1 else []
+    checkpoint.prune(folder, also=frozenset([target.name, *older]))
+    return target
+
+
+def newest(folder: Path, logs: Path, *, strict: bool = False) -> tuple[Stored | None, list[str]]:
+    """Return the newest checkpoint in `folder` that is whole, None where there is none, and what to say of others.
+
+    One whose logs under `logs` are shorter than when it was made belongs to another history, and is none. The damaged
+    are set aside under another name, and not removed. With `strict`, a damaged one raises `RunError` instead.
+    """
+    notes: list[str] = []
+    for path in _numbered(folder):
+        try:
+            stored = _read(path)
+            for name, size in stored.log.items():
+                there = (logs / name).stat().st_size if (logs / name).exists() else 0
+                if there < size:
+                    raise RunError(f"{name} ends before it: {there} bytes of {size}")
+        except (RunError, OSError, ValueError, KeyError, TypeError) as problem:
+            said = (
+                f"the checkpoint {path.name} is damaged: {problem.what if isinstance(problem, RunError) else problem}"
+            )
+            if strict:
+                raise RunError(said, remedy="leave --strict out to go on from the newest one that is whole") from None
+            notes.append(said)
+            durable.move(path, path.with_name(_DAMAGED + path.name))
+            continue
+        if notes:
+            notes.append(f"went on from {path.name}, the newest that is whole")
+        return stored, notes
+    return None, notes
+
+
+def not_finite(tree: Tree) -> str:
+    """Return what of a state is no number: weights, the optimizer's, or a buffer's; "" where all is well.
+
+    Infinities are left alone in buffers, where masks hold them.
+    """
+    snapshot = tree["snapshot"]
+    moments = [value for value in tensors_of(snapshot["optimizer"]) if value.is_floating_point()]
+    if not all(bool(torch.isfinite(value).all()) for value in moments):
+        return "the optimizer's state"
+    trained = {name for group in snapshot["optimizer"].get("groups", ()) for name in group["names"]}
+    for name, value in snapshot["weights"].items():
+        if not value.is_floating_point():
+            continue
+        sound = torch.isfinite(value) if name in trained else ~torch.isnan(value)
+        if not bool(sound.all()):
+            return name
+    return ""
+
+
+def sound(weights: Mapping[str, torch.Tensor]) -> bool:
+    """Say whether no weight and no buffer is NaN."""
+    return not any(bool(torch.isnan(value).any()) for value in weights.values() if value.is_floating_point())
+
+
+def _read(path: Path) -> Stored:
+    facts = checkpoint.checked(path)
+    if facts.get("kind") != "training":
+        raise RunError(f"{path / checkpoint.MANIFEST} is not that of a training's state")
+    plain = json.loads((path / STATE).read_text())
+    return Stored(path=path, step=int(facts["step"]), plain=plain, facts=facts)
+
+
+def _numbered(folder: Path) -> list[Path]:
+    """Return the states in `folder`, the newest first, whatever "latest" points to: it is a hint."""
+    if not folder.is_dir():
+        return []
+    return sorted((path for path in folder.iterdir() if _NAME.fullmatch(path.name)), key=_number, reverse=True)
+
+
+def _number(path: Path) -> int:
+    found = _NAME.search(path.name)
+    assert found is not None
+    return int(found[1])
