@@ -20,6 +20,7 @@ KINDS: dict[str, tuple[Any, dict[str, Any]]] = {
     "adamw amsgrad": (torch.optim.AdamW, {"amsgrad": True}),
     "adamw maximize": (torch.optim.AdamW, {"maximize": True}),
     "sgd": (torch.optim.SGD, {}),
+    "sgd maximize": (torch.optim.SGD, {"maximize": True, "momentum": 0.9, "weight_decay": 0.01}),
     "sgd momentum": (torch.optim.SGD, {"momentum": 0.9, "dampening": 0.1, "weight_decay": 0.01}),
     "sgd nesterov": (torch.optim.SGD, {"momentum": 0.9, "nesterov": True}),
 }
@@ -45,7 +46,8 @@ def made(kind: str, **more: Any) -> tuple[Forked, torch.optim.Optimizer]:
         {"params": [model.first.weight, model.second.weight, model.last.weight]},
         {"params": [model.first.bias, model.second.bias, model.last.bias], "weight_decay": 0.0, "lr": 0.02},
     ]
-    return model, build(groups, lr=0.01, fused=True, **(settings | more))
+    kernel = {} if build is torch.optim.SGD else {"fused": True}
+    return model, build(groups, lr=0.01, **(kernel | settings | more))
 
 
 def trained(kind: str, *, directly: bool, steps: int = 12, **more: Any) -> tuple[Forked, torch.optim.Optimizer]:
@@ -111,6 +113,7 @@ def test_an_optimizer_of_another_class_or_without_fused_kernels_is_stepped_by_it
     weight = nn.Parameter(torch.ones(2))
     assert "Adagrad" in Updating(torch.optim.Adagrad([weight])).reason
     assert "fused" in Updating(torch.optim.AdamW([weight])).reason
+    assert "fused" in Updating(torch.optim.SGD([weight], lr=0.1, fused=True)).reason
     assert "tensor" in Updating(torch.optim.AdamW([weight], lr=torch.tensor(0.1), fused=True)).reason
     updating = Updating(torch.optim.Adagrad([weight], lr=0.1))
     updating.clear_gradients()
@@ -157,3 +160,15 @@ def test_a_state_that_is_put_back_is_what_the_next_update_works_on(kind: str) ->
     step(3)
     step(4)
     assert all(torch.equal(value, expected[name]) for name, value in model.state_dict().items())
+
+
+def test_sparse_gradients_are_left_to_the_optimizer() -> None:
+    table = nn.Embedding(5, 2, sparse=True)
+    optimizer = torch.optim.SGD(table.parameters(), lr=0.5)
+    updating, before = Updating(optimizer), table.weight.detach().clone()
+    for _ in range(3):
+        updating.clear_gradients()
+        table(torch.tensor([1])).sum().backward()
+        updating.apply()
+    assert torch.equal(table.weight[1], before[1] - 1.5)
+    assert torch.equal(table.weight[0], before[0])

@@ -119,8 +119,7 @@ def test_the_state_and_the_peak_of_every_optimizer_are_forecast(name: str) -> No
 
     model = mlp()
     plan = replace(PLAN, optimizer=make)
-    # The forecast goes from one tensor to the next, where Nesterov needs a temporary that the fused kernel does not.
-    seen = check(model, plan, vectors(8), within=0.08 if name == "nesterov" else 0.05)
+    seen = check(model, plan, vectors(8))
     assert seen.method == "shapes"
     trained = copy.deepcopy(model)
     optimizer = make(trained)

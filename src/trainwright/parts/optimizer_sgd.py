@@ -8,7 +8,7 @@ import torch
 
 from trainwright import defaults
 from trainwright.errors import UsageError
-from trainwright.parts.optimizer_options import Groups, coefficient, decay, passes, rate
+from trainwright.parts.optimizer_options import Groups, coefficient, decay, rate
 from trainwright.records import OptimizerSpec
 
 
@@ -62,15 +62,15 @@ def refuse_sparse(gradients: list[torch.Tensor], name: str) -> None:
 
 
 def _sgd(groups: Groups, *, lr: float, weight_decay: float) -> torch.optim.Optimizer:
-    return torch.optim.SGD(groups, lr=lr, weight_decay=weight_decay, **passes(groups))
+    return torch.optim.SGD(groups, lr=lr, weight_decay=weight_decay)
 
 
 def _momentum(groups: Groups, *, lr: float, weight_decay: float, momentum: float) -> torch.optim.Optimizer:
-    return torch.optim.SGD(groups, lr=lr, weight_decay=weight_decay, momentum=momentum, **passes(groups))
+    return torch.optim.SGD(groups, lr=lr, weight_decay=weight_decay, momentum=momentum)
 
 
 def _nesterov(groups: Groups, *, lr: float, weight_decay: float, momentum: float) -> torch.optim.Optimizer:
-    return torch.optim.SGD(groups, lr=lr, weight_decay=weight_decay, momentum=momentum, nesterov=True, **passes(groups))
+    return torch.optim.SGD(groups, lr=lr, weight_decay=weight_decay, momentum=momentum, nesterov=True)
 
 
 SGD = OptimizerSpec(

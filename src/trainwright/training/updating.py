@@ -1,4 +1,4 @@
-"""The optimizer's update, by torch's fused kernels where they can be called directly.
+"""The optimizer's update, by torch's kernels where they can be called directly.
 
 `optimizer.step()` gathers its lists, asks for hooks and opens a profiling range anew in every step, which for a small
 network takes three times as long as the arithmetic. Here the lists are gathered once. The kernels and the tensors are
@@ -135,19 +135,17 @@ def _sgd_names(settings: Mapping[str, Any]) -> Sequence[str]:
 
 
 def _sgd(group: _Group, gradients: list[Any]) -> None:
-    settings = group.settings
-    torch._fused_sgd_(
-        group.parameters,
-        gradients,
-        group.state.get("momentum_buffer", []),
-        weight_decay=settings["weight_decay"],
-        momentum=settings["momentum"],
-        lr=settings["lr"],
-        dampening=settings["dampening"],
-        nesterov=settings["nesterov"],
-        maximize=settings["maximize"],
-        is_first_step=False,  # the optimizer itself makes the first step
-    )
+    """Make the step one parameter after the other, as torch does on a CPU: no tensor is as large as all of them."""
+    settings, decay, momentum = group.settings, group.settings["weight_decay"], group.settings["momentum"]
+    buffers = group.state.get("momentum_buffer", [None] * len(gradients))
+    for parameter, given, buffer in zip(group.parameters, gradients, buffers, strict=True):
+        gradient = -given if settings["maximize"] else given
+        if decay:
+            gradient = gradient.add(parameter, alpha=decay)
+        if buffer is not None:
+            buffer.mul_(momentum).add_(gradient, alpha=1 - settings["dampening"])
+            gradient = gradient.add(buffer, alpha=momentum) if settings["nesterov"] else buffer
+        parameter.add_(gradient, alpha=-settings["lr"])
 
 
 _KERNELS: Mapping[type, _Kernel] = {
@@ -161,7 +159,9 @@ def _reason(optimizer: torch.optim.Optimizer) -> str:
     if type(optimizer) not in _KERNELS:
         return f"{type(optimizer).__name__} has no fused kernel"
     for group in optimizer.param_groups:
-        if not group.get("fused"):
+        if type(optimizer) is torch.optim.SGD and (group.get("fused") or group.get("foreach")):
+            return "the optimizer was made with fused=True or foreach=True"
+        if type(optimizer) is not torch.optim.SGD and not group.get("fused"):
             return "the optimizer was made without fused=True"
         if group.get("capturable") or group.get("differentiable"):
             return "the optimizer is capturable or differentiable"

@@ -79,7 +79,7 @@ from trainwright.training.clipping import Clip
 
 for clip in (Clip(norm={limit!r}), Clip(value={limit!r})):
     gradient = torch.tensor({gradient.tolist()!r})
-    print(clip([gradient]).norm.item(), gradient.tolist())
+    print(clip([gradient]).norm, gradient.tolist())
 """,
     )
 
