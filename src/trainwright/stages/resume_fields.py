@@ -32,6 +32,7 @@ FIELDS: Mapping[str, Class] = {
     "doctor": "free",
     "doctor.repair": "frozen",
     "tune": "free",  # no part of a single run
+    "finish": "free",  # done after it
 }
 """The class of each setting, by its name or, where that is not here, by its section.
 
