@@ -152,8 +152,8 @@ def test_a_damaged_journal_that_somebody_works_on_is_left_alone(
     process = start(workers, tmp_path, 0.3)
     assert process.stdout is not None
     process.stdout.readline()
-    deadline = time.monotonic() + 30
-    while b'"lease"' not in (raw := (tmp_path / JOURNAL).read_bytes()) and time.monotonic() < deadline:
+    journal, deadline = tmp_path / JOURNAL, time.monotonic() + 30
+    while not (journal.exists() and b'"lease"' in journal.read_bytes()) and time.monotonic() < deadline:
         time.sleep(0.05)
     process.send_signal(signal.SIGSTOP)
     try:
