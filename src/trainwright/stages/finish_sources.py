@@ -24,8 +24,7 @@ from trainwright.records import RunInfo, Task
 from trainwright.runs.layout import CHECKPOINTS, RECIPE, is_run
 from trainwright.runs.reader import StoredRun, read_run
 from trainwright.stages.finish_checks import check_data, check_tasks, check_unchanged
-from trainwright.stages.named import NamedLoss
-from trainwright.stages.network import build_model
+from trainwright.stages.network import network_of
 from trainwright.stages.recipe import Recipe
 from trainwright.stages.setup import load_data
 from trainwright.stages.sizes import choose_device
@@ -254,9 +253,8 @@ def _made(one: StoredRun, recipe: Recipe | None, dataset: Dataset | None, model:
             f"the model of {one.folder} was given in Python, and its folder holds the weights alone",
             remedy="finish it in Python: tw.finish(folders, validation, model=make_model)",
         )
-    spec = losses.CATALOGUE[recipe.loss.name]
-    named = NamedLoss(spec=spec, training=spec.factory(), evaluation=spec.factory(), options={})
-    return build_model(recipe, named, dataset, choose_device(recipe.train.device))[0]
+    network = network_of(recipe, losses.CATALOGUE[recipe.loss.name], dataset.shape)[0]
+    return network.to(choose_device(recipe.train.device))
 
 
 def _load(model: nn.Module, state: Mapping[str, torch.Tensor], folder: Path) -> None:
