@@ -27,7 +27,9 @@ def list_all(console: Console, document: dict[str, Any], folder: Path) -> None:
     listed = []
     for path in find_runs(folder):
         try:
-            stored = read_run(path)
+            stored = read_run(path, curves=False)
+            if stored.outcome is None:  # how far it came stands in its curves alone
+                stored = read_run(path)
         except RunError as problem:  # one damaged run must not hide the others
             table.add_row(*_cells(str(path), "unreadable", "", problem.evidence, ""))
             listed.append({"folder": str(path), "error": str(problem)})

@@ -4,34 +4,27 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
 import os
-import re
 import time
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 
 from trainwright.lab.columns import Column, Numbers
+from trainwright.runs.step_columns import parted, read_steps
+
+if TYPE_CHECKING:
+    import polars
 
 CHUNK = 1 << 22
 """Bytes that are read at a time: about ten thousand steps."""
 LONGEST_TAG = 200
 _STEP_FIELDS = ("loss", "rate", "penalty", "gradient_norm", "clipped_norm", "update_ratio", "seconds")
 _LAYER_FIELDS = ("mean", "std", "zero_fraction", "dead_fraction", "weight_norm", "gradient_norm", "flat_fraction")
-_STEP_MARK = b'{"record": "step"'
-# What our own writer writes, read five times faster than JSON; any other line of JSON is read too, only slower.
-_STEP = re.compile(
-    rb'^\{"record": "step", "step": (\d+), "epoch": (\d+), "loss": ([^,]+), "rate": ([^,]+), "samples": \d+, '
-    rb'"penalty": ([^,]+), "gradient_norm": ([^,]+), "clipped_norm": ([^,]+), "clipped": (?:true|false), '
-    rb'"skipped": (?:true|false), "update_ratio": ([^,]+), "probe": (?:null|\{[^{}]*\}), "seconds": ([^,}]+)\}$',
-    re.MULTILINE,
-)
 _TAIL = 1024
 """Bytes that must be as they were for a file to count as continued: more than a line, which holds step and loss."""
-_ABSENT = b"null"
 
 
 class Follower:
@@ -111,16 +104,14 @@ class Follower:
         return b"\n" not in file.read(size - self.offset)
 
     def _take(self, text: bytes) -> None:
-        lines = text.split(b"\n")
-        steps = [line for line in lines if line.startswith(_STEP_MARK)]
-        others = [line for line in lines if line and not line.startswith(_STEP_MARK)]
-        found = _STEP.findall(b"\n".join(steps))
-        if len(found) == len(steps):
-            self._take_steps(found)
-        else:
-            others = [line for line in lines if line]
+        steps, others = parted(text)
+        frame = read_steps(steps) if steps else None
+        if frame is not None:
+            self._take_steps(frame)
+        elif steps:  # another hand wrote them: line by line, and in their order
+            others = text.split(b"\n")
         gathered: dict[str, tuple[list[float], list[float]]] = {}
-        for line in others:
+        for line in filter(None, others):
             try:
                 for tag, step, value in _values(json.loads(line)):
                     xs, ys = gathered.setdefault(tag, ([], []))
@@ -134,20 +125,15 @@ class Follower:
         for tag, (xs, ys) in gathered.items():
             self._extend(tag, xs, ys)
 
-    def _take_steps(self, found: list[tuple[bytes, ...]]) -> None:
-        if not found:
-            return
-        step, *columns = zip(*found, strict=True)
-        steps = np.array(list(map(float, step)))
-        breaks = (np.flatnonzero(np.diff(steps) <= 0) + 1).tolist()
-        for tag, texts in zip(("epoch", *_STEP_FIELDS), columns, strict=True):
-            absent = texts.count(_ABSENT)
-            if absent == len(texts):
+    def _take_steps(self, frame: polars.DataFrame) -> None:
+        steps = frame["step"].to_numpy().astype(float)
+        ends = [*(np.flatnonzero(np.diff(steps) <= 0) + 1).tolist(), len(steps)]
+        for tag in ("epoch", *_STEP_FIELDS):
+            column = frame[tag]
+            if column.null_count() == len(column):
                 continue
-            kept = np.array([text != _ABSENT for text in texts]) if absent else np.ones(len(texts), dtype=bool)
-            numbers = np.full(len(texts), math.nan)
-            numbers[kept] = [float(text) for text in texts if text != _ABSENT]
-            for begin, end in zip([0, *breaks], [*breaks, len(texts)], strict=True):
+            kept, numbers = column.is_not_null().to_numpy(), column.to_numpy().astype(float)
+            for begin, end in zip([0, *ends], ends, strict=False):
                 chosen = kept[begin:end]
                 self._column(tag).extend(steps[begin:end][chosen], numbers[begin:end][chosen])
 

@@ -17,6 +17,7 @@ from trainwright.records.history import (
     LayerStats,
     StepProbe,
     StepRecord,
+    column,
 )
 from trainwright.records.jsonable import from_plain, to_brief, to_plain
 from trainwright.records.learning_rate import LearningRate, RatePoint
@@ -90,6 +91,7 @@ __all__ = [
     "Task",
     "Trial",
     "Value",
+    "column",
     "from_plain",
     "to_brief",
     "to_plain",

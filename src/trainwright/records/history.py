@@ -125,3 +125,9 @@ class Chart:
     def last_step(self) -> int | None:
         """The newest step of the chart, None where no step was made."""
         return self.steps[-1].step if self.steps else None
+
+
+def column(records: Sequence[Any], name: str) -> list[Any]:
+    """Return one field of all records. Steps that were read as columns give it without a record being made."""
+    read = getattr(records, "column", None)
+    return [getattr(record, name) for record in records] if read is None else read(name)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from trainwright.records import Chart, EvalRecord, RunInfo, StepRecord
+from trainwright.records import Chart, EvalRecord, RunInfo, StepRecord, column
 from trainwright.report.axes import axis_for
 from trainwright.report.curves import Curve, decimate, smooth
 from trainwright.report.summary import SPLITS
@@ -47,17 +47,17 @@ def build_panels(info: RunInfo, chart: Chart) -> list[Panel]:
     panels = [
         _loss(info, chart),
         _metric(info, chart),
-        Panel(key="rate", title="Learning rate", series=_steps(chart.steps, _rate), zero=True),
+        Panel(key="rate", title="Learning rate", series=_steps(chart.steps, "rate"), zero=True),
         Panel(
             key="gradient",
             title="Gradient norm, before clipping",
-            series=_smoothed(chart.steps, _gradient),
+            series=_smoothed(chart.steps, "gradient_norm"),
             allow_log=True,
         ),
         Panel(
             key="update",
             title="Update ratio, |update| / |weight|",
-            series=_smoothed(chart.steps, _update),
+            series=_smoothed(chart.steps, "update_ratio"),
             allow_log=True,
         ),
     ]
@@ -65,7 +65,7 @@ def build_panels(info: RunInfo, chart: Chart) -> list[Panel]:
 
 
 def _loss(info: RunInfo, chart: Chart) -> Panel:
-    series = list(_smoothed(chart.steps, _step_loss))
+    series = list(_smoothed(chart.steps, "loss"))
     for split in SPLITS:
         # Beside the loss of every step, an evaluation of the training split would say the same twice.
         if split != "train" or not series:
@@ -116,24 +116,24 @@ def _evaluated(records: Sequence[EvalRecord], split: Role, value: Callable[[Eval
     return [Series(name=split, role=split, curve=curve)]
 
 
-def _steps(records: Sequence[StepRecord], value: Callable[[StepRecord], float | None]) -> tuple[Series, ...]:
-    steps, values = _column(records, value)
+def _steps(records: Sequence[StepRecord], name: str) -> tuple[Series, ...]:
+    steps, values = _column(records, name)
     return (Series(name="train", role="train", curve=decimate(steps, values, _POINTS)),) if steps else ()
 
 
-def _smoothed(records: Sequence[StepRecord], value: Callable[[StepRecord], float | None]) -> tuple[Series, ...]:
-    steps, values = _column(records, value)
+def _smoothed(records: Sequence[StepRecord], name: str) -> tuple[Series, ...]:
+    steps, values = _column(records, name)
     if len(steps) < _SMOOTH_FROM:
-        return _steps(records, value)
+        return _steps(records, name)
     span = max(10.0, round(_SPAN_SHARE * len(steps)))
     axis = axis_for(values, allow_log=True)
     # On a logarithmic axis the plain mean is no middle: one spike would hold it up for the rest of the run.
     geometric = axis is not None and axis.log
     mean = decimate(steps, _geometric(values, span) if geometric else smooth(values, span), _POINTS)
-    name = f"train, {'geometric ' if geometric else ''}mean over about the last {span:,.0f}"
+    label = f"train, {'geometric ' if geometric else ''}mean over about the last {span:,.0f}"
     return (
         Series(name="train, each step", role="raw", curve=decimate(steps, values, _POINTS)),
-        Series(name=name, role="train", curve=mean, derived=True),
+        Series(name=label, role="train", curve=mean, derived=True),
     )
 
 
@@ -142,29 +142,8 @@ def _geometric(values: Sequence[float], span: float) -> list[float]:
     return [math.exp(value) if math.isfinite(value) else value for value in smooth(logarithms, span)]
 
 
-def _column(
-    records: Sequence[StepRecord], value: Callable[[StepRecord], float | None]
-) -> tuple[list[int], list[float]]:
-    steps, values = [], []
-    for record in records:
-        measured = value(record)
-        if measured is not None:
-            steps.append(record.step)
-            values.append(measured)
-    return steps, values
-
-
-def _step_loss(record: StepRecord) -> float:
-    return record.loss
-
-
-def _rate(record: StepRecord) -> float:
-    return record.rate
-
-
-def _gradient(record: StepRecord) -> float | None:
-    return record.gradient_norm
-
-
-def _update(record: StepRecord) -> float | None:
-    return record.update_ratio
+def _column(records: Sequence[StepRecord], name: str) -> tuple[list[int], list[float]]:
+    measured = [
+        pair for pair in zip(column(records, "step"), column(records, name), strict=True) if pair[1] is not None
+    ]
+    return [step for step, _ in measured], [value for _, value in measured]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from trainwright.records import Chart, Finding, Outcome, RunInfo
+from trainwright.records import Chart, Finding, Outcome, RunInfo, column
 from trainwright.records.findings import SEVERITIES
 from trainwright.report.axes import Axis, axis_for, lost_cells
 from trainwright.report.braille import draw
@@ -77,8 +77,8 @@ def loss_curve(chart: Chart, findings: Sequence[Finding], *, color: bool, width:
     if len(chart.steps) < 2:
         return []
     columns = max(20, min(width - _MARGIN - 2 - len(_LANE), _MAX_COLUMNS))
-    steps = [record.step for record in chart.steps]
-    curve = decimate(steps, [record.loss for record in chart.steps], limit=8 * columns)
+    steps = column(chart.steps, "step")
+    curve = decimate(steps, column(chart.steps, "loss"), limit=8 * columns)
     across = Axis(low=steps[0], high=max(steps[-1], steps[0] + 1))
     up = axis_for(curve.values, allow_log=True)
     finite = [value for _, value in curve.finite()]

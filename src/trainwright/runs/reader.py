@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,8 +11,11 @@ from typing import Any
 from trainwright.errors import RunError, did_you_mean
 from trainwright.records import Chart, EvalRecord, Event, Finding, LayerStats, Outcome, RunInfo, StepRecord, from_plain
 from trainwright.runs.layout import EVENTS, METRICS, RECIPE, RUN, SCHEMA, is_run
+from trainwright.runs.step_columns import CHUNK, StepColumns, frame_of, parted, read_steps
 
 _KINDS: dict[Any, type] = {"step": StepRecord, "eval": EvalRecord, "layer": LayerStats}
+_LONG = 4 << 20
+"""Bytes of metrics from which they are read as columns."""
 _MALFORMED = (ValueError, TypeError, KeyError, AttributeError)
 """What text that is no JSON, or JSON that is no record, may raise."""
 
@@ -32,15 +35,14 @@ class StoredRun:
     notes: tuple[str, ...] = ()  # what was wrong with the folder and could be read around
 
 
-def read_run(folder: str | Path) -> StoredRun:
-    """Read the run in `folder`. Raises `RunError` where there is none, or a newer version wrote it."""
+def read_run(folder: str | Path, *, curves: bool = True) -> StoredRun:
+    """Read the run in `folder`; without `curves`, only what it came to, which takes no time however long it was.
+
+    Raises `RunError` where there is no run, or a newer version wrote it.
+    """
     folder = Path(folder)
     head = read_head(folder)
     notes: list[str] = []
-    columns: dict[type, list[Any]] = {kind: [] for kind in _KINDS.values()}
-    for record in _records(folder / METRICS, lambda line: _KINDS.get(line.get("record")), notes):
-        columns[type(record)].append(record)
-    events = tuple(_records(folder / EVENTS, lambda line: Event, notes))
     try:
         info = from_plain(RunInfo, head["info"])
         outcome = from_plain(Outcome, head["outcome"]) if head.get("outcome") else None
@@ -50,13 +52,7 @@ def read_run(folder: str | Path) -> StoredRun:
     return StoredRun(
         folder=folder,
         info=info,
-        chart=Chart(
-            info=info,
-            steps=columns[StepRecord],
-            evals=columns[EvalRecord],
-            layers=columns[LayerStats],
-            events=events,
-        ),
+        chart=_read_chart(folder, info, notes) if curves else Chart(info=info),
         outcome=outcome,
         findings=findings,
         digest=head.get("digest"),
@@ -107,26 +103,90 @@ def _damaged(folder: Path, problem: Exception) -> RunError:
     )
 
 
-def _records(path: Path, kind_of: Callable[[dict[str, Any]], type | None], notes: list[str]) -> Iterator[Any]:
-    """Yield the records of a file, leaving out lines that are torn or no records, and noting how many.
+def _read_chart(folder: Path, info: RunInfo, notes: list[str]) -> Chart:
+    metrics = folder / METRICS
+    long = metrics.is_file() and metrics.stat().st_size > _LONG
+    steps, others = _read_long(metrics, notes) if long else _read_short(metrics, notes)
+    return Chart(
+        info=info,
+        steps=steps,
+        evals=[record for record in others if isinstance(record, EvalRecord)],
+        layers=[record for record in others if isinstance(record, LayerStats)],
+        events=tuple(_records(folder / EVENTS, lambda line: Event, notes)),
+    )
+
+
+def _read_short(path: Path, notes: list[str]) -> tuple[list[StepRecord], list[Any]]:
+    """Return the steps of a file of metrics, and its other records, both in order."""
+    records = list(_records(path, _kind_of_metric, notes))
+    steps = [record for record in records if isinstance(record, StepRecord)]
+    return steps, [record for record in records if not isinstance(record, StepRecord)]
+
+
+def _read_long(path: Path, notes: list[str]) -> tuple[StepColumns, list[Any]]:
+    """Do the same where there are so many lines that making a record of each would take long."""
+    frames, others, torn, rest = [], [], 0, b""
+    with open(path, "rb") as file:
+        while chunk := file.read(CHUNK):
+            text = rest + chunk
+            whole = text.rfind(b"\n") + 1
+            rest = text[whole:]
+            torn += _take(text[:whole], frames, others)
+    torn += _take(rest, frames, others)
+    _note_torn(path, torn, notes)
+    return StepColumns(frames), others
+
+
+def _take(text: bytes, frames: list[Any], others: list[Any]) -> int:
+    """Append what whole lines hold, and return how many could not be read."""
+    steps, lines = parted(text)
+    frame = read_steps(steps)
+    if frame is None:
+        made, torn = _parsed(steps, _kind_of_metric)
+        frame = frame_of(made)
+    else:
+        torn = 0
+    frames.append(frame)
+    made, more = _parsed(lines, _kind_of_metric)
+    others += made
+    return torn + more
+
+
+def _kind_of_metric(line: dict[str, Any]) -> type | None:
+    return _KINDS.get(line.get("record"))
+
+
+def _records(path: Path, kind_of: Callable[[dict[str, Any]], type | None], notes: list[str]) -> list[Any]:
+    """Return the records of a file, leaving out lines that are torn or no records, and noting how many.
 
     Lines whose kind `kind_of` does not know are left out too: a later version wrote them.
     """
     if not path.is_file():
         notes.append(f"{path.name} is missing")
-        return
-    torn = 0
-    with open(path, encoding="utf-8", errors="replace") as file:
-        for text in file:
-            try:
-                line = json.loads(text)
-                kind = kind_of(line)
-                record = None if kind is None else from_plain(kind, line)
-            except _MALFORMED:
-                torn += 1
-                continue
-            if record is not None:
-                yield record
+        return []
+    with open(path, "rb") as file:
+        records, torn = _parsed(file, kind_of)
+    _note_torn(path, torn, notes)
+    return records
+
+
+def _parsed(lines: Iterable[bytes], kind_of: Callable[[dict[str, Any]], type | None]) -> tuple[list[Any], int]:
+    """Return the records in `lines`, and how many lines held none."""
+    records, torn = [], 0
+    for text in filter(bytes.strip, lines):
+        try:
+            line = json.loads(text.decode(errors="replace"))
+            kind = kind_of(line)
+            record = None if kind is None else from_plain(kind, line)
+        except _MALFORMED:
+            torn += 1
+            continue
+        if record is not None:
+            records.append(record)
+    return records, torn
+
+
+def _note_torn(path: Path, torn: int, notes: list[str]) -> None:
     if torn:
         count, verb = (f"{torn} lines", "are") if torn > 1 else ("1 line", "is")
         notes.append(f"{count} of {path.name} could not be read and {verb} left out")
