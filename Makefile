@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 export PIP_CONSTRAINT := $(CURDIR)/constraints.txt
 
-.PHONY: demo test test-all lint bench bench-peers ward faults docs web clean
+.PHONY: demo test test-all lint bench bench-peers ward faults docs docs-compare web clean
 
 demo: $(VENV)/.installed
 	$(BIN)/trainwright demo
@@ -22,6 +22,7 @@ lint: $(VENV)/.installed-lint
 	$(BIN)/lint-imports
 	$(BIN)/pyright
 	$(BIN)/python docs/build.py --check
+	$(BIN)/python -m docs.execute --check
 
 # The data sets that do not come with the package; see README, "Benchmarks".
 bench: $(VENV)/.installed
@@ -51,8 +52,20 @@ web:
 faults: $(VENV)/.installed-test
 	OMP_NUM_THREADS=1 $(BIN)/python tests/faults/table.py $(QUICK)
 
-docs: $(VENV)/.installed
+# The documentation site, in site/: pages from the code, code on the pages that was changed run, all of it built
+# strictly and without a network.
+docs: $(VENV)/.installed-docs
 	$(BIN)/python docs/build.py
+	OMP_NUM_THREADS=1 $(BIN)/python -m docs.execute
+	OMP_NUM_THREADS=1 $(BIN)/python -m docs.simulation_pictures
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+	$(BIN)/python docs/check_site.py
+
+# Runs all code on the pages and draws all pictures again, and says what differs: some minutes.
+docs-compare: $(VENV)/.installed-docs
+	OMP_NUM_THREADS=1 $(BIN)/python -m docs.execute --compare
+	OMP_NUM_THREADS=1 $(BIN)/python -m docs.simulation_pictures --compare
+	OMP_NUM_THREADS=1 $(BIN)/python -m docs.verbs --compare
 
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
@@ -71,5 +84,9 @@ $(VENV)/.installed-lint: pyproject.toml constraints.txt | $(VENV)/bin/python
 	$(PIP) --editable ".[test,lint]"
 	@touch $@ $(VENV)/.installed $(VENV)/.installed-test
 
+$(VENV)/.installed-docs: pyproject.toml constraints.txt | $(VENV)/bin/python
+	$(PIP) --editable ".[docs,lab,images]"
+	@touch $@ $(VENV)/.installed
+
 clean:
-	rm -rf $(VENV) $(VENV)-peers .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(VENV)-peers site .pytest_cache .ruff_cache .hypothesis

@@ -10,7 +10,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import commands_page
 import drawing
+import errors_page
 import lab_page
 import ward_page
 from trainwright import defaults
@@ -43,6 +45,8 @@ def pages() -> dict[str, str]:
         "checks.md": _checks(),
         "diagnoses.md": _diagnoses(),
         "lab.md": lab_page.page(),
+        "commands.md": commands_page.page(),
+        "errors.md": errors_page.page(),
     }
     told = ward_page.page()
     made |= {"ward.md": told} if told else {}

@@ -141,7 +141,12 @@ def examine(chart: Chart) -> Examination:
 
 
 def diagnose(chart: Chart) -> list[Finding]:
-    """Return the findings of `chart`, worst first. A pure function: same chart, same findings."""
+    """Return the findings of `chart`, worst first, causes without their symptoms; [] where there is nothing to say.
+
+    A pure function: same chart, same findings. It needs no model, and takes the charts of live runs (`Run.history`), of
+    stored ones (`read_run(folder).chart`) and of watched loops (`Watch.chart`) alike. What a chart does not hold is not
+    judged, and nothing is raised for it.
+    """
     return list(examine(chart).findings)
 
 

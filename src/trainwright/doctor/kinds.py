@@ -94,7 +94,11 @@ def silencing(kind: Kind) -> tuple[tuple[str, str], ...]:
 
 
 def explain(name: str) -> str:
-    """Return the page of a diagnosis as text: what it is, why it hurts, the fix, its errors, and how to silence it."""
+    """Return the page of a diagnosis as text: what it is, why it hurts, the fix, its errors, and how to silence it.
+
+    `name` is a code ("TW301") or a kind ("dead-relu"), in any case. Raises `UsageError` where there is none of that
+    name, with the nearest one that there is.
+    """
     kind = find_kind(name)
     return "\n\n".join(
         (

@@ -108,7 +108,9 @@ class Event:
 class Chart:
     """Everything the doctor may read, and nothing else: the same chart gives the same findings.
 
-    The columns are read-only sequences in the order in which things happened.
+    The columns are read-only sequences in the order in which things happened: `steps` has a record for each update of
+    the optimizer, `evals` one for each split of each evaluation, `layers` one for each layer that was measured, and
+    `events` what happened once. `info` is what is known of the run beside them. Steps count from 0.
     """
 
     info: RunInfo

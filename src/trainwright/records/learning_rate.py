@@ -25,7 +25,9 @@ class RatePoint:
 
 @dataclass(frozen=True, kw_only=True)
 class LearningRate:
-    """The answer of the finder. `suggestion` is None where there is no answer, and `reason` then says why.
+    """The answer of the finder, by losses of whole short trainings (and not by the slope of one, as Smith 2017 has it).
+
+    `suggestion` is None where there is no answer, and `reason` then says why.
 
     `interval` is where the repeats have their best rates. The rate is that of a group with multiple 1; every other
     group keeps its multiple. `curve` holds the rates that were tried, rising. `loss_at_start` is the loss of the

@@ -205,7 +205,9 @@ class Ledger:
 class Outcome:
     """How a run ended. Failure is data: `diverged` is an outcome, not an exception.
 
-    `best` maps "train", "validation" and "test" to the loss and the metric of the model that is returned.
+    `best` maps "train", "validation" and "test" to the loss and the metric of the model that is returned: "accuracy" as
+    a share in [0, 1], "rmse" in the units of the targets. `best_step` and `steps` count updates of the optimizer;
+    `seconds` is the time of the whole run, and `ledger` its books: steps attempted, made, skipped and clipped.
     """
 
     status: Status

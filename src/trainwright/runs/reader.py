@@ -22,7 +22,11 @@ _MALFORMED = (ValueError, TypeError, KeyError, AttributeError)
 
 @dataclass(frozen=True, kw_only=True)
 class StoredRun:
-    """A run as its folder tells it. `outcome` is None while it goes on, or where it was killed."""
+    """A run as its folder tells it. `outcome` is None while it goes on, or where it was killed.
+
+    `recipe` is the text of the resolved recipe, `digest` the SHA-256 over the weights after the last step, `head` all
+    of run.json, and `notes` say what was wrong with the folder and could be read around.
+    """
 
     folder: Path
     info: RunInfo

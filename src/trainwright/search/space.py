@@ -37,21 +37,32 @@ FORMS = ("uniform", "log_uniform", "integers", "choice")
 
 
 def uniform(low: float, high: float, *, limits: tuple[float, float] | None = None, when: When | None = None) -> Axis:
-    """Return an axis of numbers in [low, high], each as likely. `limits` are what widening never passes."""
+    """Return an axis of numbers in [low, high], each as likely. `limits` are what widening never passes.
+
+    `when` names a choice and the value of it at which this axis applies. Raises `UsageError` for ends that are not
+    finite, a range that is empty or upside down, or one that passes its limits.
+    """
     return _numbers("linear", low, high, whole=False, limits=limits, when=when)
 
 
 def log_uniform(
     low: float, high: float, *, limits: tuple[float, float] | None = None, when: When | None = None
 ) -> Axis:
-    """Return an axis of numbers in [low, high], each order of magnitude as likely: for rates, decays, widths."""
+    """Return an axis of numbers in [low, high], each order of magnitude as likely: for rates, decays, widths.
+
+    The exponent is drawn evenly, as Bergstra and Bengio (2012) draw it. `limits` and `when` are as in `uniform`. Raises
+    `UsageError` as `uniform` does, and for a range that does not begin above 0.
+    """
     return _numbers("log", low, high, whole=False, limits=limits, when=when)
 
 
 def integers(
     low: int, high: int, *, log: bool = False, limits: tuple[int, int] | None = None, when: When | None = None
 ) -> Axis:
-    """Return an axis of whole numbers from `low` to `high`, both included."""
+    """Return an axis of whole numbers from `low` to `high`, both included; `log` draws orders of magnitude alike.
+
+    `limits` and `when` are as in `uniform`. Raises `UsageError` as `uniform` does, and for ends that are not whole.
+    """
     for name, value in (("low", low), ("high", high)):
         if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value) or value % 1:
             raise UsageError(f"integers: {name} is {value!r}, no whole number", remedy="use uniform() for fractions")
@@ -59,7 +70,11 @@ def integers(
 
 
 def choice(*values: Any, when: When | None = None) -> Axis:
-    """Return an axis of a few values (names, numbers, switches): `choice("sgd", "adamw")`, or one list of them."""
+    """Return an axis of a few values (names, numbers, switches): `choice("sgd", "adamw")`, or one list of them.
+
+    `when` is as in `uniform`. Raises `UsageError` for fewer than two values, one that is named twice, and for anything
+    that is no name, number or switch.
+    """
     if len(values) == 1 and isinstance(values[0], list | tuple):
         values = tuple(values[0])
     odd = next((value for value in values if not isinstance(value, str | int | float)), None)

@@ -47,7 +47,8 @@ class Best:
 class Study:
     """A search that has ended, or was stopped. `final` is the run of the best configuration under a fresh seed, and
     `confirmation` what further fresh seeds said of it; None where no final run was asked for, or there is no best.
-    `work` is what was searched: with it `finish` trains further members.
+    `work` is what was searched: with it `finish` trains further members. Scores are losses, error rates in [0, 1] or
+    root mean squared errors in the units of the targets; lower is better.
     """
 
     info: StudyInfo

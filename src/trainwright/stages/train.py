@@ -53,8 +53,9 @@ from trainwright.vitals.memory import give_back_freed_memory
 class Run:
     """A run that has ended. `model` is the best one, chosen on validation (on training where there is none).
 
-    `history` holds every step and evaluation, `digest` the SHA-256 over the weights after the last step, and `loaded`
-    what the model started from, None where its weights were drawn.
+    `history` holds every step and evaluation, `outcome` how it ended and the losses and metrics of `model`, `findings`
+    what the doctor found, worst first. `digest` is the SHA-256 over the weights after the last step, `folder` where the
+    run is kept (None where it is not), and `loaded` what the model started from, None where its weights were drawn.
     """
 
     model: nn.Module
@@ -117,10 +118,13 @@ def fit(
 ) -> Run:
     """Train `model` in place and return the `Run`; its `.model` is the same object with the best weights.
 
-    `train` and `validation` are `(x, y)` pairs of tensors or arrays, or iterables of such pairs (a DataLoader); they
-    are used as given, neither scaled nor split. `settings` are keys of the recipe by their own name: `epochs=20`,
-    `lr=0.1`, `batch_size=32`, `schedule="cosine"`; `loss` may also be a function `loss(output, target)`, `optimizer` a
-    torch optimizer over the model's parameters; `start` names weights to begin from, as `start_from` takes them.
+    `train` and `validation` are `(x, y)` pairs of tensors or arrays with the samples along the first axis, or iterables
+    of such pairs (a DataLoader); they are used as given, neither scaled nor split. Of classes, the model gives raw
+    scores `(N, C)` and `y` holds whole numbers `(N,)`; of labels and of quantities both are `(N, D)`.
+
+    `settings` are keys of the recipe by their own name: `epochs=20`, `lr=0.1`, `batch_size=32`, `schedule="cosine"`;
+    `loss` may also be a function `loss(output, target)`, `optimizer` a torch optimizer over the model's parameters;
+    `start` names weights to begin from, as `start_from` takes them.
 
     Raises `UsageError` on a setting that does not exist, `DataError` or `ModelError` on data that cannot be trained on.
     A run that diverges is no exception: see `.outcome`.

@@ -87,7 +87,8 @@ def verify(
 ) -> Report:
     """Check a training before it starts, and leave everything as it is: weights, modes, optimizer, data order, seeds.
 
-    `data` is a batch `(x, y)` or an iterable of such, best the loader that training will use. `optimizer`, `schedule`
+    `data` is a batch `(x, y)` of tensors or arrays with the samples along the first axis, or an iterable of such, best
+    the loader that training will use. `optimizer`, `schedule`
     (torch's, or a function from the step to a multiple of the rate), `validation`, `planned_steps` and `penalty` (a
     function that gives what the weights themselves add to the loss) let more be checked. `checks` names those to run;
     by default all. A check that cannot judge is skipped with its reason.
