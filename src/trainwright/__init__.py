@@ -6,6 +6,7 @@ The names below load on first use, so that `trainwright --help` need not wait fo
 from __future__ import annotations
 
 import importlib
+import warnings
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -14,11 +15,12 @@ if TYPE_CHECKING:
     from trainwright.doctor.kinds import explain
     from trainwright.ensembles.ensemble import Ensemble
     from trainwright.errors import TrainwrightError
-    from trainwright.records import Chart, Finding, LearningRate, Outcome
+    from trainwright.records import Chart, Finding, Outcome
     from trainwright.runs.reader import read_run
     from trainwright.search.space import choice, integers, log_uniform, uniform
     from trainwright.serving.model import Model
-    from trainwright.stages.find_lr import find_lr
+    from trainwright.stages.estimators import Classifier, Regressor
+    from trainwright.stages.find_lr import LearningRate, find_lr
     from trainwright.stages.finish import finish
     from trainwright.stages.load import load
     from trainwright.stages.recipe import Recipe
@@ -34,13 +36,15 @@ __version__ = "0.1.0"
 
 _HOMES = {
     "Chart": "records",
+    "Classifier": "stages.estimators",
     "Ensemble": "ensembles.ensemble",
     "Finding": "records",
     "GradientCheck": "checks.gradcheck",
-    "LearningRate": "records",
+    "LearningRate": "stages.find_lr",
     "Model": "serving.model",
     "Outcome": "records",
     "Recipe": "stages.recipe",
+    "Regressor": "stages.estimators",
     "Report": "stages.verify",
     "Run": "stages.train",
     "Study": "stages.study",
@@ -67,6 +71,7 @@ _HOMES = {
 
 __all__ = [
     "Chart",
+    "Classifier",
     "Ensemble",
     "Finding",
     "GradientCheck",
@@ -74,6 +79,7 @@ __all__ = [
     "Model",
     "Outcome",
     "Recipe",
+    "Regressor",
     "Report",
     "Run",
     "Study",
@@ -102,7 +108,10 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     if name not in _HOMES:
         raise AttributeError(f"module 'trainwright' has no attribute '{name}'")
-    value = getattr(importlib.import_module(f"trainwright.{_HOMES[name]}"), name)
+    with warnings.catch_warnings():
+        # Of the bars of a library that optuna imports, in a notebook without widgets: none of them is ever shown.
+        warnings.filterwarnings("ignore", message="IProgress not found")
+        value = getattr(importlib.import_module(f"trainwright.{_HOMES[name]}"), name)
     globals()[name] = value
     return value
 

@@ -135,7 +135,7 @@ def test_explain_says_what_why_how_and_when_it_is_wrong(ask: Ask) -> None:
 
 @pytest.mark.parametrize(
     ("code", "remedy"),
-    [("learning-rate-to-high", "did you mean 'learning-rate-too-high'?"), ("qqqqqq", "known: TW101")],
+    [("learning-rate-to-high", "did you mean 'learning-rate-too-high'?"), ("qqqqqq", "trainwright explain all")],
 )
 def test_an_unknown_diagnosis_is_told_with_the_nearest(code: str, remedy: str, ask: Ask) -> None:
     answer = ask("explain", code)

@@ -95,7 +95,7 @@ def test_json_before_the_command_of_runs_is_told_where_to_go(runs: Path, ask: As
 
 def test_a_folder_without_runs_is_said_to_hold_none(place: Path, ask: Ask) -> None:
     (place / "runs").mkdir()
-    assert ask("runs").out == "no runs in runs\n"
+    assert ask("runs").out == "no runs in runs; make one with: trainwright train RECIPE\n"
     assert ask("runs", "--json", "-").document["runs"] == []
 
 

@@ -20,6 +20,7 @@ from trainwright.errors import ModelError, TrainwrightError, UsageError, did_you
 from trainwright.parts import losses
 from trainwright.records import gradcheck as records
 from trainwright.report.gradcheck_text import render_gradcheck
+from trainwright.report.notebook import WIDTH, bundle
 
 SAMPLES = 4
 """Samples of the batch that the loss is computed from: of a ReLU's units about one in sixteen is off for all of them,
@@ -43,6 +44,9 @@ class GradientCheck(records.GradientCheck):
 
     def __str__(self) -> str:
         return self.text()
+
+    def _repr_mimebundle_(self, **_: Any) -> dict[str, str]:
+        return bundle(self.text(color=True, width=WIDTH))
 
 
 def gradcheck(

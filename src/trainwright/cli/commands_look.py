@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from trainwright.cli.answer import JsonFile, answering, say
+from trainwright.cli.completion import codes, simulations
 from trainwright.cli.options import RunFolder
 from trainwright.errors import UsageError
 
@@ -57,7 +58,14 @@ def report(
 
 @app.command(rich_help_panel="Look")
 def explain(
-    code: Annotated[str, typer.Argument(metavar="CODE", help="A code (TW301), a kind (dead-relu), or `all`.")],
+    code: Annotated[
+        str,
+        typer.Argument(
+            metavar="CODE",
+            autocompletion=codes,
+            help="A code (TW301), a kind (dead-relu), or `all`.",
+        ),
+    ],
     json: JsonFile = None,
 ) -> None:
     """Explain a diagnosis: what it is, why it hurts, how to fix it, and when the doctor is wrong."""
@@ -160,7 +168,14 @@ def rerun(
 
 @lab_app.command("run")
 def run_simulation(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="A simulation; `lab list` names them.")],
+    name: Annotated[
+        str,
+        typer.Argument(
+            metavar="NAME",
+            autocompletion=simulations,
+            help="A simulation; `lab list` names them.",
+        ),
+    ],
     settings: Annotated[
         list[str] | None,
         typer.Option("--set", metavar="NAME=VALUE", help="Give a parameter another value; may be repeated."),

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from trainwright.cli.answer import OWN_PROCESS, JsonFile, answering, say
+from trainwright.cli.completion import codes, data_sets, networks
 from trainwright.cli.options import DataRoot, Github, ImageSize, SarifFile, Targets
 
 app = typer.Typer()
@@ -34,7 +35,14 @@ def demo(
 
 @app.command(rich_help_panel="Start")
 def new(
-    data: Annotated[str, typer.Argument(metavar="DATA", help="A CSV file, an IDX folder or file, or a built-in set.")],
+    data: Annotated[
+        str,
+        typer.Argument(
+            metavar="DATA",
+            autocompletion=data_sets,
+            help="A CSV file, an IDX folder or file, or a built-in set.",
+        ),
+    ],
     target: Targets = None,
     image_size: ImageSize = 0,
     output: Annotated[Path, typer.Option("--output", "-o", metavar="FILE", help="Where to write the recipe.")] = Path(
@@ -54,10 +62,25 @@ def new(
 
 @app.command(rich_help_panel="Start")
 def choose(
-    data: Annotated[str, typer.Argument(metavar="DATA", help="What `new` takes: a file, a folder, or a built-in set.")],
+    data: Annotated[
+        str,
+        typer.Argument(
+            metavar="DATA",
+            autocompletion=data_sets,
+            help="What `new` takes: a file, a folder, or a built-in set.",
+        ),
+    ],
     target: Targets = None,
     image_size: ImageSize = 0,
-    model: Annotated[str | None, typer.Option("--model", metavar="NAME", help="A network that is settled.")] = None,
+    model: Annotated[
+        str | None,
+        typer.Option(
+            "--model",
+            metavar="NAME",
+            autocompletion=networks,
+            help="A network that is settled.",
+        ),
+    ] = None,
     output: Annotated[
         Path | None, typer.Option("--output", "-o", metavar="FILE", help="Write the choices as a recipe.")
     ] = None,
@@ -99,7 +122,13 @@ def run(
         ),
     ] = None,
     ignore: Annotated[
-        list[str] | None, typer.Option("--ignore", metavar="CODE", help="Leave out a code or kind; may be repeated.")
+        list[str] | None,
+        typer.Option(
+            "--ignore",
+            metavar="CODE",
+            autocompletion=codes,
+            help="Leave out a code or kind; may be repeated.",
+        ),
     ] = None,
     sarif: SarifFile = None,
     github: Github = False,

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from trainwright.cli.answer import JsonFile, answering
+from trainwright.cli.completion import checks, run_folders
 from trainwright.cli.options import (
     Changes,
     DataRoot,
@@ -88,10 +89,22 @@ def verify(
     target: Target,
     changes: Changes = None,
     only: Annotated[
-        list[str] | None, typer.Option("--only", metavar="CHECK", help="Run this check; may be repeated, or a,b,c.")
+        list[str] | None,
+        typer.Option(
+            "--only",
+            metavar="CHECK",
+            autocompletion=checks,
+            help="Run this check; may be repeated, or a,b,c.",
+        ),
     ] = None,
     skip: Annotated[
-        list[str] | None, typer.Option("--skip", metavar="CHECK", help="Leave this check out; may be repeated.")
+        list[str] | None,
+        typer.Option(
+            "--skip",
+            metavar="CHECK",
+            autocompletion=checks,
+            help="Leave this check out; may be repeated.",
+        ),
     ] = None,
     quick: Annotated[bool, typer.Option("--quick", help="Run what `train` runs by itself, a few seconds.")] = False,
     budget: Annotated[
@@ -259,7 +272,14 @@ def tune(
 
 @app.command(rich_help_panel="Work")
 def predict(
-    model: Annotated[Path, typer.Argument(metavar="MODEL", help="The folder of a run, or of an export.")],
+    model: Annotated[
+        Path,
+        typer.Argument(
+            metavar="MODEL",
+            autocompletion=run_folders,
+            help="The folder of a run, or of an export.",
+        ),
+    ],
     data: Annotated[
         str | None, typer.Argument(metavar="DATA", help="New data of the kind that the run was trained on.")
     ] = None,
@@ -312,7 +332,12 @@ def export(
 @app.command(rich_help_panel="Work")
 def finish(
     folders: Annotated[
-        list[Path], typer.Argument(metavar="RUNS...", help="The folders of trained runs, or of a study.")
+        list[Path],
+        typer.Argument(
+            metavar="RUNS...",
+            autocompletion=run_folders,
+            help="The folders of trained runs, or of a study.",
+        ),
     ],
     changes: Changes = None,
     members: Annotated[

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import sys
 from collections.abc import Sequence
 from typing import Annotated, Any
@@ -12,6 +13,8 @@ import typer
 from trainwright import __version__
 from trainwright.cli import commands_look, commands_start, commands_work
 from trainwright.cli.answer import EXIT_INTERRUPTED, OWN_PROCESS
+from trainwright.cli.completion import answer_bash
+from trainwright.cli.examples import show_examples
 from trainwright.errors import EXIT_USAGE, TrainwrightError
 
 app = typer.Typer(
@@ -25,6 +28,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 for panel in (commands_start, commands_work, commands_look):
+    show_examples(panel.app)
     app.add_typer(panel.app)
 
 
@@ -48,6 +52,8 @@ def main(arguments: Sequence[str] | None = None) -> Any:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # what the reader's encoding lacks is shown escaped
             stream.reconfigure(errors="backslashreplace")
+    if answer_bash(os.environ):
+        return
     try:
         given = list(arguments) if arguments is not None else None
         owner = OWN_PROCESS if arguments is None else None
@@ -68,5 +74,9 @@ def main(arguments: Sequence[str] | None = None) -> Any:
         # The parser's own usage error. Typer moved its class from click to itself: it is told by what it can do.
         if not hasattr(problem, "show") or not hasattr(problem, "exit_code"):
             raise
+        from trainwright.cli.usage import hint
+
         problem.show()  # type: ignore[attr-defined]
+        if said := hint(problem):
+            sys.stderr.write(f"{said}\n")
         sys.exit(EXIT_USAGE)

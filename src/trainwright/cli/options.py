@@ -9,13 +9,23 @@ from typing import Annotated
 
 import typer
 
+from trainwright.cli.completion import recipes, run_folders, settings
 from trainwright.errors import UsageError
 
-RecipeFile = Annotated[Path, typer.Argument(metavar="RECIPE", help="A recipe (TOML); `trainwright new` writes one.")]
+RecipeFile = Annotated[
+    Path,
+    typer.Argument(
+        metavar="RECIPE",
+        autocompletion=recipes,
+        help="A recipe (TOML); `trainwright new` writes one.",
+    ),
+]
 Target = Annotated[
     str,
     typer.Argument(
-        metavar="RECIPE|MODULE:FACTORY", help="A recipe, or your own function that makes model, loss, data."
+        metavar="RECIPE|MODULE:FACTORY",
+        autocompletion=recipes,
+        help="A recipe, or your own function that makes model, loss, data.",
     ),
 ]
 DataRoot = Annotated[
@@ -23,7 +33,12 @@ DataRoot = Annotated[
 ]
 Changes = Annotated[
     list[str] | None,
-    typer.Option("--set", metavar="SECTION.KEY=VALUE", help="Put a setting over the recipe's; may be repeated."),
+    typer.Option(
+        "--set",
+        metavar="SECTION.KEY=VALUE",
+        autocompletion=settings,
+        help="Put a setting over the recipe's; may be repeated.",
+    ),
 ]
 Targets = Annotated[
     list[str] | None,
@@ -38,7 +53,14 @@ SarifFile = Annotated[
 Github = Annotated[
     bool, typer.Option("--github", help="Print the findings as annotations of GitHub Actions, on standard error.")
 ]
-RunFolder = Annotated[Path, typer.Argument(metavar="FOLDER", help="The folder of a run.")]
+RunFolder = Annotated[
+    Path,
+    typer.Argument(
+        metavar="FOLDER",
+        autocompletion=run_folders,
+        help="The folder of a run.",
+    ),
+]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace what an earlier call has written.")]
 MaxTime = Annotated[
     str | None,

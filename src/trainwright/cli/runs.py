@@ -42,7 +42,7 @@ def list_all(console: Console, document: dict[str, Any], folder: Path) -> None:
     if listed:
         console.print(table)
     else:
-        say(console, f"no runs in {folder}")
+        say(console, f"no runs in {folder}; make one with: trainwright train RECIPE")
     document["runs"] = to_plain(listed, strict=True)
 
 

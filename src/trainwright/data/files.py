@@ -36,7 +36,8 @@ def locate(source: str, *, folder: str | None, data_root: str | None, names: Ite
     if guesses and (name := nearest(source, names)) is not None:
         remedy += f" Or the data set '{name}'?"
     if not guesses:
-        remedy += f" Give the path of a CSV file, of an IDX file or of a folder of them; {ROOT_VARIABLE} sets the root"
+        remedy += ". " if remedy else ""
+        remedy += f"Give the path of a CSV file, of an IDX file or of a folder of them; {ROOT_VARIABLE} sets the root"
     raise DataError(
         f"the data '{source}' cannot be found",
         evidence="tried " + ", ".join(str(place) for place in places),

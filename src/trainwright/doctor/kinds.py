@@ -29,7 +29,7 @@ from trainwright.doctor import (
     kinds_wiring,
 )
 from trainwright.doctor.kind import Kind
-from trainwright.errors import UsageError, did_you_mean
+from trainwright.errors import UsageError, did_you_mean, nearest
 
 _FAMILIES = (
     kinds_calls,
@@ -80,7 +80,8 @@ def name_problem(name: str) -> str:
     """Return what could have been meant where no kind has this code or slug, "" where one has."""
     if name.lower() in _NAMED:
         return ""
-    return did_you_mean(name, [*CATALOGUE, *(kind.kind for kind in CATALOGUE.values())])
+    known = [*CATALOGUE, *(kind.kind for kind in CATALOGUE.values())]
+    return did_you_mean(name, known) if nearest(name, known) else "all are listed by: trainwright explain all"
 
 
 def silencing(kind: Kind) -> tuple[tuple[str, str], ...]:

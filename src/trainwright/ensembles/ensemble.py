@@ -17,6 +17,7 @@ from trainwright.ensembles.predictor import Predictor, looped
 from trainwright.errors import DataError, ModelError, UsageError
 from trainwright.records import Finding, to_plain
 from trainwright.records.ensemble import EnsembleInfo, Gains
+from trainwright.report.notebook import bundle
 from trainwright.tensors import to_tensor
 
 _BATCH = 512
@@ -106,6 +107,9 @@ class Ensemble:
         from trainwright.report.finish_text import render_finish
 
         return render_finish(self.info, self.findings, color=color, width=width)
+
+    def _repr_mimebundle_(self, **_: Any) -> dict[str, str]:
+        return bundle(self.report(color=True))
 
     def _values(self, x: Any) -> tuple[torch.Tensor, torch.Tensor]:
         means, spreads = [], []

@@ -18,7 +18,10 @@ from trainwright.parts import losses, optimizers
 from trainwright.parts.catalogue import find as find_in
 from trainwright.randomness import derive
 from trainwright.records import Location
-from trainwright.records.learning_rate import LearningRate, Method
+from trainwright.records import learning_rate as records
+from trainwright.records.learning_rate import Method
+from trainwright.report.notebook import WIDTH, bundle
+from trainwright.report.rate_text import render_rate
 from trainwright.search.finder import REPEATS, check, find
 from trainwright.stages.find_lr_question import question_of, refuse_closure
 from trainwright.stages.given import changes_of, prepare_given
@@ -29,6 +32,20 @@ from trainwright.stages.sections import AUTO
 from trainwright.stages.setup import Setup, load_data, prepare
 from trainwright.stages.targets import factory_parts, names_recipe
 from trainwright.tensors import computing_with
+
+
+class LearningRate(records.LearningRate):
+    """The finder's answer that can be printed: the rate, its interval, and the loss over the rates."""
+
+    def text(self, *, plot: bool = True, color: bool = False, width: int = WIDTH) -> str:
+        """Return what `trainwright find-lr` prints."""
+        return render_rate(self, plot=plot, color=color, width=width)
+
+    def __str__(self) -> str:
+        return self.text()
+
+    def _repr_mimebundle_(self, **_: Any) -> dict[str, str]:
+        return bundle(self.text(color=True))
 
 
 def find_lr(
@@ -83,14 +100,15 @@ def find_lr(
     if plan.optimizer.options.get("lr") is not None:
         plan = plan.changed({"optimizer.lr": AUTO})
     passed = None if isinstance(loss, str) else function
-    return _rate_of(
+    found, _ = _rate_of(
         plan, model, data, validation, passed, own, caller, method=method, repeats=repeats, trial_steps=trial_steps
-    )[0]
+    )
+    return LearningRate(**vars(found))
 
 
 def rate_of_given(
     recipe: Recipe, model: nn.Module, train: Any, validation: Any, *, loss: Any, caller: Location
-) -> tuple[LearningRate, float]:
+) -> tuple[records.LearningRate, float]:
     """Return what the finder says to what `fit` is given, and the rate that would be used without it."""
     plan = recipe.changed({"optimizer.lr": AUTO})
     return _rate_of(plan, model, train, validation, loss, None, caller)
@@ -108,7 +126,7 @@ def _rate_of(
     method: Method = "array",
     repeats: int = REPEATS,
     trial_steps: int | None = None,
-) -> tuple[LearningRate, float]:
+) -> tuple[records.LearningRate, float]:
     refuse_closure(plan, optimizer)
     quiet = plan.changed({"doctor.level": "off"})
     loader = None if is_pair(data) else data
@@ -127,7 +145,7 @@ def rate_of_recipe(
     method: Method = "array",
     repeats: int = REPEATS,
     trial_steps: int | None = None,
-) -> tuple[LearningRate, Setup]:
+) -> tuple[records.LearningRate, Setup]:
     """Return what the finder says to a recipe, and the setup at the rate that would be used without it.
 
     Repeats begin from other weights, as other seeds would draw them.
@@ -157,13 +175,15 @@ def find_lr_of_recipe(
     method: Method = "array",
     repeats: int = REPEATS,
     trial_steps: int | None = None,
-) -> LearningRate:
+) -> records.LearningRate:
     """Return what the finder says to a recipe, whatever rate stands there."""
     dataset = load_data(recipe, data_root)
     return rate_of_recipe(recipe, dataset, data_root, method=method, repeats=repeats, trial_steps=trial_steps)[0]
 
 
-def find_lr_named(target: str, changes: Mapping[str, Any], data_root: str | None = None, **asked: Any) -> LearningRate:
+def find_lr_named(
+    target: str, changes: Mapping[str, Any], data_root: str | None = None, **asked: Any
+) -> records.LearningRate:
     """Return the rate of what a command line names: a recipe's file, or "package.module:factory".
 
     Of a factory, model, loss, data, optimizer, schedule of the catalogue's names and validation data are used.

@@ -62,14 +62,20 @@ class Recipe(Section):
             raise DataError(
                 f"the recipe {path} cannot be read",
                 evidence=str(reason),
-                remedy="write one for your data with: trainwright new DATA",
+                remedy=f"it is a run's folder; its recipe is {path / 'recipe.toml'}"
+                if (path / "recipe.toml").is_file()
+                else "write one for your data with: trainwright new DATA",
             ) from None
         try:
             plain = tomllib.loads(text)
         except (ValueError, RecursionError) as problem:  # ValueError alone: a number with thousands of digits
             reason = "nested too deeply" if isinstance(problem, RecursionError) else problem
             hint = "; text must be in quotes" if "Invalid value" in str(reason) else ""
+            if path.suffix.lower() in (".csv", ".tsv", ".txt", ".json", ".py"):
+                hint = f"; is it data, or a program? See: trainwright new {path}, trainwright run {path}"
             raise RecipeError([f"it is not valid TOML: {reason}{hint}"], source=str(path)) from None
+        if not plain and not changes:  # a whole file of defaults would train on a data set that nobody named
+            raise RecipeError(["it names nothing; the least is [data] with source = 'digits'"], source=str(path))
         return cls._build(_over(plain, changes or {}), str(path), _without(key_lines(text), changes or {}))
 
     @classmethod

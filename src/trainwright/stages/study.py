@@ -14,6 +14,7 @@ from trainwright.records.findings import Scalar
 from trainwright.records.study import Edge, Importance, Move, StudyInfo, Trial
 from trainwright.records.study_final import FinalRun
 from trainwright.records.study_reading import StudyReading
+from trainwright.report.notebook import bundle
 from trainwright.report.numbers import number, plural
 from trainwright.report.study_facts import values_phrase
 from trainwright.report.study_json import study_json
@@ -112,6 +113,9 @@ class Study:
     def report(self, *, color: bool = False, width: int = 100) -> str:
         """Return the search as text: the best, what each round found, what failed, what mattered, the final run."""
         return render_study(self.reading(), color=color, width=width)
+
+    def _repr_mimebundle_(self, **_: Any) -> dict[str, str]:
+        return bundle(self.report(color=True))
 
     @cached_property
     def importance(self) -> tuple[Importance, ...]:

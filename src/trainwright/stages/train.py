@@ -23,7 +23,9 @@ from trainwright.randomness import isolated
 from trainwright.records import Chart, Event, Finding, Location, Outcome, Status, to_plain
 from trainwright.records.loading import Loaded
 from trainwright.report.checks_text import verdict_line
+from trainwright.report.inline import RunProgress, in_notebook
 from trainwright.report.loading_text import loading_lines
+from trainwright.report.notebook import bundle
 from trainwright.report.text import render_run
 from trainwright.runs import loggers
 from trainwright.runs.layout import CHECKPOINTS
@@ -74,6 +76,9 @@ class Run:
         """Return the run as text: what it was, how it ended, its best values, its loss curve, and the findings."""
         return render_run(self.history.info, self.outcome, self.history, self.findings, color=color, width=width)
 
+    def _repr_mimebundle_(self, **_: Any) -> dict[str, str]:
+        return bundle(self.report(color=True))
+
 
 def run_json(
     outcome: Outcome | None, findings: Sequence[Finding], digest: str | None, folder: Path | None
@@ -114,6 +119,7 @@ def fit(
     *,
     recipe: Recipe | Mapping[str, Any] | str | Path | None = None,
     folder: str | Path | None = None,
+    progress: bool = True,
     **settings: Any,
 ) -> Run:
     """Train `model` in place and return the `Run`; its `.model` is the same object with the best weights.
@@ -124,13 +130,13 @@ def fit(
 
     `settings` are keys of the recipe by their own name: `epochs=20`, `lr=0.1`, `batch_size=32`, `schedule="cosine"`;
     `loss` may also be a function `loss(output, target)`, `optimizer` a torch optimizer over the model's parameters;
-    `start` names weights to begin from, as `start_from` takes them.
+    `start` names weights to begin from, as `start_from` takes them. In a notebook one display shows how the run goes,
+    unless `progress` is off; elsewhere nothing is printed.
 
     Raises `UsageError` on a setting that does not exist, `DataError` or `ModelError` on data that cannot be trained on.
     A run that diverges is no exception: see `.outcome`.
     """
-    frame = sys._getframe(1)  # the line that asked is where findings about its settings point to
-    caller = Location(file=frame.f_code.co_filename, line=frame.f_lineno)
+    caller = _caller()
     if isinstance(settings.get("start"), Path):
         settings["start"] = str(settings["start"])
     given: dict[str, Any] = {key: settings[key] for key in ("loss", "optimizer") if key in settings}
@@ -154,8 +160,21 @@ def fit(
             "train.loggers",
             "train.loggers write into the folder of a run, and none is named; pass folder=..., or leave loggers out",
         )
+    watchers = [RunProgress(setup.info)] if progress and in_notebook() else []
     with listening(own=False):
-        return carry_out(setup, path)
+        return carry_out(setup, path, watchers)
+
+
+def _caller() -> Location:
+    """Return the line that called `fit`, to which findings about its settings point; of an estimator, who called it."""
+    frame = sys._getframe(2)
+    while frame.f_back is not None and frame.f_globals.get("__name__", "").startswith(_BETWEEN):
+        frame = frame.f_back
+    return Location(file=frame.f_code.co_filename, line=frame.f_lineno)
+
+
+_BETWEEN = ("trainwright.stages.estimators", "sklearn.", "joblib.")
+"""Modules that stand between the user's line and `fit`."""
 
 
 def _check_objects(objects: Mapping[str, Any], changes: Mapping[str, Any]) -> None:

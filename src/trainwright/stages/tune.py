@@ -18,6 +18,7 @@ from trainwright.records.findings import Scalar
 from trainwright.records.space import Space
 from trainwright.records.study import Plan, StudyInfo
 from trainwright.records.study_final import FinalRun
+from trainwright.report.inline import StudyProgress, in_notebook
 from trainwright.report.loading_text import loading_lines
 from trainwright.search.arrays import Arrays
 from trainwright.search.course import search
@@ -92,6 +93,8 @@ def tune(
     frame = sys._getframe(1)
     caller = Location(file=frame.f_code.co_filename, line=frame.f_lineno)
     check_factory(model_factory)
+    if observe is None and in_notebook():
+        observe = StudyProgress()
     if sampler is not None:
         check_sampler(sampler)
     if isinstance(loss, str):

@@ -20,6 +20,7 @@ from trainwright.parts import losses
 from trainwright.parts.catalogue import find
 from trainwright.records import CheckResult, Finding, to_plain
 from trainwright.report.checks_text import render_verification
+from trainwright.report.notebook import bundle
 from trainwright.stages.assemble import penalty_of
 from trainwright.stages.rehearsal import rehearse
 from trainwright.stages.setup import Setup
@@ -69,6 +70,9 @@ class Report:
 
     def __str__(self) -> str:
         return self.text()
+
+    def _repr_mimebundle_(self, **_: Any) -> dict[str, str]:
+        return bundle(self.text(color=True))
 
 
 def verify(

@@ -16,6 +16,8 @@ from trainwright.doctor.silence import Silence
 from trainwright.doctor.withdrawn import Withdrawn, withdrawn
 from trainwright.errors import UsageError, did_you_mean
 from trainwright.records import Chart, Finding, to_plain
+from trainwright.report.inline import in_notebook, show_finding
+from trainwright.report.notebook import bundle
 from trainwright.report.text import render_finding
 from trainwright.report.watch_text import render_watch, withdrawn_line
 from trainwright.watching.attach import attach
@@ -68,6 +70,9 @@ class WatchReport:
 
     def __str__(self) -> str:
         return self.text()
+
+    def _repr_mimebundle_(self, **_: Any) -> dict[str, str]:
+        return bundle(self.text(color=True))
 
 
 class Watch:
@@ -160,6 +165,9 @@ class Watch:
             withdrawn=self.withdrawn,
         )
 
+    def _repr_mimebundle_(self, **_: Any) -> dict[str, str]:
+        return bundle(self.report().text(color=True))
+
     def __enter__(self) -> Watch:
         self.start()
         return self
@@ -189,7 +197,10 @@ class Watch:
 
 
 def say_on_stderr(finding: Finding) -> None:
-    """Print a finding in full to standard error, in colour where that is a terminal."""
+    """Print a finding in full to standard error, in colour where that is a terminal; in a notebook, below the cell."""
+    if in_notebook():
+        show_finding(finding)
+        return
     color = sys.stderr.isatty()
     sys.stderr.write(f"\n{render_finding(finding, color=color)}\n")
     sys.stderr.flush()
@@ -212,8 +223,9 @@ def watch(
     """Watch the training loop inside of a `with` block: `with tw.watch() as watched: ...`.
 
     Nothing has to be named: models, optimizers, schedulers, losses and loaders are found by what they do; `model` and
-    `optimizer` help where a loop begins with an evaluation. Findings are printed to standard error when they become
-    certain (not with `quiet`), and are in `watched.findings`. `level` is "light" or "full", which samples more often.
+    `optimizer` help where a loop begins with an evaluation. Findings are printed to standard error, in a notebook below
+    the cell, when they become certain (not with `quiet`), and are in `watched.findings`. `level` is "light" or "full",
+    which samples more often.
     `ignore` names codes or kinds that are not wanted; a line that ends in `# trainwright: ignore[TW301]` is not judged
     by that code.
 
