@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 export PIP_CONSTRAINT := $(CURDIR)/constraints.txt
 
-.PHONY: demo test test-all lint bench bench-peers ward faults docs docs-compare web clean
+.PHONY: demo test test-all lint bench bench-peers bench-scale ward faults docs docs-compare web clean
 
 demo: $(VENV)/.installed
 	$(BIN)/trainwright demo
@@ -32,6 +32,10 @@ bench: $(VENV)/.installed
 PEERS := accelerate keras lightning pytorch-ignite skorch transformers
 bench-peers: $(VENV)-peers/.installed
 	OMP_NUM_THREADS=1 $(VENV)-peers/bin/python benchmarks/speed.py
+
+# One training on 1, 2 and 4 processes: samples a second, and what the exchange costs.
+bench-scale: $(VENV)/.installed
+	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/scale.py
 
 $(VENV)-peers/.installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)-peers

@@ -7,6 +7,8 @@ from collections.abc import Iterable, Sequence
 
 EXIT_FAILED = 1
 """Exit status: it could not be done."""
+EXIT_LOST = 76
+"""Exit status of one of several processes that has nothing to say but that another one is gone."""
 EXIT_USAGE = 2
 """Exit status: wrong usage, or a malformed recipe."""
 EXIT_UNHEALTHY = 3
@@ -62,6 +64,16 @@ class RunError(TrainwrightError):
 
 class ModelError(TrainwrightError):
     """The model cannot be built, or does not fit the data."""
+
+
+class SaidElsewhere(TrainwrightError):
+    """This process ends because another one of the same training does, which says why: one message is enough."""
+
+
+class PeerLost(SaidElsewhere):
+    """Another process of the same training is gone, without a word."""
+
+    exit_status = EXIT_LOST
 
 
 _OTHER_NAMES = {

@@ -13,7 +13,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
-from typing import Any
+from typing import Any, NoReturn
 
 EXIT_INTERRUPTED, EXIT_TERMINATED, EXIT_TIME = 130, 143, 124
 """Exit status after Ctrl-C and after SIGTERM, as a shell counts them, and after `--max-time`, as `timeout` has it."""
@@ -63,6 +63,22 @@ def poll() -> None:
     asked, _request.pending = _request.pending or _request.of_time(), None
     if asked is not None:
         raise asked
+
+
+def asked_for() -> int:
+    """Return the exit status of what `poll` would raise now, 0 where nobody has asked to stop."""
+    if _request.pending is None:
+        _request.pending = _request.of_time()
+    return 0 if _request.pending is None else _request.pending.exit_status
+
+
+def interrupt(exit_status: int) -> NoReturn:
+    """Raise `Interrupted` as `poll` does, where another process of the same work was asked to stop, or this one."""
+    asked, _request.pending = _request.pending, None
+    if asked is not None and asked.exit_status == exit_status:
+        raise asked
+    said = {status: reason for _, reason, status in _OURS.values()} | {EXIT_TIME: _TIME_IS_UP}
+    raise Interrupted(said.get(exit_status, "interrupted"), exit_status)
 
 
 @contextmanager

@@ -64,12 +64,13 @@ def _scrambled(state: np.ndarray) -> np.ndarray:
     return state ^ (state >> np.uint64(31))
 
 
-def seed_step(seed: int, step: int) -> None:
+def seed_step(seed: int, step: int, rank: int = 0) -> None:
     """Seed torch's global generators for the model's own randomness (dropout) in `step`.
 
-    Called before each forward pass in training, so that the masks of a step do not depend on what ran before it.
+    Called before each forward pass in training, so that the masks of a step do not depend on what ran before it. Of
+    several processes that share a batch, each has masks of its own, by its `rank`.
     """
-    value = derive(seed, "step", step)
+    value = derive(seed, "step", step, *([rank] if rank else []))
     # torch.manual_seed() also walks every backend's lazy queue, ten times the cost; the CPU generator is enough where
     # no accelerator is in use.
     torch.default_generator.manual_seed(value)

@@ -48,10 +48,22 @@ def digest(state: Mapping[str, torch.Tensor]) -> str:
     """Return the SHA-256 over `state`: names, dtypes, shapes and every bit of every tensor, in order of name."""
     sha = hashlib.sha256()
     for name in sorted(state):
-        tensor = state[name].detach().cpu().contiguous()  # syncs the device
+        tensor = gathered({name: state[name].detach()})[name].cpu().contiguous()  # syncs the device
         sha.update(f"{name}|{tensor.dtype}|{tuple(tensor.shape)}|".encode())
         sha.update(tensor.reshape(-1).view(torch.uint8).numpy().tobytes())
     return sha.hexdigest()
+
+
+def number(value: torch.Tensor) -> float:
+    """Return a scalar as a number; one that is divided over ranks is added up, which all of them must do together."""
+    whole: Any = value
+    return float(whole.full_tensor() if hasattr(value, "full_tensor") else value)  # syncs the device
+
+
+def gathered(state: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """Return every tensor as a whole: what is divided over ranks is gathered, which all of them must do together."""
+    kept: dict[str, Any] = dict(state)
+    return {name: value.full_tensor() if hasattr(value, "full_tensor") else value for name, value in kept.items()}
 
 
 def copy_state(module: nn.Module) -> dict[str, torch.Tensor]:

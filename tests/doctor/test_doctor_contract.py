@@ -159,8 +159,8 @@ def test_a_rule_asks_only_for_needs_that_exist(rule: Rule) -> None:
 def test_each_need_says_why_it_is_not_met() -> None:
     nothing = Chart(info=RunInfo())
     assert all(not met(nothing) and why for met, why in NEEDS.values())
-    frozen = (*healthy().events, Event(step=0, name="frozen"))
-    watched = replace(healthy(), info=replace(healthy().info, loop=LoopFacts()), events=frozen)
+    seen = (*healthy().events, Event(step=0, name="frozen"), Event(step=0, name="ranks"))
+    watched = replace(healthy(), info=replace(healthy().info, loop=LoopFacts()), events=seen)
     assert all(met(watched) for met, _ in NEEDS.values())
 
 
@@ -257,7 +257,7 @@ def test_no_rule_stumbles_over_a_strange_chart(chart: Chart) -> None:
 def test_nothing_to_look_at_gives_no_finding_and_says_so_for_every_kind_that_needs_something() -> None:
     examination = examine(Chart(info=RunInfo()))
     assert examination.findings == ()
-    needy = {rule.kind.kind for rule in RULES if rule.needs and not {"loop", "frozen"} & set(rule.needs)}
+    needy = {rule.kind.kind for rule in RULES if rule.needs and not {"loop", "frozen", "ranks"} & set(rule.needs)}
     assert set(examination.not_judged) == needy
     assert all(examination.not_judged.values())
 

@@ -138,8 +138,9 @@ def test_every_key_of_a_written_recipe_is_found_on_its_line(plain: dict[str, Any
     for name, line in lines.items():
         section, _, key = name.partition(".")
         assert rows[line - 1].startswith(f"{key} = " if key else f"[{section}]")
-    # What is to be searched is no part of a recipe that searches nothing, nor what is finished of one that does not.
-    settings = {name for name in Recipe.of(plain).settings() if not name.startswith(("tune.", "finish."))}
+    # What is to be searched is no part of a recipe that searches nothing, nor what is finished or divided of others.
+    own = ("tune.", "finish.", "distributed.")
+    settings = {name for name in Recipe.of(plain).settings() if not name.startswith(own)}
     assert {name for name in lines if "." in name} == settings
 
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from trainwright.cli.devices import leads
 from trainwright.errors import EXIT_UNHEALTHY, RunError, TrainwrightError
 from trainwright.interruption import EXIT_INTERRUPTED, Interrupted
 
@@ -134,7 +135,7 @@ def _holds(folder: Path) -> bool:
 
 
 def _write(document: dict[str, Any], json_file: Path | None) -> None:
-    if json_file is None:
+    if json_file is None or not leads():
         return
     text = json.dumps(document, indent=1, allow_nan=False) + "\n"
     try:

@@ -12,6 +12,7 @@ from trainwright.cli.completion import checks, run_folders
 from trainwright.cli.options import (
     Changes,
     DataRoot,
+    Devices,
     Github,
     MaxTime,
     Overwrite,
@@ -39,6 +40,7 @@ def train(
     profile: Annotated[
         bool, typer.Option("--profile", help="Time the phases of the step, and print where time and memory went.")
     ] = False,
+    devices: Devices = None,
     max_time: MaxTime = None,
     sarif: SarifFile = None,
     github: Github = False,
@@ -46,8 +48,13 @@ def train(
 ) -> None:
     """Train what a recipe describes, with the doctor watching. Ctrl-C and SIGTERM keep the state for `resume`."""
     from trainwright.cli import train as command
+    from trainwright.cli.devices import launched
     from trainwright.cli.findings_file import leave_findings
 
+    if devices is not None and devices > 1 and not launched():
+        told = {"--data-root": data_root, "--explain-groups": explain_groups, "--profile": profile}
+        told |= {"--max-time": max_time, "--sarif": sarif, "--github": github, "--json": json}
+        raise typer.Exit(command.on_devices(recipe, changes or [], folder, devices, told))
     with answering(json) as (console, document), stoppable(max_time):
         command.run(
             console,
@@ -69,6 +76,7 @@ def resume(
     strict: Annotated[
         bool, typer.Option("--strict", help="Refuse where a checkpoint is damaged, in place of using the one before.")
     ] = False,
+    devices: Devices = None,
     max_time: MaxTime = None,
     data_root: DataRoot = None,
     sarif: SarifFile = None,
@@ -77,8 +85,13 @@ def resume(
 ) -> None:
     """Go on with a run that was broken off, as if it never had been. More epochs: --set train.epochs=N."""
     from trainwright.cli import resume as command
+    from trainwright.cli.devices import launched
     from trainwright.cli.findings_file import leave_findings
 
+    if devices is not None and devices > 1 and not launched():
+        told = {"--strict": strict, "--data-root": data_root, "--max-time": max_time}
+        told |= {"--sarif": sarif, "--github": github, "--json": json}
+        raise typer.Exit(command.on_devices(folder, changes or [], devices, told))
     with answering(json) as (console, document), stoppable(max_time):
         command.run(console, document, folder, changes=changes or [], data_root=data_root, strict=strict)
         leave_findings(document, sarif, github=github)

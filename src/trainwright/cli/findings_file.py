@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from trainwright import __version__
+from trainwright.cli.devices import leads
 from trainwright.doctor.kinds import explain
 from trainwright.errors import RunError
 from trainwright.records import Finding, from_plain
@@ -33,9 +34,9 @@ def repository(folder: str) -> str:
 def leave_findings(document: Mapping[str, Any], sarif_file: Path | None, *, github: bool) -> None:
     """Write the findings of a command's JSON document where it was asked to. Raises `RunError` where it cannot."""
     findings = [from_plain(Finding, finding) for finding in document["findings"]] if sarif_file or github else []
-    if github and findings:
+    if github and findings and leads():
         sys.stderr.write(github_annotations(findings, folder=repository(os.getcwd())) + "\n")
-    if sarif_file is None:
+    if sarif_file is None or not leads():
         return
     try:
         sarif_file.parent.mkdir(parents=True, exist_ok=True)

@@ -15,7 +15,7 @@ from trainwright.cli import commands_look, commands_start, commands_work
 from trainwright.cli.answer import EXIT_INTERRUPTED, OWN_PROCESS
 from trainwright.cli.completion import answer_bash
 from trainwright.cli.examples import show_examples
-from trainwright.errors import EXIT_USAGE, TrainwrightError
+from trainwright.errors import EXIT_USAGE, SaidElsewhere, TrainwrightError
 
 app = typer.Typer(
     name="trainwright",
@@ -59,6 +59,8 @@ def main(arguments: Sequence[str] | None = None) -> Any:
         owner = OWN_PROCESS if arguments is None else None
         status = app(args=given, prog_name="trainwright", standalone_mode=False, obj=owner)
         sys.exit(status if isinstance(status, int) else 0)
+    except SaidElsewhere as problem:
+        sys.exit(problem.exit_status)
     except TrainwrightError as problem:
         from trainwright.report.safe import visible
 

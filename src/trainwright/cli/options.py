@@ -67,6 +67,11 @@ MaxTime = Annotated[
     typer.Option("--max-time", metavar="TIME", help="Stop after so long, resumable: 90, 30m, 12h, 1-06:30:00."),
 ]
 
+Devices = Annotated[
+    int | None,
+    typer.Option("--devices", metavar="N", help="Train on N devices of this machine; on more machines, see torchrun."),
+]
+
 
 def stoppable(max_time: str | None = None) -> AbstractContextManager[None]:
     """Let Ctrl-C, SIGTERM and the end of `max_time` stop the block between two pieces of its work."""

@@ -21,7 +21,7 @@ _LINES = 20  # about as many plain lines as a run prints where the output is no 
 _LINE_SECONDS = 15.0  # ... but one at least as often as this
 _SMOOTHING = 0.95  # of the shown training loss: each step's own loss jumps too much to be read
 
-_SAID = ("compiled", "verified", "features", "resumed", "checkpoint-failed")
+_SAID = ("devices", "compiled", "verified", "features", "resumed", "checkpoint-failed")
 """Events whose text is shown as it is."""
 
 

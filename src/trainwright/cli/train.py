@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import tomllib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 
 from trainwright.cli.answer import say
+from trainwright.cli.devices import check_devices, launch, launched, leads, quieted, words
 from trainwright.errors import EXIT_FAILED, ModelError, TrainwrightError, UsageError
 from trainwright.interruption import status_of
 from trainwright.records import to_plain
@@ -19,6 +20,7 @@ from trainwright.records import to_plain
 if TYPE_CHECKING:
     from trainwright.stages.recipe import Recipe
     from trainwright.stages.train import Run
+    from trainwright.training.distributed import Ranks
 
 
 _TEXTS = ("data.source", "data.target", "data.test_source")
@@ -38,14 +40,72 @@ def run(
 ) -> None:
     """Train the recipe in `recipe_file`; fill `document`."""
     parsed = dict(parse_change(change) for change in changes)  # before torch is loaded: a slip is told at once
+    from trainwright.runs.layout import is_run
     from trainwright.runs.writer import next_folder
+    from trainwright.stages.ranks import check_divides
+    from trainwright.stages.recipe import Recipe
+
+    if not launched():
+        recipe = Recipe.read(recipe_file, parsed)
+        target = folder if folder is not None else next_folder(Path("runs"), recipe_file.stem)
+        train_and_show(
+            console, document, recipe, target, data_root=data_root, explain_groups=explain_groups, profile=profile
+        )
+        return
+    from trainwright.training.distributed import joined, restarts
+
+    console = quieted(console)
+    with joined(str(parsed.get("train.device", "auto"))) as ranks:
+        with ranks.together():
+            recipe = Recipe.read(recipe_file, parsed)
+            check_divides(recipe, ranks.world)
+        target = Path(ranks.told(str(_folder(folder, recipe_file.stem, again=restarts() > 0))))
+        if ranks.told("again" if restarts() > 0 and is_run(target) else ""):
+            from trainwright.cli.resume import go_on
+
+            go_on(console, document, target, changes=parsed, data_root=data_root, strict=False, ranks=ranks)
+            return
+        train_and_show(
+            console,
+            document,
+            recipe,
+            target,
+            data_root=data_root,
+            explain_groups=explain_groups,
+            profile=profile,
+            ranks=ranks,
+        )
+
+
+def _folder(folder: Path | None, name: str, *, again: bool) -> Path:
+    """Return where a run is kept; one that torchrun has started `again` where it was kept before."""
+    from trainwright.runs.writer import next_folder
+
+    following = next_folder(Path("runs"), name)
+    if folder is not None or not again:
+        return folder if folder is not None else following
+    before = Path("runs") / f"{name}-{int(following.name.rpartition('-')[2]) - 1:03d}"
+    return before if before.exists() else following
+
+
+def on_devices(
+    recipe_file: Path, changes: Sequence[str], folder: Path | None, devices: int, told: Mapping[str, object]
+) -> int:
+    """Train a recipe in as many processes as there are to be `devices`; return their exit status."""
+    parsed = dict(parse_change(change) for change in changes)
+    from trainwright.runs.writer import check_free, next_folder
+    from trainwright.stages.ranks import check_divides
     from trainwright.stages.recipe import Recipe
 
     recipe = Recipe.read(recipe_file, parsed)
+    check_devices(devices, recipe.train.device)
+    check_divides(recipe, devices)
     target = folder if folder is not None else next_folder(Path("runs"), recipe_file.stem)
-    train_and_show(
-        console, document, recipe, target, data_root=data_root, explain_groups=explain_groups, profile=profile
-    )
+    check_free(target)
+    options = [
+        word for name, value in {"--set": changes, "--folder": target, **told}.items() for word in words(name, value)
+    ]
+    return launch(["train", str(recipe_file), *options], devices, kept=target)
 
 
 def train_and_show(
@@ -57,6 +117,7 @@ def train_and_show(
     data_root: str | None = None,
     explain_groups: bool = False,
     profile: bool = False,
+    ranks: Ranks | None = None,
 ) -> Run:
     """Train `recipe` into `folder` with live progress, print how it ended, and fill `document`."""
     from trainwright.cli.progress import Progress
@@ -65,16 +126,20 @@ def train_and_show(
     from trainwright.stages.named import table_of
     from trainwright.stages.train import carry_out, plan
     from trainwright.training.clock import Clock
+    from trainwright.training.distributed import ALONE
     from trainwright.training.profile import profile_of
 
-    setup = plan(recipe, folder, data_root)
+    ranks = ALONE if ranks is None else ranks
+    kept = folder if ranks.leads else None
+    with ranks.together():
+        setup = plan(recipe, kept, data_root)
     for note in setup.facts["data"]["notes"]:
         say(console, f"note: {note}")
     if explain_groups:
         say(console, render_table(table_of(setup.recipe, setup.model)))
     clock = Clock(on=profile)
     with Progress(console, setup.info) as progress, told_of_users_code(folder):
-        finished = carry_out(setup, folder, [progress], clock=clock)
+        finished = carry_out(setup, kept, [progress], clock=clock, ranks=ranks)
     answer(console, document, finished)
     if profile:
         measured = profile_of(clock, finished.history)
@@ -115,9 +180,11 @@ def answer(console: Console, document: dict[str, Any], finished: Run) -> None:
     """Print how a run ended, and fill `document`, with the exit status of one that was interrupted."""
     show_end(console, finished)
     document.update(finished.to_json())
-    if finished.folder is None:
+    if not leads():
+        document["status"] = 0  # the first process tells how it went
+    elif finished.folder is None:
         document["status"] = EXIT_FAILED
-    if finished.outcome.status == "interrupted":
+    if finished.outcome.status == "interrupted" and leads():
         document["status"] = status_of(finished.outcome.reason)
         if finished.folder is not None:
             say(console, f"to go on with it: trainwright resume {finished.folder}")

@@ -29,11 +29,15 @@ NEEDS: Mapping[str, tuple[Callable[[Chart], bool], str]] = MappingProxyType(
             lambda chart: any(event.name == "frozen" for event in chart.events),
             "nothing was frozen, or nobody said so",
         ),
+        "ranks": (
+            lambda chart: any(event.name in ("ranks", "devices") for event in chart.events),
+            "one process trained alone, or the others could not be heard",
+        ),
         "loop": (lambda chart: chart.info.loop is not None, "the loop is trainwright's own, which does this right"),
     }
 )
 """Need -> (is it met, why not)."""
-_POINTS = ("loop", "frozen")
+_POINTS = ("loop", "frozen", "ranks")
 """Needs without which there is nothing that could be wrong, rather than something that is not known."""
 
 
@@ -46,7 +50,7 @@ class Rule:
     judge: Callable[[Chart], Finding | None]
 
     def is_beside_the_point(self, chart: Chart) -> bool:
-        """Say whether nothing could be wrong: our own loop makes no mistake of loops, or nothing is frozen."""
+        """Say whether nothing could be wrong: our own loop makes no mistake of loops, nothing is frozen, one trains."""
         return any(need in _POINTS and not NEEDS[need][0](chart) for need in self.needs)
 
     def missing(self, chart: Chart) -> str | None:

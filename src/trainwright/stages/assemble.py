@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
 import torch
 from torch import nn
@@ -17,6 +18,7 @@ from trainwright.training.clipping import Clip
 from trainwright.training.clock import Clock
 from trainwright.training.compiling import compile_model
 from trainwright.training.course import Course
+from trainwright.training.distributed import ALONE, Ranks
 from trainwright.training.evaluate import Evaluator
 from trainwright.training.features import Features, cached
 from trainwright.training.history import History
@@ -27,8 +29,12 @@ from trainwright.training.repair import Repair
 from trainwright.training.saver import Saver
 from trainwright.training.step import TrainStep
 from trainwright.training.stillness import Stillness
+from trainwright.training.team import Team
 from trainwright.vitals.monitor import Monitor
 from trainwright.vitals.setup import constant_loss
+
+if TYPE_CHECKING:
+    from trainwright.training.sharded_saver import ShardedSaver
 
 
 def assemble(
@@ -37,19 +43,28 @@ def assemble(
     *,
     clock: Clock | None = None,
     checked: Sequence[Finding] = (),
-    saver: Saver | None = None,
+    saver: Saver | ShardedSaver | None = None,
+    ranks: Ranks = ALONE,
 ) -> Course:
     """Return the course of `setup`, recording into `history`. `checked` was found before it; `saver` keeps it.
 
-    Where all but the head is frozen, what the body gives is computed once, and the head trains on that.
+    Where all but the head is frozen, what the body gives is computed once, and the head trains on that. All `ranks`
+    make the same course together; the doctor sits beside the first of them.
     """
     settings, info = setup.recipe.train, setup.info
     features = features_for(setup, history)
     model = setup.model if features is None else features.tail.network
+    is_sharded = ranks.many and setup.recipe.distributed.sharded
+    if is_sharded:
+        from trainwright.training.sharding import sharded  # torch's part for it takes long to import
+
+        model = sharded(setup.model, setup.optimizer, ranks, bf16=settings.precision == "bf16")
     splits = setup.splits if features is None else features.splits
     train = splits["train"]
     device = torch.device(settings.device)
+    looks = ranks.leads and not is_sharded  # a model in parts cannot be run by one rank alone
     precision = Precision(settings.precision, device.type)
+    forward = _compiled(setup, history)
     step = TrainStep(
         model,
         setup.loss,
@@ -59,9 +74,16 @@ def assemble(
         seed=settings.seed,
         penalty=penalty_of(setup),
         precision=precision,
-        forward=_compiled(setup, history),
+        forward=forward,
         clock=clock,
         closure=setup.closure,
+        team=Team(
+            model,
+            forward,
+            ranks=ranks,
+            synchronise=setup.recipe.distributed.sync_batch_norm,
+            sharded=is_sharded,
+        ),
     )
     training = Training(
         model,
@@ -73,8 +95,10 @@ def assemble(
         monitor=Monitor(
             model,
             step.objective,
-            level=setup.recipe.doctor.level,
-            reference=_layers_seen(setup, setup.reference if features is None else features.reference),
+            level=setup.recipe.doctor.level if looks else "off",
+            reference=_layers_seen(setup, setup.reference if features is None else features.reference)
+            if looks
+            else None,
         ),
         history=history,
         average=_average(setup, model, train),
@@ -92,10 +116,11 @@ def assemble(
             target_std=setup.target_std,
             precision=precision,
             finite_only=setup.recipe.doctor.repair == "apply",
+            ranks=ranks,
         ),
         splits,
         info=info,
-        whole=setup.model,
+        whole=model if is_sharded else setup.model,
         evaluate_every_steps=settings.evaluate_every_steps or training.steps_per_epoch,
         patience=settings.patience or None,
         keep=None if saver is None else saver.keep,

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import nn
+from torch import distributed, nn
 
 from trainwright import __version__
 from trainwright.data.streams import StreamBatches
@@ -30,6 +30,7 @@ def conditions(setup: Setup) -> dict[str, Any]:
         "processor": _processor(),
         "device": torch.cuda.get_device_name(device) if device.type == "cuda" else device.type,
         "threads": int(setup.recipe.train.threads),
+        "devices": distributed.get_world_size() if distributed.is_initialized() else 1,
         "deterministic algorithms": torch.are_deterministic_algorithms_enabled(),
         "precision of float32 products": torch.get_float32_matmul_precision(),
         "cuDNN's search for algorithms": torch.backends.cudnn.benchmark,

@@ -33,7 +33,7 @@ from trainwright.stages.start import begun, resolved_start
 from trainwright.training.precision import check_precision
 from trainwright.training.stillness import without_gradients
 
-_SECTIONS = ("train", "optimizer", "schedule", "augment", "doctor")
+_SECTIONS = ("train", "optimizer", "schedule", "augment", "doctor", "distributed")
 
 
 def changes_of(settings: dict[str, Any], asked: str = "fit()") -> dict[str, Any]:

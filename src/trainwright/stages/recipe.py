@@ -17,6 +17,7 @@ from trainwright.stages.sections import (
     SECTIONS,
     AugmentSection,
     DataSection,
+    DistributedSection,
     DoctorSection,
     FinishSection,
     ModelSection,
@@ -43,6 +44,7 @@ class Recipe(Section):
     doctor: DoctorSection = DoctorSection()
     tune: TuneSection = TuneSection()
     finish: FinishSection = FinishSection()
+    distributed: DistributedSection = DistributedSection()
     path: str | None = Field(default=None, exclude=True, repr=False)
     lines: dict[str, int] = Field(default={}, exclude=True, repr=False)
 
@@ -147,6 +149,8 @@ class Recipe(Section):
             if section == "tune" and not self.tune.space:  # nothing that a run knows or needs
                 continue
             if section == "finish" and not self.finish.asks:
+                continue
+            if section == "distributed" and self.distributed == DistributedSection():
                 continue
             rows = [f"[{section}]"]
             for key, value in keys.items():

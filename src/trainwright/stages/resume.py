@@ -32,6 +32,7 @@ from trainwright.stages.train import GoingOn, Run, carry_out, head_of
 from trainwright.tensors import digest
 from trainwright.training import checkpoint, stored
 from trainwright.training.clock import Clock
+from trainwright.training.distributed import ALONE, Ranks
 from trainwright.training.history import Observer
 from trainwright.training.stillness import give_back_gradients
 
@@ -96,6 +97,26 @@ class Resumption:
         data_root: str | None = None,
         caller: Location | None = None,
         strict: bool = False,
+        ranks: Ranks = ALONE,
+    ) -> None:
+        self.ranks = ranks
+        self.lock: RunLock | None = None
+        with ranks.together():
+            if ranks.leads:
+                self._begin(folder, given, setup, changes, data_root, caller, strict)
+        with ranks.together():  # the others read what the first one has the right to write
+            if not ranks.leads:
+                self._begin(folder, given, setup, changes, data_root, caller, strict)
+
+    def _begin(
+        self,
+        folder: Path,
+        given: Given | None,
+        setup: Setup | None,
+        changes: Mapping[str, Any] | None,
+        data_root: str | None,
+        caller: Location | None,
+        strict: bool,
     ) -> None:
         if not is_run(folder) and not (folder / RECIPE).is_file():
             read_run(folder)  # says what is there instead
@@ -105,7 +126,7 @@ class Resumption:
         self.data_root = data_root
         self.caller = caller or Location()
         self.strict = strict
-        self.lock = RunLock(folder)
+        self.lock = RunLock(folder) if self.ranks.leads else None
         try:
             self.run = read_run(folder) if is_run(folder) else None
             self.head = dict(self.run.head) if self.run else {}
@@ -113,14 +134,18 @@ class Resumption:
             self.recipe, self.changed = self._recipe(changes or {})
             resume_fields.check(self.changed, len(self.run.chart.steps) if self.run else 0)
         except BaseException:
-            self.lock.release()
+            self._release()
             raise
 
     def __enter__(self) -> Resumption:
         return self
 
     def __exit__(self, *rest: object) -> None:
-        self.lock.release()
+        self._release()
+
+    def _release(self) -> None:
+        if self.lock is not None:
+            self.lock.release()
 
     @property
     def ended(self) -> bool:
@@ -156,18 +181,35 @@ class Resumption:
     ) -> Run:
         """Go on, and return the run at its end."""
         setup = self.setup() if setup is None else setup
-        found, notes = stored.newest(self.folder / CHECKPOINTS, self.folder, strict=self.strict)
+        found, notes = self._found()
         kept = None if found is None else found.tree(torch.device(setup.recipe.train.device))
         done = 0 if kept is None else kept["place"]["step"]
         said = "; ".join([*notes, self._said(setup, found, done)])
         head = {name: self.head[name] for name in self.head if name not in ("outcome", "digest", "findings")}
         head |= {"schema": SCHEMA, "status": "running", "info": to_plain(setup.info)} | head_of(setup)
-        if self.changed or not (self.folder / RECIPE).is_file():
+        if self.lock is not None and (self.changed or not (self.folder / RECIPE).is_file()):
             durable.replace(self.folder / RECIPE, setup.recipe_text)
-        writer = RunWriter.reopened(self.lock, self.folder, head, {} if found is None else found.log)
+        with self.ranks.together():
+            writer = None
+            if self.lock is not None:
+                writer = RunWriter.reopened(self.lock, self.folder, head, {} if found is None else found.log)
         history = read_run(self.folder).chart if found is not None else Chart(info=setup.info)
         going_on = GoingOn(writer=writer, history=history, kept=kept, said=said)
-        return carry_out(setup, self.folder, watchers, clock=clock, going_on=going_on)
+        folder = self.folder if self.ranks.leads else None
+        return carry_out(setup, folder, watchers, clock=clock, going_on=going_on, ranks=self.ranks)
+
+    def _found(self) -> tuple[stored.Stored | None, list[str]]:
+        """Return the checkpoint to go on from, the same on all ranks, and what is to be said of others."""
+        found, notes = None, []
+        checkpoints = self.folder / CHECKPOINTS
+        with self.ranks.together():
+            if self.ranks.leads:
+                found, notes = stored.newest(checkpoints, self.folder, strict=self.strict)
+        name = self.ranks.told("" if found is None else found.path.name)
+        with self.ranks.together():
+            if name and not self.ranks.leads:
+                found = stored.named(checkpoints, name)
+        return found, notes
 
     def finished(self) -> Run:
         """Return the run that has ended, its model with the best weights."""
@@ -268,7 +310,7 @@ class Resumption:
         first = self.head.get("identity", {}).get("weights")
         if found is None and first is not None and first != digest(setup.model.state_dict()):
             reasons.append("the model's first weights are others")
-        taken = f"; taken over from {self.lock.taken_over}" if self.lock.taken_over else ""
+        taken = f"; taken over from {self.lock.taken_over}" if self.lock is not None and self.lock.taken_over else ""
         where = f"from step {done}" if found is not None else "from the start: there was no checkpoint yet"
         if reasons:
             return f"continued {where}, not bit-exact: {', '.join(reasons)}{taken}"

@@ -33,6 +33,8 @@ FIELDS: Mapping[str, Class] = {
     "doctor.repair": "frozen",
     "tune": "free",  # no part of a single run
     "finish": "free",  # done after it
+    "distributed": "inexact",
+    "distributed.sync_batch_norm": "frozen",
 }
 """The class of each setting, by its name or, where that is not here, by its section.
 

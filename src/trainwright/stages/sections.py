@@ -184,6 +184,21 @@ class FinishSection(Section):
         return bool(self.methods) or self.calibrate == "on"
 
 
+class DistributedSection(Section):
+    """How several processes train one model: "ddp" with a copy of it on each, "fsdp" with a part of it on each.
+
+    "auto" is "ddp". With `sync_batch_norm`, batch normalisation sees the whole batch and not a process's share of it.
+    """
+
+    strategy: Literal["auto", "ddp", "fsdp"] = AUTO
+    sync_batch_norm: bool = False
+
+    @property
+    def sharded(self) -> bool:
+        """Whether each process holds a part of the model."""
+        return self.strategy == "fsdp"
+
+
 @dataclass(frozen=True, kw_only=True)
 class Choosable:
     """A section that chooses from a catalogue: what its entries are called, and the options that all of them share."""
@@ -218,6 +233,7 @@ SECTIONS: Mapping[str, type[Section]] = {
     "doctor": DoctorSection,
     "tune": TuneSection,
     "finish": FinishSection,
+    "distributed": DistributedSection,
 }
 
 COUNTS: Mapping[str, int] = {"train.epochs": 1_000_000_000, "train.threads": 1_024, "train.batch_size": 1_000_000_000}

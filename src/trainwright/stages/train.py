@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import nn
@@ -20,7 +21,7 @@ from trainwright.errors import UsageError
 from trainwright.interruption import listening, poll
 from trainwright.parts import losses
 from trainwright.randomness import isolated
-from trainwright.records import Chart, Event, Finding, Location, Outcome, Status, to_plain
+from trainwright.records import Chart, Event, Finding, Location, Outcome, Status, from_plain, to_plain
 from trainwright.records.loading import Loaded
 from trainwright.report.checks_text import verdict_line
 from trainwright.report.inline import RunProgress, in_notebook
@@ -36,19 +37,24 @@ from trainwright.stages.conditions import conditions, data_of, form_of
 from trainwright.stages.facts import check_loss
 from trainwright.stages.given import changes_of, prepare_given
 from trainwright.stages.memory import out_of_memory
+from trainwright.stages.ranks import check_divides, check_optimizer, check_same, notes_on
 from trainwright.stages.recipe import Recipe
 from trainwright.stages.setup import Setup, load_data, prepare
 from trainwright.stages.start import hardly_loaded
 from trainwright.stages.verify import choose_checks, verify_setup
-from trainwright.tensors import computing_with, digest
+from trainwright.tensors import computing_with, digest, gathered
 from trainwright.training.activations import checkpointing
 from trainwright.training.auto_batch import ran_out_of_memory
 from trainwright.training.clock import Clock
 from trainwright.training.course import Conclusion
+from trainwright.training.distributed import ALONE, Ranks, joined
 from trainwright.training.history import History, Observer
 from trainwright.training.saver import Saver
 from trainwright.training.stillness import give_back_gradients
 from trainwright.vitals.memory import give_back_freed_memory
+
+if TYPE_CHECKING:
+    from trainwright.training.sharded_saver import ShardedSaver
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -133,6 +139,9 @@ def fit(
     `start` names weights to begin from, as `start_from` takes them. In a notebook one display shows how the run goes,
     unless `progress` is off; elsewhere nothing is printed.
 
+    Under torchrun all processes make one training together, each on its share of every batch; the folder is written by
+    the first of them.
+
     Raises `UsageError` on a setting that does not exist, `DataError` or `ModelError` on data that cannot be trained on.
     A run that diverges is no exception: see `.outcome`.
     """
@@ -144,25 +153,30 @@ def fit(
     changes = changes_of({key: value for key, value in settings.items() if isinstance(value, str) or key not in given})
     _check_objects(objects, changes)
     path = Path(folder) if folder is not None else None
-    if path is not None:
-        check_free(path)
-    setup = prepare_given(
-        Recipe.of(recipe, **changes),
-        model,
-        train,
-        validation,
-        loss=objects.get("loss"),
-        optimizer=objects.get("optimizer"),
-        caller=caller,
-    )
-    if path is None and setup.recipe.train.loggers:
-        raise setup.recipe.problem(
-            "train.loggers",
-            "train.loggers write into the folder of a run, and none is named; pass folder=..., or leave loggers out",
-        )
-    watchers = [RunProgress(setup.info)] if progress and in_notebook() else []
-    with listening(own=False):
-        return carry_out(setup, path, watchers)
+    asked = Recipe.of(recipe, **changes)
+    with joined(asked.train.device) as ranks:
+        with ranks.together():
+            check_divides(asked, ranks.world)
+            if path is not None and ranks.leads:
+                check_free(path)
+            setup = prepare_given(
+                asked,
+                model,
+                train,
+                validation,
+                loss=objects.get("loss"),
+                optimizer=objects.get("optimizer"),
+                caller=caller,
+            )
+            if path is None and setup.recipe.train.loggers:
+                raise setup.recipe.problem(
+                    "train.loggers",
+                    "train.loggers write into the folder of a run, and none is named; pass folder=..., or leave "
+                    "loggers out",
+                )
+        watchers = [RunProgress(setup.info)] if progress and ranks.leads and in_notebook() else []
+        with listening(own=False):
+            return carry_out(setup, path if ranks.leads else None, watchers, ranks=ranks)
 
 
 def _caller() -> Location:
@@ -207,7 +221,7 @@ class GoingOn:
     `said` is how it is told.
     """
 
-    writer: RunWriter
+    writer: RunWriter | None
     history: Chart
     kept: Mapping[str, Any] | None
     said: str
@@ -220,29 +234,35 @@ def carry_out(
     *,
     clock: Clock | None = None,
     going_on: GoingOn | None = None,
+    ranks: Ranks = ALONE,
 ) -> Run:
     """Refuse what cannot train, then train, keeping the run in `folder` where there is one. `clock` times the steps.
 
-    With `going_on` the run is one that was broken off.
+    With `going_on` the run is one that was broken off. Of several `ranks` the first one alone has a folder.
     """
     info, settings = setup.info, setup.recipe.train
-    if going_on is None or going_on.kept is None:
-        keeping = blocking(setup)
-        if keeping:
-            return _not_started(setup, keeping)
-        check_before_run(setup)
-        check_loss(setup.model, setup.loss, setup.reference, setup.splits["train"].take(len(setup.reference))[1])
+    check_same(setup, ranks)
     observers, writer = list(watchers), None
-    if folder is not None:
-        observers += [loggers.CATALOGUE[name].factory(folder, info, setup.recipe.plain()) for name in settings.loggers]
-        writer = (
-            going_on.writer if going_on else RunWriter(folder, info, recipe=setup.recipe_text, facts=head_of(setup))
-        )
-        observers.append(writer)
+    with ranks.together():
+        if ranks.many:
+            check_optimizer(setup)
+        if going_on is None or going_on.kept is None:
+            keeping = blocking(setup)
+            if keeping:
+                return _not_started(setup, keeping)
+            check_before_run(setup)
+            check_loss(setup.model, setup.loss, setup.reference, setup.splits["train"].take(len(setup.reference))[1])
+        if folder is not None:
+            named = settings.loggers
+            observers += [loggers.CATALOGUE[name].factory(folder, info, setup.recipe.plain()) for name in named]
+            writer = (
+                going_on.writer if going_on else RunWriter(folder, info, recipe=setup.recipe_text, facts=head_of(setup))
+            )
+            observers += [writer] if writer is not None else []
     history = History(observers, going_on.history if going_on else None)
-    saver = _saver(setup, folder, writer)
+    saver = _saver(setup, folder, writer, ranks)
     try:
-        conclusion = _course(setup, history, clock, saver, going_on)
+        conclusion = _course(setup, history, clock, saver, going_on, ranks)
         for observer in observers:
             if observer is not writer:
                 observer.finish(conclusion.outcome)
@@ -291,7 +311,12 @@ def head_of(setup: Setup) -> dict[str, Any]:
 
 
 def _course(
-    setup: Setup, history: History, clock: Clock | None, saver: Saver | None, going_on: GoingOn | None
+    setup: Setup,
+    history: History,
+    clock: Clock | None,
+    saver: Saver | ShardedSaver | None,
+    going_on: GoingOn | None,
+    ranks: Ranks,
 ) -> Conclusion:
     """Put the course together and run it, from its first step or from where it was broken off."""
     kept, checked = None if going_on is None else going_on.kept, []
@@ -301,40 +326,50 @@ def _course(
     if kept is None:
         if "learning_rate" in setup.facts:
             history.append(Event(step=0, name="learning-rate", detail=setup.facts["learning_rate"]))
-        checked = [*_verified(setup, history), *_start_findings(setup)]
+        checked = [*_verified(setup, history, ranks), *_start_findings(setup)]
         if setup.loaded is not None:
             detail = {"text": "; ".join(loading_lines(setup.loaded)), **to_plain(setup.loaded)}
             history.append(Event(step=0, name="started", detail=detail))
     elif setup.freezing:  # features are computed from what is frozen, which the best weights hold as all others do
         setup.model.load_state_dict(kept["best_state"])
-    course = assemble(setup, history, clock=clock, checked=checked, saver=saver)
+    for note in notes_on(setup, ranks):
+        history.append(Event(step=0, name="devices", detail={"text": note, "devices": ranks.world}))
+    course = assemble(setup, history, clock=clock, checked=checked, saver=saver, ranks=ranks)
     if kept is None:
         history.append(Event(step=0, name="phase", detail={"phase": "train"}))
     # The caller's random state, threads and grad mode are theirs again afterwards.
     settings, still = setup.recipe.train, course.training.stillness
-    recompute = checkpointing(setup.model) if settings.checkpoint_activations else nullcontext()
+    recompute = checkpointing(course.whole) if settings.checkpoint_activations else nullcontext()
     if settings.checkpoint_activations and settings.device == "cpu":
         give_back_freed_memory()  # or what is freed would stay with the process, and nothing be saved
     try:
-        poll()
+        if not ranks.many:  # together they are asked after the first step
+            poll()
         with isolated(), computing_with(int(settings.threads)), torch.enable_grad(), recompute:
-            return course.run(kept)
+            conclusion = course.run(kept)
+            if course.whole is not setup.model:
+                setup.model.load_state_dict(gathered(course.whole.state_dict()))
+            return conclusion
     finally:
         if still is not None:
             still.release()
 
 
-def _saver(setup: Setup, folder: Path | None, writer: RunWriter | None) -> Saver | None:
+def _saver(setup: Setup, folder: Path | None, writer: RunWriter | None, ranks: Ranks) -> Saver | ShardedSaver | None:
+    settings = setup.recipe.train
+    options: dict[str, Any] = {
+        "every_steps": settings.checkpoint_every_steps,
+        "keep_last": settings.keep_last,
+        "facts": {"conditions": conditions(setup), "configuration": setup.recipe.plain()},
+    }
+    if ranks.many and setup.recipe.distributed.sharded:
+        from trainwright.training.sharded_saver import ShardedSaver
+
+        kept = ranks.told("" if folder is None else str(folder.absolute()))
+        return ShardedSaver(Path(kept) / CHECKPOINTS, writer, ranks, **options) if kept else None
     if folder is None or writer is None:
         return None
-    settings = setup.recipe.train
-    return Saver(
-        folder / CHECKPOINTS,
-        writer,
-        every_steps=settings.checkpoint_every_steps,
-        keep_last=settings.keep_last,
-        facts={"conditions": conditions(setup), "configuration": setup.recipe.plain()},
-    )
+    return Saver(folder / CHECKPOINTS, writer, **options)
 
 
 def _not_started(setup: Setup, findings: Sequence[Finding]) -> Run:
@@ -364,16 +399,22 @@ def _break_off(observers: Sequence[Observer], history: History, problem: BaseExc
                 observer.finish(outcome)
 
 
-def _verified(setup: Setup, history: History) -> Sequence[Finding]:
-    """Run the checks that the recipe asks for, put the results on record, and return what they found."""
+def _verified(setup: Setup, history: History, ranks: Ranks) -> Sequence[Finding]:
+    """Run the checks that the recipe asks for, put the results on record, and return what they found.
+
+    Of several ranks the first one runs them, and tells the others.
+    """
     extent = setup.recipe.train.verify
     if extent == "off":
         return ()
+    if not ranks.leads:
+        return [from_plain(Finding, plain) for plain in json.loads(ranks.told())]
     history.append(Event(step=0, name="phase", detail={"phase": "verify"}))
     with computing_with(int(setup.recipe.train.threads)):
         report = verify_setup(setup, choose_checks(extent=extent))
     text = verdict_line(report.results)
     history.append(Event(step=0, name="verified", detail={"text": text, "checks": to_plain(report.results)}))
+    ranks.told(json.dumps(to_plain(report.findings)))
     return report.findings
 
 

@@ -29,7 +29,7 @@ def checkpointing(model: nn.Module) -> Iterator[None]:
     updated once a step, not again by the recomputation. Evaluation is not touched. Raises `UsageError` for a model
     without such a structure.
     """
-    blocks = _blocks(model)
+    blocks = blocks_of(model)
     plain = None if blocks else _plain_sequence(model)
     if not blocks and plain is None:
         raise UsageError(
@@ -51,7 +51,7 @@ def checkpointing(model: nn.Module) -> Iterator[None]:
             del module.__dict__["forward"]
 
 
-def _blocks(model: nn.Module) -> list[nn.Module]:
+def blocks_of(model: nn.Module) -> list[nn.Module]:
     """Return the outermost modules with children that stand in a list or a sequence, [] for fewer than two."""
     found: list[nn.Module] = []
 

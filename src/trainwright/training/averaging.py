@@ -5,7 +5,7 @@ An average lags behind the weights and wobbles less; near the end of a run at a 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from itertools import islice
 from typing import Any, Protocol
@@ -79,7 +79,8 @@ class ExponentialAverage:
         self.updates += 1
         current = self.model.state_dict()
         floating = [name for name, value in current.items() if value.is_floating_point()]
-        torch._foreach_lerp_([self.state[name] for name in floating], [current[name] for name in floating], 1 - decay)
+        for names in _alike(current, floating):
+            torch._foreach_lerp_([self.state[name] for name in names], [current[name] for name in names], 1 - decay)
         for name in current.keys() - set(floating):
             self.state[name].copy_(current[name])
 
@@ -102,6 +103,14 @@ class ExponentialAverage:
         self.updates = kept[0]
         for name, value in kept[1].items():
             self.state[name].copy_(value)
+
+
+def _alike(state: Mapping[str, torch.Tensor], names: Iterable[str]) -> Iterator[list[str]]:
+    """Yield the names of tensors of one class: what is divided over ranks goes through no kernel with what is not."""
+    groups: dict[type, list[str]] = {}
+    for name in names:
+        groups.setdefault(type(state[name]), []).append(name)
+    yield from groups.values()
 
 
 class OptimizerAverage:

@@ -77,20 +77,27 @@ def commit(
     texts: Mapping[str, str],
     tensors: Mapping[str, Mapping[str, torch.Tensor]],
     facts: Mapping[str, Any],
+    *,
+    begun: Path | None = None,
 ) -> None:
     """Make the folder `target`, whole or not at all: files of text, files of tensors, and the manifest of all of them.
 
+    What is in the folder `begun`, made by `durable.temporary_beside`, is taken over; that folder becomes the target.
     Raises `OSError` where the disk refuses; what was written until then is removed.
     """
     durable.make_folder(target.parent)
-    temporary = durable.temporary_beside(target)
+    temporary = durable.temporary_beside(target) if begun is None else begun
     try:
-        durable.make_folder(temporary)
+        there = [] if begun is None else sorted(path.name for path in begun.iterdir())
+        for file in there:
+            durable.sync(temporary / file)
+        if begun is None:
+            durable.make_folder(temporary)
         for file, text in texts.items():
             durable.write_synced(temporary / file, text.encode())
         for file, named in tensors.items():
             durable.write_synced(temporary / file, lambda path, named=named: _write_tensors(named, path))
-        names = [*texts, *tensors]
+        names = [*there, *texts, *tensors]
         files = {
             name: {"bytes": (temporary / name).stat().st_size, "sha256": durable.sha256_of(temporary / name)}
             for name in names

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import torch
 
-from trainwright.tensors import global_norm
+from trainwright.tensors import global_norm, number
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,14 +32,14 @@ class Clip:
 
     def __call__(self, gradients: list[torch.Tensor]) -> Clipping:
         """Cut `gradients` in place. One that is not finite stays as it is: scaling would hide it."""
-        before = float(global_norm(gradients))  # syncs an accelerator
+        before = number(global_norm(gradients))  # syncs an accelerator
         if not gradients or (self.norm is None and self.value is None) or not math.isfinite(before):
             return Clipping(norm=before, clipped_norm=before, clipped=False)
         after = before
         if self.value is not None:
             torch._foreach_clamp_max_(gradients, self.value)
             torch._foreach_clamp_min_(gradients, -self.value)
-            after = float(global_norm(gradients))  # syncs an accelerator
+            after = number(global_norm(gradients))  # syncs an accelerator
         if self.norm is not None and after > self.norm:
             torch._foreach_mul_(gradients, self.norm / after)
             after = self.norm

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import nn
@@ -15,15 +15,18 @@ from trainwright.data.feed import Feed
 from trainwright.doctor.diagnose import diagnose, examine, settled
 from trainwright.doctor.repairs import marked
 from trainwright.doctor.silence import silence_of
-from trainwright.interruption import EXIT_TERMINATED, Interrupted, poll
+from trainwright.interruption import EXIT_TERMINATED, Interrupted
 from trainwright.records import EvalRecord, Event, Finding, Outcome, RunInfo, Status, to_plain
-from trainwright.tensors import copy_state, digest
+from trainwright.tensors import copy_state, digest, gathered
 from trainwright.training import state
 from trainwright.training.evaluate import MOST_TRAINING_TARGETS, Evaluator
 from trainwright.training.ledger import ledger_of
 from trainwright.training.loop import Training
 from trainwright.training.saver import Saver
 from trainwright.training.stopping import Best
+
+if TYPE_CHECKING:
+    from trainwright.training.sharded_saver import ShardedSaver
 
 State = Mapping[str, torch.Tensor]
 Keeper = Callable[[str, State, int, Mapping[str, Any]], None]
@@ -60,7 +63,7 @@ class Course:
         keep: Keeper | None = None,
         checked: Sequence[Finding] = (),
         whole: nn.Module | None = None,
-        saver: Saver | None = None,
+        saver: Saver | ShardedSaver | None = None,
     ) -> None:
         self.training = training
         self.whole = training.model if whole is None else whole
@@ -115,7 +118,7 @@ class Course:
                     break
                 if self.saver is not None:
                     self.saver.after_step(self)
-                poll()
+                self.training.step.team.poll()
             if enough:
                 status = "stopped"
                 reason = f"no better {self.judged_by} loss for {self.best.evaluations_since} evaluations"
@@ -123,7 +126,8 @@ class Course:
             status, reason = "interrupted", str(asked) or "interrupted from the keyboard"
             cut = asked if isinstance(asked, Interrupted) else None
         except Exception:
-            if self.saver is not None and self.training.diverged is None and self.training.undo():
+            alone = not self.training.step.team.sharded  # where each holds a part, nobody can write what is left
+            if self.saver is not None and alone and self.training.diverged is None and self.training.undo():
                 with suppress(Exception):  # the first error is the one to tell
                     self.saver.now(self)
             raise
@@ -235,6 +239,8 @@ class Course:
         self.training.history.append(Event(step=record.step, name="repair", detail=detail))
 
     def _keep(self, name: str, state: State, step: int, **facts: Any) -> None:
+        if self.training.step.team.sharded:
+            state = gathered(state)
         if self.keep is not None:
             self.keep(name, state, step, facts)
             self.training.history.append(Event(step=step, name="checkpoint", detail={"name": name}))

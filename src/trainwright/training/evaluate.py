@@ -17,8 +17,10 @@ from trainwright.randomness import isolated
 from trainwright.records import EvalRecord, Task
 from trainwright.tensors import buffers_restored, evaluating
 from trainwright.training.bad_samples import sound_rows
+from trainwright.training.distributed import ALONE, Ranks
 from trainwright.training.metrics import Metrics, metric_name
 from trainwright.training.precision import Precision
+from trainwright.training.team import rows_of
 
 MOST_TRAINING_TARGETS = 100_000
 """Targets of the training split that are measured at the end: an accuracy is then known to within 0.2 %."""
@@ -30,7 +32,8 @@ class Evaluator:
 
     `target_std` holds the standard deviation that each target column was divided by. The loss is the one of training
     without what belongs to training alone (label smoothing). With `finite_only`, samples with an input or a target that
-    is NaN or infinite are left out; a record's `samples` counts those that were measured.
+    is NaN or infinite are left out; a record's `samples` counts those that were measured. Of several `ranks` each
+    measures its part of every batch, and all get the same record.
     """
 
     def __init__(
@@ -42,6 +45,7 @@ class Evaluator:
         target_std: Sequence[float] = (1.0,),
         precision: Precision | None = None,
         finite_only: bool = False,
+        ranks: Ranks = ALONE,
     ) -> None:
         self.model = model
         self.loss = loss
@@ -49,6 +53,7 @@ class Evaluator:
         self.target_std = target_std
         self.precision = Precision() if precision is None else precision
         self.finite_only = finite_only
+        self.ranks = ranks
 
     @property
     def metric(self) -> str:
@@ -76,7 +81,8 @@ class Evaluator:
         # Not inference mode: what a model keeps from this pass (a table of positions) must be usable in training.
         with isolated(), evaluating(self.model), buffers_restored(self.model), torch.no_grad():
             for place, (x, y) in enumerate(batches.in_order()):
-                poll()
+                if not self.ranks.many:  # together they are asked between steps
+                    poll()
                 if place == 0 and most_targets is not None:
                     every = -(-batches.samples * y[:1].numel() // most_targets)
                 if place % every != 0:
@@ -87,19 +93,28 @@ class Evaluator:
                         x, y = x[sound], y[sound]
                     if len(x) == 0:
                         continue
+                samples += len(x)
+                wanted = y.split(size)
+                own = rows_of(len(wanted), self.ranks)
+                x, y = _pieces(x, own, size), _pieces(y, own, size)
                 with self.precision.autocast():
                     output = self.model(x)
                 output = self.precision.full(output)
                 if metrics is None:
                     metrics = Metrics(self.task, output, self.target_std)
-                metrics.update(output, y)
-                for part, wanted in zip(output.split(size), y.split(size), strict=True):
-                    losses.append(self.loss(part, wanted))
-                    counts.append(torch.as_tensor(items(self.loss, wanted), device=losses[-1].device))
-                samples += len(x)
+                measured = own.stop > own.start
+                if measured:
+                    metrics.update(output, y)
+                zero = output.new_zeros(())
+                losses += [zero] * own.start
+                if measured:
+                    losses += [self.loss(*pair) for pair in zip(output.split(size), y.split(size), strict=True)]
+                losses += [zero] * (len(wanted) - own.stop)
+                counts += [torch.as_tensor(items(self.loss, each), device=zero.device) for each in wanted]
         if metrics is None:
             raise ModelError("there is nothing to evaluate on", evidence=f"the {split} split is empty")
-        loss, error = _mean_and_error(losses, counts)
+        metrics.add_up(self.ranks)
+        loss, error = _mean_and_error(losses, counts, self.ranks)
         if math.isnan(loss) and not any(map(bool, counts)):
             raise ModelError("there is nothing to evaluate on", evidence=f"nothing in the {split} split counts")
         return EvalRecord(
@@ -114,13 +129,21 @@ class Evaluator:
         )
 
 
-def _mean_and_error(losses: list[torch.Tensor], counts: list[torch.Tensor]) -> tuple[float, float]:
+def _pieces(values: torch.Tensor, own: slice, size: int) -> torch.Tensor:
+    """Return the rows of some pieces of a batch; of none the first row, so that the model is run on every rank."""
+    return values[own.start * size : own.stop * size] if own.stop > own.start else values[:1]
+
+
+def _mean_and_error(
+    losses: list[torch.Tensor], counts: list[torch.Tensor], ranks: Ranks = ALONE
+) -> tuple[float, float]:
     """Return the mean over what counts, and its standard error from the spread of the pieces; NaN where there is none.
 
     The one place of an evaluation that waits for an accelerator: everything comes over at once.
     """
     wide = torch.float64 if losses[0].device.type != "mps" else torch.float32
     values, weights = torch.stack([torch.stack(each).to(wide) for each in (losses, counts)]).cpu()
+    ranks.total([values])  # what another rank measured is zero here
     values, weights = values[weights > 0], weights[weights > 0]  # a piece whose tokens are all ignored has no mean
     if not len(values):
         return math.nan, math.nan

@@ -16,6 +16,7 @@ from trainwright.data.feed import Feed
 from trainwright.records import StepRecord
 from trainwright.training.averaging import Average, NoAverage
 from trainwright.training.history import History
+from trainwright.training.rank_books import RankBooks
 from trainwright.training.repair import Repair
 from trainwright.training.result import Batch
 from trainwright.training.step import TrainStep
@@ -70,6 +71,7 @@ class Training:
         self.stillness = stillness
         self.place = Place()
         self._underway = False  # in a step, and no longer or not yet at `place`
+        self._ranks = RankBooks(step.team.ranks)
         self.refused: list[int] = []  # the steps whose loss or gradient was not finite
         self.diverged: str | None = None  # why the run ended before its time, in words
 
@@ -97,7 +99,9 @@ class Training:
             self.place = Place(step=self.place.step, epoch=epoch, batch=first)
             while (number := self.place.step) < self.planned_steps:
                 self.step.clock.lap("evaluation")  # and whatever else the caller did since the last step
+                began = time.perf_counter()
                 taken = list(islice(batches, self.accumulate))
+                self.step.team.seconds += time.perf_counter() - began
                 self.step.clock.lap("data")
                 if not taken:
                     break
@@ -153,6 +157,8 @@ class Training:
             seconds=time.perf_counter() - started,
         )
         self.history.append(record)
+        for event in self._ranks.events(number, self.step.team.notes):
+            self.history.append(event)
         if result.refused is not None:
             self.refused.append(number)
             x, y = batches[result.batch]

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 
 from trainwright.records import Task
+from trainwright.training.distributed import Ranks
 
 if TYPE_CHECKING:
     from torchmetrics import Metric
@@ -44,21 +45,18 @@ class Metrics:
         self.std = torch.tensor(tuple(target_std), dtype=torch.float64)
         columns = 1 if output.dim() == 1 else output.shape[1]
         made: dict[str, Metric]
+        alone: Any = {"validate_args": False, "sync_on_compute": False}  # `add_up` is asked where all ranks are there
         if task == "regression":
-            made = {"rmse": MeanSquaredError(squared=False, num_outputs=columns)}
+            made = {"rmse": MeanSquaredError(squared=False, num_outputs=columns, sync_on_compute=False)}
         elif task == "multi-label":
             made = {
-                "accuracy": MultilabelAccuracy(columns, average="micro", validate_args=False),
-                "f1": MultilabelF1Score(columns, validate_args=False),
+                "accuracy": MultilabelAccuracy(columns, average="micro", **alone),
+                "f1": MultilabelF1Score(columns, **alone),
             }
         elif self.binary:
-            made = {"accuracy": BinaryAccuracy(validate_args=False)}
+            made = {"accuracy": BinaryAccuracy(**alone)}
         else:
-            made = {
-                "accuracy": MulticlassAccuracy(
-                    num_classes=columns, average="micro", ignore_index=-100, validate_args=False
-                )
-            }
+            made = {"accuracy": MulticlassAccuracy(num_classes=columns, average="micro", ignore_index=-100, **alone)}
         self.metrics = {name: metric.to(output.device) for name, metric in made.items()}
 
     def update(self, output: torch.Tensor, y: torch.Tensor) -> None:
@@ -74,6 +72,18 @@ class Metrics:
             arguments = output, y.argmax(1) if y.shape == output.shape else y
         for metric in self.metrics.values():
             metric.update(*arguments)
+
+    def add_up(self, ranks: Ranks) -> None:
+        """Add what all ranks have counted."""
+        if not ranks.many:
+            return
+        for metric in self.metrics.values():
+            kept: dict[str, Any] = metric.metric_state  # sums and counts, all of them
+            states = [(name, state.detach().cpu().double()) for name, state in kept.items()]
+            ranks.total([state for _, state in states])
+            for name, state in states:
+                own = getattr(metric, name)
+                setattr(metric, name, state.to(own.device, own.dtype))
 
     def compute(self) -> dict[str, float]:
         """Return every metric over all batches."""

@@ -103,6 +103,8 @@ def _strides(tensor: torch.Tensor) -> list[int] | None:
 
     A file has only one order, and sums over another one round differently.
     """
+    if hasattr(tensor, "full_tensor"):  # divided over ranks, along its first axis
+        return None
     dense = tensor.layout == torch.strided and tensor.untyped_storage().nbytes() == tensor.nbytes
     usual = torch.empty(tensor.shape, device="meta").stride()
     return list(tensor.stride()) if dense and tensor.stride() != usual else None

@@ -57,6 +57,10 @@ def take(course: Course) -> dict[str, Any]:
 def put_back(course: Course, kept: Mapping[str, Any]) -> None:
     """Let `course`, made anew from the same settings, go on from what `take` returned of it."""
     training = course.training
+    if training.step.team.sharded:
+        from trainwright.training.sharding import divided  # torch's part for it takes long to import
+
+        kept = divided(kept, training.model)
     snapshot = Snapshot.of(kept["snapshot"])
     if set(snapshot.weights) != set(training.model.state_dict()):  # of a head on features, or of the model around it
         raise RunError(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Callable, Sequence
 from itertools import compress
 
@@ -18,6 +19,7 @@ from trainwright.training.line_search import line_search_step
 from trainwright.training.precision import Precision
 from trainwright.training.rates import Rates
 from trainwright.training.result import Batch, NotFinite, StepResult
+from trainwright.training.team import Team
 from trainwright.training.updating import Updating
 
 
@@ -27,7 +29,7 @@ class TrainStep:
     `rates` sets the learning rate of each step, `clip` limits its gradient, `penalty` (a function of the weights) is
     added to the loss, and `seed` fixes the model's own randomness in each step. `forward` is what computes the model's
     output, where that is not the model itself (a compiled one). `closure` says that the optimizer evaluates the loss
-    itself, several times a step.
+    itself, several times a step. `team` are the processes that make each step together.
     """
 
     def __init__(
@@ -44,6 +46,7 @@ class TrainStep:
         forward: Callable[[torch.Tensor], torch.Tensor] | None = None,
         clock: Clock | None = None,
         closure: bool = False,
+        team: Team | None = None,
     ) -> None:
         self.model = model
         self.loss = loss
@@ -55,6 +58,7 @@ class TrainStep:
         self.penalty = penalty
         self.precision = Precision() if precision is None else precision
         self.forward = model if forward is None else forward
+        self.team = Team(model, forward) if team is None else team
         self.clock = Clock() if clock is None else clock
         self.closure = closure
         self.parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
@@ -105,26 +109,36 @@ class TrainStep:
         the batches are; one in which nothing counts is left out. Raises `NotFinite` where a loss is not finite; the
         weights are as before then.
         """
-        shares = [1.0]
+        shares, team = [1.0], self.team
         if len(batches) > 1:
             counts = [float(items(self.loss, y)) for _, y in batches]  # syncs an accelerator where it depends on a mask
             batches = list(compress(batches, counts)) or batches[:1]
             whole = math.fsum(counts)
             shares = [count / whole for count in counts if count] or shares
-        total = 0.0
-        # Masks are a function of (seed, step): whatever ran since the last step cannot move them.
-        seed_step(self.seed, step)
-        for place, ((x, y), share) in enumerate(zip(batches, shares, strict=True)):
-            with self.precision.autocast():
-                output = self.forward(x)
-            loss = self.loss(self.precision.full(output), y)
-            self.clock.lap("forward")
-            value = loss.item()  # syncs an accelerator; before backward, so that the weights stay as they were
-            if not math.isfinite(value):
-                raise NotFinite(value, place)
-            self.precision.scaled(loss if share == 1.0 else loss * share).backward()
-            total += value * share
+        total, bad = 0.0, None
+        # Masks are a function of (seed, step, rank): whatever ran since the last step cannot move them.
+        seed_step(self.seed, step, team.ranks.rank)
+        for place, (batch, share) in enumerate(zip(batches, shares, strict=True)):
+            with team.gathering(last=place == len(batches) - 1):
+                began = time.perf_counter()
+                x, y, factor = team.part(batch, share, self.loss)
+                with self.precision.autocast():
+                    output = team.forward(x)
+                full = self.precision.full(output)
+                loss = self.loss(full, y) if factor else full.sum() * 0.0
+                value = loss.item()  # syncs an accelerator; before backward, so that the weights stay as they were
+                team.seconds += time.perf_counter() - began
+                self.clock.lap("forward")
+                if not math.isfinite(value):
+                    if not team.many:
+                        raise NotFinite(value, place)
+                    bad = place if bad is None else bad  # the others wait for this rank's gradient
+                self.precision.scaled(loss if factor == 1.0 else loss * factor).backward()
+            total += value * factor / team.ranks.world
             self.clock.lap("backward")
+        total, bad = team.settle(total, bad, step, batches)
+        if bad is not None:
+            raise NotFinite(total, bad)
         if self.penalty is None:
             return total, None
         penalty = self.penalty()

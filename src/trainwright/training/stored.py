@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +21,7 @@ from trainwright.training import checkpoint
 from trainwright.training.packing import Tree, pack, tensors_of, unpack
 
 STATE, TENSORS = "state.json", "state.safetensors"
-_WEIGHTS = "snapshot/weights/"
+WEIGHTS = "snapshot/weights/"
 _NAME = re.compile(r"state-(\d{6,})-step-(\d+)")
 _DAMAGED = "damaged-"
 
@@ -42,9 +43,11 @@ class Stored:
     def tree(self, device: torch.device) -> Tree:
         """Return the state, tensors of an accelerator on `device`. Raises `RunError` where it cannot be read."""
         try:
+            if not (self.path / TENSORS).exists():
+                return unpack(self.plain, _parts(self.path), device)
             tensors = load_file(self.path / TENSORS)
             weights = load_file(self.path / checkpoint.MODEL)
-            tensors |= {_WEIGHTS + name: value for name, value in weights.items()}
+            tensors |= {WEIGHTS + name: value for name, value in weights.items()}
             return unpack(self.plain, tensors, device)
         except (OSError, KeyError, ValueError, SafetensorError) as problem:
             raise RunError(f"the checkpoint {self.path} cannot be read", evidence=str(problem)) from None
@@ -56,22 +59,51 @@ def write(folder: Path, tree: Tree, *, facts: Mapping[str, Any], keep_last: int)
     `facts` go into the manifest. Raises `OSError` where the disk refuses; what was there is then still whole.
     """
     plain, tensors = pack(tree)
-    weights = {name.removeprefix(_WEIGHTS): value for name, value in tensors.items() if name.startswith(_WEIGHTS)}
-    others = {name: value for name, value in tensors.items() if not name.startswith(_WEIGHTS)}
+    weights = {name.removeprefix(WEIGHTS): value for name, value in tensors.items() if name.startswith(WEIGHTS)}
+    others = {name: value for name, value in tensors.items() if not name.startswith(WEIGHTS)}
     durable.make_folder(folder)
-    step, there = tree["place"]["step"], _numbered(folder)
-    number = 1 + max((_number(path) for path in folder.iterdir() if _NAME.search(path.name)), default=0)
-    target = folder / f"state-{number:06d}-step-{step:08d}"
-    checkpoint.commit(
-        target,
-        {STATE: json.dumps(plain)},
-        {checkpoint.MODEL: weights, TENSORS: others},
-        {"kind": "training", "step": step, "digest": digest(weights), **facts},
-    )
-    checkpoint.point(folder, checkpoint.LATEST, target)
-    older = [path.name for path in there[: keep_last - 1]] if keep_last > 1 else []
-    checkpoint.prune(folder, also=frozenset([target.name, *older]))
+    step = tree["place"]["step"]
+    facts = {"kind": "training", "step": step, "digest": digest(weights), **facts}
+    target = _next(folder, step)
+    checkpoint.commit(target, {STATE: json.dumps(plain)}, {checkpoint.MODEL: weights, TENSORS: others}, facts)
+    _settle(folder, target, keep_last)
     return target
+
+
+def commit_parts(folder: Path, part: Path, plain: Any, facts: Mapping[str, Any], keep_last: int) -> Path:
+    """Make the state of a run whole whose tensors several ranks have written into the folder `part` of `folder`."""
+    target = _next(folder, int(facts["step"]))
+    checkpoint.commit(target, {STATE: json.dumps(plain)}, {}, facts, begun=part)
+    _settle(folder, target, keep_last)
+    return target
+
+
+def _next(folder: Path, step: int) -> Path:
+    number = 1 + max((_number(path) for path in folder.iterdir() if _NAME.search(path.name)), default=0)
+    return folder / f"state-{number:06d}-step-{step:08d}"
+
+
+def _settle(folder: Path, target: Path, keep_last: int) -> None:
+    """Point "latest" to a state that has just been made, and remove all but `keep_last`."""
+    checkpoint.point(folder, checkpoint.LATEST, target)
+    older = [path.name for path in _numbered(folder) if path != target]
+    checkpoint.prune(folder, also=frozenset([target.name, *older[: keep_last - 1]]))
+
+
+def _parts(path: Path) -> dict[str, torch.Tensor]:
+    """Return the tensors that several ranks have written, each as a whole, whatever number of ranks this is."""
+    from torch.distributed import checkpoint as engine  # it takes long to import
+    from torch.distributed.checkpoint.metadata import TensorStorageMetadata
+
+    found = engine.HuggingFaceStorageReader(str(path)).read_metadata().state_dict_metadata
+    tensors: dict[str, torch.Tensor] = {}
+    for name, kept in found.items():
+        if isinstance(kept, TensorStorageMetadata):
+            tensors[name] = torch.empty(kept.size, dtype=kept.properties.dtype)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # that one process reads
+        engine.load(tensors, storage_reader=engine.HuggingFaceStorageReader(str(path)), no_dist=True)
+    return tensors
 
 
 def newest(folder: Path, logs: Path, *, strict: bool = False) -> tuple[Stored | None, list[str]]:
@@ -101,6 +133,17 @@ def newest(folder: Path, logs: Path, *, strict: bool = False) -> tuple[Stored | 
             notes.append(f"went on from {path.name}, the newest that is whole")
         return stored, notes
     return None, notes
+
+
+def named(folder: Path, name: str) -> Stored:
+    """Return the checkpoint of that name. Raises `RunError` where it is damaged, or not to be seen from here."""
+    if not (folder / name).is_dir():
+        raise RunError(
+            f"the checkpoint {name} is not to be seen from every process",
+            evidence=f"{folder} holds none of that name here",
+            remedy="on several machines, keep the run in a folder that all of them share",
+        )
+    return _read(folder / name)
 
 
 def not_finite(tree: Tree) -> str:

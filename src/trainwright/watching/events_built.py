@@ -43,6 +43,7 @@ class Built:
     def module_made(self, result: Any, module: Any, *rest: Any, **named: Any) -> None:
         """`nn.Linear(...)`, or any other module."""
         tape = self._tape
+        tape.ranks.made(module)
         if tape.sightings.step < DENSE_STEPS:
             tape.origins.made(module, caller())
 

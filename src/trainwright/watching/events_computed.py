@@ -67,6 +67,8 @@ class Computed:
         started = tape.clock()
         tape.busy = True
         try:
+            if seen.grad and seen.training:
+                tape.ranks.passed((*seen.arguments, *seen.named.values()), tape.sightings.step)
             alone = tape.unwalked.alone
             tape.unwalked.passed(seen)
             if alone and seen.grad and seen.training:

@@ -51,6 +51,7 @@ class Learnt:
         tape = self._tape
         tensor = loss if isinstance(loss, torch.Tensor) else None
         tape.awaits_evaluation = False
+        tape.ranks.learning(tape.sightings.step)
         tape.unwalked.turn += 1
         if tape.models.armed and not tape.steps.sampled:
             tape.models.disarm()
@@ -190,7 +191,9 @@ class Learnt:
         tape.steps.ends(owner)
         if owner.steps <= 1:
             tape.optimizers.stepped(owner)
+        made = tape.sightings.step
         self._step_over(owner)
+        tape.ranks.stepped(made)
 
     def cruised(self, owner: Owner) -> None:
         """Some steps are over that were not followed."""

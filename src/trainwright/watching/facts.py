@@ -47,6 +47,7 @@ def chart_of(tape: Tape, name: str, *, finished: bool) -> Chart:
                 for event in tape.steps.events
             ),
             *(Event(step=start, name=BEGINS) for start in tape.runs.starts),
+            *tape.ranks.events,
         ),
     )
 

@@ -25,6 +25,7 @@ from trainwright.watching.modes import ModeBooks
 from trainwright.watching.optimizers import OptimizerBooks
 from trainwright.watching.origins import Origins
 from trainwright.watching.precision import PrecisionBooks
+from trainwright.watching.ranks import RankBooks
 from trainwright.watching.runs import Runs
 from trainwright.watching.samples import SampleBooks
 from trainwright.watching.schedulers import SchedulerBooks
@@ -67,6 +68,7 @@ class Tape:
         self.unwalked = UnwalkedBooks(self.sightings, self.models)
         self.origins = Origins()
         self.runs = Runs()
+        self.ranks = RankBooks()
         self.members = MembershipBooks(self.sightings, self.models, self.origins)
         self.samples = SampleBooks(self.sightings, self.loaders)
         self.steps = StepBooks(self)
@@ -122,6 +124,7 @@ class Tape:
                 self.learnt.hand_step()
                 self.unwalked.finish()
                 self.steps.finish()
+                self.ranks.finish()
             except Exception as problem:
                 self.stand_down(problem)
         self.on = False
