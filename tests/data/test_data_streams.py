@@ -240,3 +240,32 @@ def test_arrays_of_float64_become_float32_and_tensors_stay() -> None:
     x = np.zeros((2, 1))
     assert next(StreamBatches([(x, np.zeros(2, dtype=np.int64))], seed=0).epoch(0))[0].dtype == torch.float32
     assert next(StreamBatches([(torch.from_numpy(x), torch.zeros(2))], seed=0).epoch(0))[0].dtype == torch.float64
+
+
+@pytest.mark.filterwarnings("ignore:a data worker died")
+@pytest.mark.parametrize(
+    "sign",
+    [
+        RuntimeError("DataLoader worker (pid 7) is killed by signal: Killed."),
+        ConnectionResetError(104, "reset by peer"),
+    ],
+    ids=["torch", "pipe"],
+)
+def test_data_workers_that_die_again_and_again_are_named(sign: Exception) -> None:
+    class Dying:
+        alive = True
+
+        def __iter__(self) -> Iterator[Any]:
+            yield torch.zeros(2, 3), torch.zeros(2)
+            if not self.alive:
+                raise sign
+
+    data = Dying()
+    stream = StreamBatches(data, seed=0)
+    data.alive = False
+    with pytest.raises(DataError, match="a data worker died 4 times, and its pass cannot go on") as told:
+        list(stream.epoch(0))
+    assert "at batch 1" in told.value.evidence
+    assert "num_workers=0" in told.value.remedy
+    with pytest.raises(DataError, match="a data worker died, and its pass cannot go on"):
+        StreamBatches(data, seed=0)

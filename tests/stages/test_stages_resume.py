@@ -218,13 +218,87 @@ def test_where_every_checkpoint_is_damaged_the_run_begins_again(tmp_path: Path, 
     assert "from the start" in resumed(run)[0]
 
 
-def test_a_log_that_is_shorter_than_a_checkpoint_knows_is_not_gone_on_with(tmp_path: Path, whole: tw.Run) -> None:
+def test_a_log_that_has_lost_a_part_goes_on_from_an_older_checkpoint_and_says_so(tmp_path: Path, whole: tw.Run) -> None:
     folder = broken_off(tmp_path / "run", 10)
     log = folder / "metrics.jsonl"
-    log.write_bytes(log.read_bytes()[:1000])
+    older = json.loads((folder / "checkpoints" / "state-000001-step-00000004" / "manifest.json").read_text())
+    log.write_bytes(log.read_bytes()[: older["log"]["metrics.jsonl"]])
     run = tw.resume(folder)
     assert run.digest == whole.digest
-    assert "ends before it" in resumed(run)[0]
+    assert "passed over state-000002-step-00000008: metrics.jsonl ends before it" in resumed(run)[0]
+
+
+def test_where_the_log_is_lost_the_weights_are_not_thrown_away_with_it(tmp_path: Path) -> None:
+    folder = broken_off(tmp_path / "run", 10)
+    (folder / "metrics.jsonl").unlink()
+    with pytest.raises(RunError, match="lost what its checkpoints belong to") as refused:
+        tw.resume(folder)
+    assert "metrics.jsonl ends before it, at 0 bytes" in refused.value.evidence
+    assert sorted(path.name for path in (folder / "checkpoints").glob("*state-*")) == [
+        "state-000001-step-00000004",
+        "state-000002-step-00000008",
+    ]
+
+
+def test_a_newest_checkpoint_that_is_gone_is_missed(tmp_path: Path, whole: tw.Run) -> None:
+    folder = broken_off(tmp_path / "run", 10)
+    shutil.rmtree(folder / "checkpoints" / "state-000002-step-00000008")
+    with pytest.raises(RunError, match="state-000002-step-00000008, the newest checkpoint, is missing"):
+        tw.resume(folder, strict=True)
+    run = tw.resume(folder)
+    assert run.digest == whole.digest
+    assert resumed(run)[0].startswith("state-000002-step-00000008, the newest checkpoint, is missing; went on from")
+
+
+def test_checkpoints_that_are_all_gone_are_missed(tmp_path: Path, whole: tw.Run) -> None:
+    folder = broken_off(tmp_path / "run", 20)
+    shutil.rmtree(folder / "checkpoints")
+    run = tw.resume(folder)
+    assert run.digest == whole.digest
+    assert "checkpoints is gone, and 20 steps with it" in resumed(run)[0]
+
+
+NETWORK = """
+import random, numpy, torch
+
+def build(shape):
+    return Noisy(shape)
+
+class Noisy(torch.nn.Module):
+    def __init__(self, shape):
+        super().__init__()
+        self.layer = torch.nn.Linear(shape.input_shape[0], shape.outputs)
+
+    def forward(self, x):
+        return torch.ACTIVATION(self.layer(x)) * (1 + 0.1 * random.random() + 0.1 * numpy.random.rand())
+"""
+
+
+def test_code_of_the_users_own_that_has_changed_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "noisynet.py").write_text(NETWORK.replace("ACTIVATION", "relu"))
+    folder = broken_off(tmp_path / "run", 10, **{"model.name": "noisynet:build"})
+    (tmp_path / "noisynet.py").write_text(NETWORK.replace("ACTIVATION", "tanh"))
+    (said,) = resumed(tw.resume(folder))
+    assert said == "continued from step 8, not bit-exact: the code of noisynet.py has changed"
+
+
+def test_what_a_network_draws_from_python_and_numpy_is_the_same_in_every_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "noisynet.py").write_text(NETWORK.replace("ACTIVATION", "relu"))
+    digests = {train(Recipe.of(RECIPE, **{"model.name": "noisynet:build"})).digest for _ in range(2)}
+    digests.add(tw.resume(broken_off(tmp_path / "early", 2, **{"model.name": "noisynet:build"})).digest)
+    digests.add(tw.resume(broken_off(tmp_path / "late", 10, **{"model.name": "noisynet:build"})).digest)
+    assert len(digests) == 1
+
+
+def test_a_recipe_that_was_removed_is_taken_from_the_run(tmp_path: Path, whole: tw.Run) -> None:
+    folder = broken_off(tmp_path / "run", 10)
+    (folder / "recipe.toml").unlink()
+    assert tw.resume(folder).digest == whole.digest
+    assert (folder / "recipe.toml").is_file()
 
 
 def test_a_folder_without_a_run_is_told(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import torch
+from safetensors import SafetensorError
 from torch import nn
 
 from trainwright.errors import RunError
@@ -185,13 +186,18 @@ def test_a_checkpoint_can_be_moved_with_its_folder(tmp_path: Path) -> None:
     assert digest(load(tmp_path / "there", "best")[0]) == digest(state())
 
 
+@pytest.mark.parametrize(
+    "refusal",
+    [OSError(28, "No space left on device"), SafetensorError("I/O error: No space left on device (os error 28)")],
+    ids=["system", "library"],
+)
 def test_a_full_disk_is_an_error_that_leaves_the_old_checkpoint_whole(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, refusal: Exception
 ) -> None:
     save(tmp_path, "best", state(), step=1, facts={})
 
     def full(*arguments: Any, **options: Any) -> None:
-        raise OSError(28, "No space left on device")
+        raise refusal
 
     with monkeypatch.context() as patch:
         patch.setattr(checkpoint, "save_file", full)

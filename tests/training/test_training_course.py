@@ -5,7 +5,7 @@ import itertools
 import math
 import random
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -24,6 +24,7 @@ from training_courses import (
 )
 
 import trainwright as tw
+from trainwright.interruption import Interrupted
 from trainwright.parts import models
 from trainwright.parts.losses import mse
 from trainwright.randomness import isolated
@@ -336,6 +337,29 @@ def test_an_interrupt_before_the_first_evaluation_has_ended_leaves_the_untrained
     outcome = carried_out(course).outcome
     assert (outcome.status, outcome.steps, outcome.best_step) == ("interrupted", 0, None)
     assert digest(course.training.model.state_dict()) == untrained
+
+
+def test_an_interrupt_of_the_closing_measurements_is_an_outcome_too() -> None:
+    class AtTheEnd:
+        """The evaluator, which is interrupted where the split is measured that only the end asks for."""
+
+        def __init__(self, evaluator: Evaluator) -> None:
+            self.evaluator = evaluator
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(self.evaluator, name)
+
+        def __call__(self, feed: Any, *, split: str, **place: Any) -> EvalRecord:
+            if split == "train":
+                raise Interrupted("told to end (SIGTERM)", 143)
+            return self.evaluator(feed, split=split, **place)
+
+    course = overfitting_course()
+    course.evaluator = cast(Evaluator, AtTheEnd(course.evaluator))
+    course.splits = {"validation": course.splits["validation"], "train": course.splits["train"]}
+    outcome = carried_out(course).outcome
+    assert (outcome.status, outcome.reason) == ("interrupted", "told to end (SIGTERM)")
+    assert list(outcome.best) == ["validation"]
 
 
 def test_an_error_of_an_observer_is_not_swallowed() -> None:

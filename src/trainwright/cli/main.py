@@ -15,7 +15,7 @@ from trainwright.cli import commands_look, commands_start, commands_work
 from trainwright.cli.answer import EXIT_INTERRUPTED, OWN_PROCESS
 from trainwright.cli.completion import answer_bash
 from trainwright.cli.examples import show_examples
-from trainwright.errors import EXIT_USAGE, SaidElsewhere, TrainwrightError
+from trainwright.errors import EXIT_FAILED, EXIT_USAGE, SaidElsewhere, TrainwrightError
 
 app = typer.Typer(
     name="trainwright",
@@ -73,6 +73,10 @@ def main(arguments: Sequence[str] | None = None) -> Any:
         sys.stderr.close()
         sys.exit(0)
     except Exception as problem:
+        if _memory_ran_out(problem):
+            sys.stderr.write(f"error: memory ran out\n  evidence: {str(problem).partition(chr(10))[0][:200]}\n")
+            sys.stderr.write("  remedy:   take a smaller model, smaller batches, or fewer data at once\n")
+            sys.exit(EXIT_FAILED)
         # The parser's own usage error. Typer moved its class from click to itself: it is told by what it can do.
         if not hasattr(problem, "show") or not hasattr(problem, "exit_code"):
             raise
@@ -82,3 +86,13 @@ def main(arguments: Sequence[str] | None = None) -> Any:
         if said := hint(problem):
             sys.stderr.write(f"{said}\n")
         sys.exit(EXIT_USAGE)
+
+
+def _memory_ran_out(problem: BaseException) -> bool:
+    if isinstance(problem, MemoryError):
+        return True
+    if "torch" not in sys.modules:
+        return False
+    from trainwright.training.auto_batch import ran_out_of_memory
+
+    return ran_out_of_memory(problem)

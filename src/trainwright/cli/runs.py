@@ -49,7 +49,7 @@ def list_all(console: Console, document: dict[str, Any], folder: Path) -> None:
 def show(console: Console, document: dict[str, Any], folder: Path) -> None:
     """Print one run in full."""
     stored = read_run(folder)
-    for note in stored.notes:
+    for note in [*stored.notes, *_resumed(stored)]:
         say(console, f"note: {note}")
     color = console.color_system is not None
     text = render_run(
@@ -73,6 +73,11 @@ def _best(stored: StoredRun) -> str:
     return f"{split} {metric} {stored.outcome.best[split].get(metric, float('nan')):.4g}"
 
 
+def _resumed(stored: StoredRun) -> list[str]:
+    """Return how the run was gone on with, each time that it had been broken off."""
+    return [str(event.detail.get("text", "")) for event in stored.chart.events if event.name == "resumed"]
+
+
 def _document(stored: StoredRun) -> dict[str, Any]:
     outcome = stored.outcome
     return to_plain(
@@ -83,7 +88,7 @@ def _document(stored: StoredRun) -> dict[str, Any]:
             "best": outcome.best if outcome else {},
             "digest": stored.digest,
             "findings": stored.findings,
-            "notes": stored.notes,
+            "notes": [*stored.notes, *_resumed(stored)],
         },
         strict=True,
     )

@@ -21,6 +21,7 @@ from trainwright.data.pairs import (
     only_once,
     same_count,
     unreadable,
+    words_of,
 )
 from trainwright.errors import DataError
 from trainwright.randomness import derive, isolated
@@ -132,7 +133,7 @@ def passed(data: Any, seed: int, device: torch.device, *place: str | int) -> Ite
                 said = f"a data worker died; its pass begins again and goes on at batch {position}: {problem}"
                 warnings.warn(said, RuntimeWarning, stacklevel=2)
                 continue
-            raise unreadable(problem, position) from problem
+            raise _broken(problem, position, deaths) from problem
         x, y = _batch(item, position)
         first = first or (x, y)
         check_same_type(first, (x, y), position)
@@ -155,9 +156,22 @@ def _begun(data: Any, seed: int, place: tuple[str | int, ...], position: int) ->
 
 
 def _worker_died(problem: BaseException) -> bool:
-    """Say whether torch tells that a worker is gone, which is no error of the data."""
+    """Say whether torch, or the pipe to it, tells that a worker is gone, which is no error of the data."""
+    if isinstance(problem, ConnectionResetError | BrokenPipeError | EOFError):
+        return True
     said = str(problem)
     return isinstance(problem, RuntimeError) and said.startswith("DataLoader worker") and "Caught" not in said
+
+
+def _broken(problem: BaseException, position: int, deaths: int = 0) -> DataError:
+    """Return what is said of a pass that cannot go on, after so many deaths of workers that it went on from."""
+    if not _worker_died(problem):
+        return unreadable(problem, position)
+    return DataError(
+        f"a data worker died{f' {deaths + 1} times' if deaths else ''}, and its pass cannot go on",
+        evidence=f"at batch {position}: {words_of(problem)}",
+        remedy="read with num_workers=0 to see why; one that is killed often takes too much memory",
+    )
 
 
 def _counts(data: Any) -> tuple[int, int, int] | None:
@@ -198,7 +212,7 @@ def _items(data: Any) -> Iterator[Any]:
             given += 1
             yield item
     except Exception as problem:  # whatever the user's loader raises
-        raise unreadable(problem, given) from problem
+        raise _broken(problem, given) from problem
 
 
 def _check_end(data: Any, told: int | None, count: int, seconds: float) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 
 from trainwright.errors import RunError, did_you_mean
 from trainwright.records import Chart, EvalRecord, Event, Finding, LayerStats, Outcome, RunInfo, StepRecord, from_plain
-from trainwright.runs.layout import EVENTS, METRICS, RECIPE, RUN, SCHEMA, is_run
+from trainwright.runs.layout import CHECKPOINTS, EVENTS, METRICS, RECIPE, RUN, SCHEMA, is_run
 from trainwright.runs.step_columns import CHUNK, StepColumns, frame_of, parted, read_steps
 
 _KINDS: dict[Any, type] = {"step": StepRecord, "eval": EvalRecord, "layer": LayerStats}
@@ -102,9 +102,11 @@ def read_head(folder: Path) -> dict[str, Any]:
 
 
 def _damaged(folder: Path, problem: Exception) -> RunError:
-    return RunError(
-        f"the run in {folder} is damaged", evidence=f"{RUN} cannot be read: {problem}", remedy="train it again"
+    whole = (folder / CHECKPOINTS).is_dir()
+    remedy = (
+        f"its weights are in {folder / CHECKPOINTS}: train again from them, by model.start" if whole else "train again"
     )
+    return RunError(f"the run in {folder} is damaged", evidence=f"{RUN} cannot be read: {problem}", remedy=remedy)
 
 
 def _read_chart(folder: Path, info: RunInfo, notes: list[str]) -> Chart:

@@ -22,10 +22,11 @@ def check_free(folder: Path) -> None:
     """Raise `RunError` where `folder` cannot become a run folder: a run is in it, or other files are."""
     if is_run(folder):
         raise RunError(
-            f"{folder} already holds a run", remedy="choose another --folder; a run is never written over another"
+            f"{folder} already holds a run",
+            remedy=f"to go on with it: trainwright resume {folder}; else choose another folder, none is written over",
         )
     if folder.exists() and (not folder.is_dir() or any(not is_scrap(path.name) for path in folder.iterdir())):
-        raise RunError(f"{folder} exists and is not an empty folder", remedy="choose another --folder")
+        raise RunError(f"{folder} exists and is not an empty folder", remedy="choose another folder")
 
 
 def next_folder(parent: Path, name: str) -> Path:
@@ -122,5 +123,5 @@ def _unwritable(folder: Path, problem: OSError) -> RunError:
     return RunError(
         f"the run folder {folder} cannot be written",
         evidence=problem.strerror or str(problem),
-        remedy="choose another --folder",
+        remedy="choose another folder",
     )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import inspect
 import platform
 from collections.abc import Mapping
 from pathlib import Path
@@ -16,6 +18,8 @@ from trainwright.data.streams import StreamBatches
 from trainwright.stages.setup import Setup
 from trainwright.tensors import digest
 
+_INSTALLED = ("site-packages", "dist-packages", "torch")
+_OURS = Path(__file__).resolve().parents[1]
 _SAMPLES = 512
 """Samples that stand for data of which nobody can have the whole: those that a loader makes."""
 
@@ -34,13 +38,42 @@ def conditions(setup: Setup) -> dict[str, Any]:
         "deterministic algorithms": torch.are_deterministic_algorithms_enabled(),
         "precision of float32 products": torch.get_float32_matmul_precision(),
         "cuDNN's search for algorithms": torch.backends.cudnn.benchmark,
+        "code": code_of(setup.model, setup.loss),
         "oneDNN": torch.backends.mkldnn.enabled,  # pyright: ignore[reportAttributeAccessIssue]
     }
 
 
 def differences(then: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
     """Return in words which conditions are not what they were."""
-    return [f"{name} {then[name]} -> {now[name]}" for name in now if name in then and then[name] != now[name]]
+    other = [name for name in now if name in then and then[name] != now[name]]
+    said = [f"{name} {then[name]} -> {now[name]}" for name in other if name != "code"]
+    if "code" in other:
+        files = sorted(
+            file for file in {**then["code"], **now["code"]} if then["code"].get(file) != now["code"].get(file)
+        )
+        said.append(f"the code of {' and '.join(files)} has changed")
+    return said
+
+
+def code_of(model: nn.Module, loss: object) -> dict[str, str]:
+    """Return the SHA-256 of every file of the user's own that the network's or the loss's classes are written in.
+
+    Of classes in a program that is run itself, or in a notebook, it is that of their own text: what stands around them
+    may well be another call.
+    """
+    found: dict[str, str] = {}
+    for made in {type(module) for module in model.modules()} | {loss if inspect.isfunction(loss) else type(loss)}:
+        try:
+            file = inspect.getsourcefile(made)
+            if file is None or any(part in _INSTALLED for part in Path(file).parts) or _OURS in Path(file).parents:
+                continue
+            main = made.__module__ == "__main__"
+            name = f"{made.__qualname__}" if main else Path(file).name
+            text = inspect.getsource(made).encode() if main else Path(file).read_bytes()
+        except (OSError, TypeError):  # typed at a prompt, or written in C
+            continue
+        found[name] = hashlib.sha256(text).hexdigest()
+    return dict(sorted(found.items()))
 
 
 def data_of(setup: Setup) -> dict[str, Any]:

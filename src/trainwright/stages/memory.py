@@ -94,8 +94,11 @@ def search_batch_size(
     )
 
 
-def out_of_memory(problem: BaseException, recipe: Recipe) -> ModelError:
-    """Return what is said where memory ran out in training: how much was free, and what takes less of it."""
+def out_of_memory(problem: BaseException, recipe: Recipe, *, given: bool) -> ModelError:
+    """Return what is said where memory ran out in training: how much was free, and what takes less of it.
+
+    `given` says that the run is one of `fit`, which only Python can go on with.
+    """
     settings = recipe.train
     free = available_memory(settings.device) / 2**20
     words = str(problem).strip().splitlines() or [type(problem).__name__]
@@ -106,8 +109,11 @@ def out_of_memory(problem: BaseException, recipe: Recipe) -> ModelError:
             f"train.batch_size = {size // 2} with train.accumulate = {2 * settings.accumulate}: the same gradient, "
             "and half the activations"
         )
+    resumed = "tw.resume(folder, ..., checkpoint_activations=True)"
+    if not given:
+        resumed = "trainwright resume FOLDER --set train.checkpoint_activations=true"
     return ModelError(
         "memory ran out in training",
         evidence=f"{words[0][:200]}; batches of {size}, and {free:,.0f} MiB were free afterwards",
-        remedy=f"{smaller}; or go on from where it was: trainwright resume with train.checkpoint_activations = true",
+        remedy=f"{smaller}; or go on from where it was: {resumed}",
     )

@@ -253,7 +253,7 @@ class Resumption:
         follows = "train.steps" in changes and "train.epochs" not in changes
         if follows:  # so many steps are so many epochs, whatever they were
             changes = {**changes, "train.epochs": AUTO}
-        if self.given is None or then is None:
+        if then is None or (self.given is None and (self.folder / RECIPE).is_file()):
             recipe = Recipe.read(self.folder / RECIPE, changes)
         else:
             asked = {name: dict(keys) for name, keys in then.items() if name != "tune"}
@@ -280,14 +280,9 @@ class Resumption:
             )
         now = data_of(setup)
         if then["data"] != now:
-            parts = [
-                f"{name}: {part} -> {now['splits'].get(name)}"
-                for name, part in then["data"]["splits"].items()
-                if part != now["splits"].get(name)
-            ]
             raise RunError(
                 "the data are not those of the run",
-                evidence="; ".join(parts) or f"{then['data']['fingerprint']} -> {now['fingerprint']}",
+                evidence=_data_differences(then["data"], now, setup.recipe.data.source),
                 remedy="give the same data, or train a new run on these",
             )
 
@@ -302,16 +297,39 @@ class Resumption:
     def _said(self, setup: Setup, found: stored.Stored | None, done: int) -> str:
         """Return in a sentence where the run goes on, and why it may not be bit-exact."""
         reasons = differences((self.head if found is None else found.facts).get("conditions", {}), conditions(setup))
-        reasons += [
-            f"{name} {old} -> {new}"
-            for name, (old, new) in self.changed.items()
-            if resume_fields.class_of(name) in ("extendable", "inexact") and name != "train.threads"
-        ]
+        inexact = [name for name in self.changed if resume_fields.class_of(name) in ("extendable", "inexact")]
+        told = {"train.threads", "train.device"}  # among the conditions
+        for name, (old, new) in self.changed.items():
+            if (name in inexact and name not in told) or name == "train.patience":  # which may end the run elsewhere
+                reasons.append(f"{name} {old} -> {new}")
         first = self.head.get("identity", {}).get("weights")
         if found is None and first is not None and first != digest(setup.model.state_dict()):
             reasons.append("the model's first weights are others")
         taken = f"; taken over from {self.lock.taken_over}" if self.lock is not None and self.lock.taken_over else ""
-        where = f"from step {done}" if found is not None else "from the start: there was no checkpoint yet"
+        where = f"from step {done}" if found is not None else f"from the start: {self._why_none()}"
         if reasons:
             return f"continued {where}, not bit-exact: {', '.join(reasons)}{taken}"
         return f"resumed {where}, bit for bit{taken}"
+
+    def _why_none(self) -> str:
+        """Return why there is no checkpoint to go on from."""
+        steps = len(self.run.chart.steps) if self.run else 0
+        checkpoints = self.folder / CHECKPOINTS
+        if any(checkpoints.glob("damaged-*")):
+            return "none of its checkpoints is whole"
+        if self.run and not checkpoints.exists() and any(event.name == "checkpoint" for event in self.run.chart.events):
+            return f"{checkpoints} is gone, and {steps:,} steps with it"
+        return "there was no checkpoint yet"
+
+
+def _data_differences(then: Mapping[str, Any], now: Mapping[str, Any], source: str) -> str:
+    said = []
+    for name in {**then["splits"], **now["splits"]}:
+        before, after = then["splits"].get(name), now["splits"].get(name)
+        if before is None or after is None:
+            said.append(f"the {name} split is {'new' if before is None else 'missing'}")
+        elif before["samples"] != after["samples"]:
+            said.append(f"the {name} split has {after['samples']:,} samples, and had {before['samples']:,}")
+        elif before != after:
+            said.append(f"the {before['samples']:,} samples of the {name} split are others, or in another order")
+    return "; ".join(said) or f"the content of {source} has changed"

@@ -66,7 +66,8 @@ def check(changes: Mapping[str, tuple[Any, Any]], done: int) -> None:
         if class_of(name) == "frozen" or (class_of(name) == "extendable" and not _grows(old, new))
     ]
     if refused:
-        free = ", ".join(name for name, kind in FIELDS.items() if kind in ("extendable", "free") and "." in name)
+        free = ", ".join(name if "." in name else f"all of [{name}]" for name in FIELDS if class_of(name) != "frozen")
+        free += "; not doctor.repair"
         raise RunError(
             f"a run of which {done} steps are made cannot go on under other settings",
             evidence="; ".join(refused),

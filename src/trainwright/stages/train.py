@@ -271,7 +271,7 @@ def carry_out(
     except BaseException as problem:
         if saver is not None:
             saver.abandon()
-        short = out_of_memory(problem, setup.recipe) if ran_out_of_memory(problem) else None
+        short = out_of_memory(problem, setup.recipe, given=setup.given) if ran_out_of_memory(problem) else None
         _break_off(observers, history, short or problem)
         if short is not None:
             raise short from None
@@ -345,7 +345,8 @@ def _course(
     try:
         if not ranks.many:  # together they are asked after the first step
             poll()
-        with isolated(), computing_with(int(settings.threads)), torch.enable_grad(), recompute:
+        # From the seed: what a network of the user's own draws from numpy or random is the same in every run.
+        with isolated(settings.seed, "course"), computing_with(int(settings.threads)), torch.enable_grad(), recompute:
             conclusion = course.run(kept)
             if course.whole is not setup.model:
                 setup.model.load_state_dict(gathered(course.whole.state_dict()))

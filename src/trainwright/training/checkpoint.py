@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -158,7 +160,13 @@ def _write_tensors(named: Mapping[str, torch.Tensor], path: Path) -> None:
         shared = storage.data_ptr() in seen or storage.nbytes() != tensor.nbytes
         own[name] = tensor.clone() if shared else tensor
         seen.add(storage.data_ptr())
-    save_file(own, path)
+    try:
+        save_file(own, path)
+    except SafetensorError as problem:  # its library tells the disk's refusals as errors of its own
+        number = re.search(r"os error (\d+)", str(problem))
+        if number is None:
+            raise
+        raise OSError(int(number[1]), os.strerror(int(number[1])), str(path)) from None
 
 
 def _seal(manifest: Mapping[str, Any]) -> str:

@@ -149,8 +149,13 @@ class Course:
         for layer in self.training.monitor.layers(steps):
             history.append(layer)
         model.load_state_dict(self.best_state)
-        measured = [split for split in self.splits if not hurried or split == self.judged_by]
-        best = {split: self._measure(split, self.best.step or 0) for split in measured}
+        best: dict[str, dict[str, float]] = {}
+        try:
+            for split in self.splits:
+                if not hurried or split == self.judged_by:
+                    best[split] = self._measure(split, self.best.step or 0)
+        except KeyboardInterrupt as asked:  # all is saved; what is left to measure, a resumed run measures
+            status, reason = "interrupted", str(asked) or "interrupted from the keyboard"
         examination = examine(history.chart(self.info))
         self._announce(examination.findings, steps)
         for kind in sorted(self.announced & set(examination.healthy)):

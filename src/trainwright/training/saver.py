@@ -32,6 +32,7 @@ MOST_FAILURES = 5
 """Failures one after the other with which a run goes on; a disk that stays full is not waited for for ever."""
 RETRY_SECONDS = 5.0
 """After the first failure; twice as long after each that follows."""
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 SPARE = 1.05
 """Free space that a checkpoint needs, in its own size: not to find the disk full when half is written."""
 
@@ -173,16 +174,17 @@ class Saver:
             self._cost, self.failures = cost if cost is not None else self._cost, 0
         except OSError as problem:
             self._owed, self._refused = self._refused | self._owed, {}
-            self._failed(course, problem.strerror or str(problem))
+            self._failed(course, problem.strerror or str(problem), full=problem.errno in _FULL)
 
-    def _failed(self, course: Course, reason: str) -> None:
+    def _failed(self, course: Course, reason: str, *, full: bool) -> None:
         self.failures += 1
         self._not_before = time.monotonic() + RETRY_SECONDS * 2 ** (self.failures - 1)
         if self.failures >= MOST_FAILURES:
+            first = "make room" if full else "see to that folder"
             raise RunError(
                 f"checkpoints cannot be written: {self.failures} failed one after the other",
                 evidence=f"{self.folder}: {reason}",
-                remedy=f"make room, then: trainwright resume {self.folder.parent}",
+                remedy=f"{first}, then: trainwright resume {self.folder.parent}",
             )
         text = f"a checkpoint could not be written: {reason}; what was written before is whole, and it is tried again"
         detail = {"text": text, "failures": self.failures}
@@ -199,5 +201,5 @@ def _check_space(folder: Path, tree: Tree) -> None:
     needed = SPARE * sum(tensor.nbytes for tensor in tensors_of(tree))
     free = shutil.disk_usage(folder if folder.exists() else folder.parent).free
     if free < needed:
-        said = f"no space left: {needed / 2**20:,.0f} MiB needed, {free / 2**20:,.0f} MiB free"
+        said = f"no space left: {needed / 1024:,.0f} KiB needed, {free / 1024:,.0f} KiB free"
         raise OSError(errno.ENOSPC, said, str(folder))

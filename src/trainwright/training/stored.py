@@ -24,6 +24,7 @@ STATE, TENSORS = "state.json", "state.safetensors"
 WEIGHTS = "snapshot/weights/"
 _NAME = re.compile(r"state-(\d{6,})-step-(\d+)")
 _DAMAGED = "damaged-"
+_WITHOUT_STRICT = "leave --strict out to go on from the newest one that is whole"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -109,30 +110,66 @@ def _parts(path: Path) -> dict[str, torch.Tensor]:
 def newest(folder: Path, logs: Path, *, strict: bool = False) -> tuple[Stored | None, list[str]]:
     """Return the newest checkpoint in `folder` that is whole, None where there is none, and what to say of others.
 
-    One whose logs under `logs` are shorter than when it was made belongs to another history, and is none. The damaged
-    are set aside under another name, and not removed. With `strict`, a damaged one raises `RunError` instead.
+    The damaged are set aside under another name, and not removed. With `strict`, a damaged or missing one raises
+    `RunError` instead. One whose logs under `logs` are shorter than when it was made cannot be gone on with; where
+    there is no other, `RunError` is raised: to begin again would throw its weights away.
     """
     notes: list[str] = []
+    short: list[str] = []
+    missing = _missing(folder)
+    if missing is not None and strict:
+        raise RunError(f"{missing}, the newest checkpoint, is missing", remedy=_WITHOUT_STRICT)
+    if missing is not None:
+        notes.append(f"{missing}, the newest checkpoint, is missing")
     for path in _numbered(folder):
         try:
             stored = _read(path)
-            for name, size in stored.log.items():
-                there = (logs / name).stat().st_size if (logs / name).exists() else 0
-                if there < size:
-                    raise RunError(f"{name} ends before it: {there} bytes of {size}")
         except (RunError, OSError, ValueError, KeyError, TypeError) as problem:
             said = (
                 f"the checkpoint {path.name} is damaged: {problem.what if isinstance(problem, RunError) else problem}"
             )
             if strict:
-                raise RunError(said, remedy="leave --strict out to go on from the newest one that is whole") from None
+                raise RunError(said, remedy=_WITHOUT_STRICT) from None
             notes.append(said)
             durable.move(path, path.with_name(_DAMAGED + path.name))
             continue
+        lost = _lost(stored, logs)
+        if lost:
+            short.append(f"{path.name}: {lost}")
+            continue
+        notes += [f"passed over {said}" for said in short]
         if notes:
             notes.append(f"went on from {path.name}, the newest that is whole")
         return stored, notes
+    if short:
+        weights = folder / short[0].partition(":")[0] / checkpoint.MODEL
+        raise RunError(
+            "the run's log has lost what its checkpoints belong to",
+            evidence="; ".join(short),
+            remedy=f"put the log back from a copy; else begin a new run from the weights (model.start = '{weights}'), "
+            f"or remove {folder} to train this one from the start",
+        )
     return None, notes
+
+
+def _lost(stored: Stored, logs: Path) -> str:
+    """Return which log under `logs` ends before what a checkpoint belongs to; "" where none does."""
+    for name, size in stored.log.items():
+        there = (logs / name).stat().st_size if (logs / name).exists() else 0
+        if there < size:
+            return f"{name} ends before it, at {there:,} bytes of {size:,}"
+    return ""
+
+
+def _missing(folder: Path) -> str | None:
+    """Return the name of the state that "latest" points to, where neither it nor one set aside is there."""
+    try:
+        name = json.loads((folder / f"{checkpoint.LATEST}.json").read_text())["checkpoint"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return None  # it is a hint, which may be torn
+    if not isinstance(name, str) or not _NAME.fullmatch(name):
+        return None
+    return None if (folder / name).exists() or (folder / (_DAMAGED + name)).exists() else name
 
 
 def named(folder: Path, name: str) -> Stored:

@@ -92,7 +92,7 @@ def available_memory(device: torch.device | str = "cpu", *, root: Path = _ROOT) 
 
     On a CUDA device the free memory, and what torch has reserved there without using it. On Linux the least of what
     the kernel says is available (/proc/meminfo below `root`) and what every control group above this process leaves
-    it, version 1 and 2; a group's inactive file cache counts as free, because the kernel gives it up first.
+    it, version 1 and 2, and `ulimit -v`; a group's inactive file cache counts as free: the kernel gives it up first.
     Elsewhere all memory of the machine, used or not.
     """
     place = torch.device(device)
@@ -102,7 +102,18 @@ def available_memory(device: torch.device | str = "cpu", *, root: Path = _ROOT) 
     meminfo = _table(root / "proc/meminfo")
     if "MemAvailable" not in meminfo:
         return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    return max(0, min([meminfo["MemAvailable"] * 1024, *_group_headrooms(root)]))
+    return max(0, min([meminfo["MemAvailable"] * 1024, *_group_headrooms(root), *_limit_headroom(root)]))
+
+
+def _limit_headroom(root: Path) -> list[int]:
+    """Return what `ulimit -v` leaves this process of addresses; nothing where there is no such limit."""
+    import resource  # not on Windows, which has no /proc either
+
+    limit, _ = resource.getrlimit(resource.RLIMIT_AS)
+    if limit == resource.RLIM_INFINITY:
+        return []
+    pages = int((root / "proc/self/statm").read_text().split()[0])
+    return [limit - pages * resource.getpagesize()]
 
 
 def give_back_freed_memory() -> bool:
