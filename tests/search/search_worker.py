@@ -1,4 +1,7 @@
-"""A process that works on a study: `python search_worker.py FOLDER SAMPLER PAUSE`. Killed by tests at any moment."""
+"""A process that works on a study: `python search_worker.py FOLDER SAMPLER PAUSE [STORE]`.
+
+Killed by tests at any moment.
+"""
 
 from __future__ import annotations
 
@@ -22,5 +25,6 @@ def plan(sampler: str) -> Plan:
 if __name__ == "__main__":
     arena = Walk(pause=float(sys.argv[3]))
     print("ready", flush=True)
-    search(arena, plan(sys.argv[2]), SPACE, folder=Path(sys.argv[1]))
+    store = sys.argv[4] if len(sys.argv) > 4 else None
+    search(arena, plan(sys.argv[2]), SPACE, folder=Path(sys.argv[1]), store=store)
     print(arena.steps, flush=True)

@@ -50,8 +50,12 @@ class EndAt:
 
 
 def broken_off(folder: Path, step: int, **changes: Any) -> Path:
+    return broken_off_recipe(Recipe.of(RECIPE, **changes), folder, step)
+
+
+def broken_off_recipe(recipe: Recipe, folder: Path, step: int) -> Path:
     with pytest.raises(Ended):
-        train(Recipe.of(RECIPE, **changes), folder=folder, watchers=[EndAt(step)])
+        train(recipe, folder=folder, watchers=[EndAt(step)])
     return folder
 
 

@@ -258,7 +258,20 @@ def tune(
     seconds: Annotated[
         float | None, typer.Option("--seconds", metavar="N", help="Stop after so long; run it again to go on.")
     ] = None,
-    workers: Annotated[int, typer.Option("--workers", metavar="N", help="Processes that share the work.")] = 1,
+    workers: Annotated[
+        int | None, typer.Option("--workers", metavar="N", help="Processes that share the work; on Ray all there are.")
+    ] = None,
+    engine: Annotated[
+        str, typer.Option("--engine", metavar="NAME", help="Where they run: local, or ray for a cluster.")
+    ] = "local",
+    address: Annotated[
+        str | None,
+        typer.Option("--address", metavar="ADDRESS", help="A Ray cluster: auto or HOST:PORT; else one is started."),
+    ] = None,
+    store: Annotated[
+        str | None,
+        typer.Option("--store", metavar="URL", help="A database for the study's decisions: sqlite:///studies.db, ..."),
+    ] = None,
     folder: Annotated[
         Path | None,
         typer.Option("--folder", metavar="DIR", help="Where to keep the study, or go on; else studies/NAME-001, ..."),
@@ -278,7 +291,7 @@ def tune(
             changes=changes or [],
             asked=asked,
             folder=folder,
-            workers=command.checked_workers(workers),
+            place=command.checked_place(workers, engine, address, store, folder),
             data_root=data_root,
         )
 

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +17,7 @@ from rich.text import Text
 
 from trainwright.cli.answer import EXIT_INTERRUPTED, say
 from trainwright.cli.train import parse_change
-from trainwright.errors import UsageError
+from trainwright.errors import UsageError, did_you_mean
 from trainwright.interruption import Interrupted
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ def run(
     changes: Sequence[str],
     asked: Mapping[str, Any],
     folder: Path | None,
-    workers: int,
+    place: Place,
     data_root: str | None,
 ) -> None:
     """Search what `[tune]` of the recipe says; `asked` are its keys from the command line. Fills `document`."""
@@ -52,10 +53,19 @@ def run(
     recipe = Recipe.read(recipe_file, parsed)
     space_of(recipe)  # a slip is told before any process is started
     target = folder if folder is not None else next_folder(Path("studies"), recipe_file.stem)
-    helpers = [_helper(recipe_file, parsed, target, data_root) for _ in range(workers - 1)]
+    helpers: list[subprocess.Popen[bytes]] = []
     try:
         with _Live(console) as live:
-            study = tune_recipe(recipe, folder=target, data_root=data_root, observe=live.show, say=live.note)
+            if place.engine == "ray":
+                _on_ray(recipe_file, parsed, target, data_root, place, live)
+            else:
+                helpers = [
+                    _helper(recipe_file, parsed, target, data_root, place.store)
+                    for _ in range((place.workers or 1) - 1)
+                ]
+            study = tune_recipe(
+                recipe, folder=target, data_root=data_root, observe=live.show, say=live.note, store=place.store
+            )
     except KeyboardInterrupt as cut:
         say(
             console,
@@ -139,26 +149,70 @@ class _Live:
         say(self._console, f"round {number}: {over} of {len(info.trials)} trials over, best {best}")
 
 
-def _helper(recipe: Path, changes: Mapping[str, Any], folder: Path, data_root: str | None) -> subprocess.Popen[bytes]:
+def _on_ray(
+    recipe: Path, changes: Mapping[str, Any], folder: Path, data_root: str | None, place: Place, live: _Live
+) -> None:
+    """Search on a Ray cluster; what comes after the search is done by this process."""
+    from trainwright.stages import cluster
+
+    ray = cluster.start(place.address)
+    try:
+        live.note(f"on Ray: {int(ray.cluster_resources().get('CPU', 0))} processors, {len(ray.nodes())} machines")
+        job = cluster.job_of(recipe, changes, folder, data_root, place.store)
+        cluster.work(ray, job, place.workers, observe=live.show, say=live.note)
+    finally:
+        ray.shutdown()
+
+
+def _helper(
+    recipe: Path, changes: Mapping[str, Any], folder: Path, data_root: str | None, store: str | None
+) -> subprocess.Popen[bytes]:
     """Start a process that works on the same study and says nothing."""
     from trainwright.stages.toml_text import toml
 
     given = [part for name, value in changes.items() for part in ("--set", f"{name}={toml(value)}")]
     root = ["--data-root", data_root] if data_root else []
+    root += ["--store", store] if store else []
     command = [sys.executable, "-m", "trainwright", "tune", str(recipe), *given, *root, "--folder", str(folder)]
     return subprocess.Popen(
         [*command, "--set", "tune.final=0"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=dict(os.environ)
     )
 
 
-def checked_workers(workers: int) -> int:
-    """Return the number of processes; raises `UsageError` below 1 and above `MOST_WORKERS`."""
-    if workers > MOST_WORKERS:
+@dataclass(frozen=True, kw_only=True)
+class Place:
+    """Where a search is done: by how many processes (None: as many as suit), by which engine, and what they share."""
+
+    workers: int | None
+    engine: str
+    address: str | None
+    store: str | None
+
+
+def checked_place(
+    workers: int | None, engine: str, address: str | None, store: str | None, folder: Path | None
+) -> Place:
+    """Return where a search is done; raises `UsageError` for what makes no sense together."""
+    if engine not in ("local", "ray"):
+        raise UsageError(
+            f"--engine cannot be '{engine}'",
+            evidence="known: local, ray",
+            remedy=did_you_mean(engine, ("local", "ray")),
+        )
+    if address is not None and engine != "ray":
+        raise UsageError("--address is that of a Ray cluster", remedy="add --engine ray")
+    if store is not None and folder is None:
+        raise UsageError(
+            "a study in a database needs a name, which is that of its folder",
+            evidence=f"--store {store}",
+            remedy="add --folder studies/NAME, the same NAME on every machine",
+        )
+    if workers is not None and workers > MOST_WORKERS:
         raise UsageError(
             f"--workers {workers}: that many processes would hold each other up",
             evidence=f"at most {MOST_WORKERS}; this machine has {os.cpu_count()} processors",
             remedy="use as many as there are processors, or fewer",
         )
-    if workers < 1:
+    if workers is not None and workers < 1:
         raise UsageError(f"--workers {workers}: at least one process has to work", remedy="leave it out for one")
-    return workers
+    return Place(workers=workers, engine=engine, address=address, store=store)

@@ -20,7 +20,7 @@ from trainwright.data.header import first_record_is_header, header_names
 from trainwright.data.rawtable import MISSING, RawTable, missing_note, without_marks
 from trainwright.errors import DataError
 
-__all__ = ["RawTable", "Sheet", "open_sheet", "read_table"]
+__all__ = ["RawTable", "Sheet", "open_sheet", "ragged", "read_table"]
 
 if TYPE_CHECKING:
     import polars as pl
@@ -66,7 +66,7 @@ class Sheet:
             while chunk := list(islice(records, rows)):
                 for line, cells in chunk:
                     if len(cells) != len(self.names):
-                        raise _ragged(self.path, line, cells, self.names)
+                        raise ragged(self.path, line, cells, self.names)
                 frame = pl.DataFrame([cells for _, cells in chunk], schema=schema, orient="row")
                 lines = np.asarray([line for line, _ in chunk], dtype=np.int64)
                 yield self._table(without_marks(frame, counts), lines)
@@ -204,7 +204,8 @@ def _is_void(cells: list[str]) -> bool:
     return _is_blank(cells) or (len(cells) == 1 and cells[0].startswith(_COMMENT))
 
 
-def _ragged(path: Path, line: int, cells: list[str], names: tuple[str, ...]) -> DataError:
+def ragged(path: Path, line: int, cells: list[str], names: tuple[str, ...]) -> DataError:
+    """Return the error that says that a line has more or fewer cells than there are columns."""
     count = f"{len(cells)} cell{'' if len(cells) == 1 else 's'}"
     start = ", ".join(cells)[:60]
     return DataError(

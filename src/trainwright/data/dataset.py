@@ -1,4 +1,4 @@
-"""What loading gives: a data set in memory, divided into splits, with all that is known of its preparation."""
+"""What loading gives: a data set in memory or on disk, divided, with all that is known of its preparation."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from trainwright.data.blocks import Stream
 from trainwright.errors import UsageError, did_you_mean
 from trainwright.records import DataShape
 
@@ -19,21 +20,24 @@ TASKS = ("auto", "classification", "multi-label", "regression")
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Split:
-    """One part of the data, in memory.
+    """One part of the data.
 
     `x` holds n samples, `(n, *input_shape)`; `y` int64 class ids `(n,)` (of text, `(n, length)`), or float32 targets
     `(n, targets)`: quantities, or 0 and 1 for each label. `name` is "train", "validation" or "test". `digest` is a
     SHA-256 (hex) over the rows of the source that the split holds, or over its content where it came on its own.
+
+    A split that stays on disk is read from `stream`; `x` and `y` are then some of its samples, drawn at random.
     """
 
     x: torch.Tensor
     y: torch.Tensor
     name: str
     digest: str
+    stream: Stream | None = None
 
     def __len__(self) -> int:
         """Return the number of samples."""
-        return len(self.x)
+        return len(self.x) if self.stream is None else self.stream.samples
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

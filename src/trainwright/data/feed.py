@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import islice
 from typing import Protocol
 
 import torch
@@ -11,7 +12,8 @@ Batch = tuple[torch.Tensor, torch.Tensor]
 
 
 class Feed(Protocol):
-    """Mini-batches: of data in memory (`Batches`), of a text (`TextBatches`), of the user's loader (`StreamBatches`).
+    """Mini-batches: of data in memory (`Batches`), of a text (`TextBatches`), of data on disk (`BlockBatches`), of the
+    user's loader (`StreamBatches`).
 
     `samples` counts what one epoch holds, `steps_per_epoch` its batches, `batch_size` what a whole batch holds.
     """
@@ -31,3 +33,9 @@ class Feed(Protocol):
     def take(self, count: int) -> Batch:
         """Return `count` samples (all where there are fewer), the same at every call."""
         ...
+
+
+def epoch_from(feed: Feed, epoch: int, first: int) -> Iterator[Batch]:
+    """Yield the batches of an epoch from number `first` on, without reading those before where the feed can do that."""
+    skipping = getattr(feed, "epoch_from", None)
+    return skipping(epoch, first) if skipping is not None else islice(feed.epoch(epoch), first, None)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import hashlib
 import os
 import zlib
 from collections.abc import Iterable, Iterator
@@ -128,3 +129,12 @@ def read_all(path: Path, most: int = MOST_BYTES) -> bytes:
             remedy="train on a sample of its rows, or pass a DataLoader from Python",
         )
     return bytes(content)
+
+
+def file_digest(path: Path) -> str:
+    """Return the SHA-256 of a file's content, decompressed, read a piece at a time."""
+    sha = hashlib.sha256()
+    with opened(path) as stream:
+        while chunk := stream.read(_CHUNK):
+            sha.update(chunk)
+    return sha.hexdigest()

@@ -40,17 +40,10 @@ def read_image_folder(folder: Path, *, image_size: int = 0) -> SampleSource | No
     else in colour; all must have one size, or are scaled and cropped to squares of `image_size`. Raises `DataError`
     for folders within those of classes, damaged files, sizes that differ, and classes that training lacks.
     """
-    places, found = _find(folder)
-    notes: list[str] = []
-    if places["train"] != folder:
-        taken = {place.name for place in places.values()}
-        _note(notes, "left out, as they lie beside the splits", [name for name in _names(folder) if name not in taken])
-    for name, place in places.items():
-        _check_layout(place, found[name], notes)
-        if not found[name].files and name != "train":
-            notes.append(f"{place.name}/ holds no folders of images and was left out")
-    if not found["train"].files:
+    listed = _listed(folder)
+    if listed is None:
         return None
+    places, found, notes = listed
     classes = tuple(found["train"].files)
     reader = ImageReader(image_size)
     images = {}
@@ -75,6 +68,36 @@ def read_image_folder(folder: Path, *, image_size: int = 0) -> SampleSource | No
         fingerprint=reader.sha.hexdigest(),
         notes=(*notes, *reader.notes()),
     )
+
+
+def found_images(folder: Path) -> tuple[tuple[str, ...], dict[str, dict[str, list[Path]]], list[str]] | None:
+    """Return the classes, the image files of each split by class, and what there is to say; None without images.
+
+    Reads no image. Raises `DataError` as `read_image_folder` does.
+    """
+    listed = _listed(folder)
+    if listed is None:
+        return None
+    places, found, notes = listed
+    classes = tuple(found["train"].files)
+    for name, folders in found.items():
+        _check_classes(folders, classes, places[name])
+    return classes, {name: some.files for name, some in found.items() if some.files}, notes
+
+
+def _listed(folder: Path) -> tuple[dict[str, Path], dict[str, ClassFolders], list[str]] | None:
+    places, found = _find(folder)
+    notes: list[str] = []
+    if places["train"] != folder:
+        taken = {place.name for place in places.values()}
+        _note(notes, "left out, as they lie beside the splits", [name for name in _names(folder) if name not in taken])
+    for name, place in places.items():
+        _check_layout(place, found[name], notes)
+        if not found[name].files and name != "train":
+            notes.append(f"{place.name}/ holds no folders of images and was left out")
+    if not found["train"].files:
+        return None
+    return places, found, notes
 
 
 def _find(folder: Path) -> tuple[dict[str, Path], dict[str, ClassFolders]]:

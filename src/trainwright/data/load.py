@@ -15,6 +15,7 @@ from trainwright.data.goals import Target
 from trainwright.data.samples import assemble_samples
 from trainwright.data.source import Source, open_source
 from trainwright.data.splits import Preparation, check_fractions
+from trainwright.data.streaming import Streaming, stream
 from trainwright.data.tablefile import check_column, open_table
 from trainwright.data.tables import assemble, load_table
 from trainwright.defaults import CONTEXT, TEST_FRACTION, VALIDATION_FRACTION
@@ -40,8 +41,9 @@ def load(
     ignore: Sequence[str] = (),
     image_size: int | None = None,
     context: int = int(CONTEXT.value),
+    streaming: Streaming | None = None,
 ) -> Dataset:
-    """Read a data set into memory, divide it, and prepare it by statistics of its training rows alone.
+    """Read a data set, divide it, and prepare it by statistics of its training rows alone.
 
     `source` is one of:
 
@@ -51,7 +53,10 @@ def load(
       folder that holds a folder of image files for each class, perhaps within train/, validation/ and test/;
     - arrays: an .npz file with x and y, or x_train, y_train, x_validation, ... (see `read_npz`);
     - a text: a .txt file, of which each character is predicted from those before it;
-    - what `open_source` has read.
+    - what `open_source` has read;
+    - and what stays on disk: a folder with x.npy and y.npy (or x_train.npy, ...), memory-mapped; tokens in a .bin file
+      of two bytes each, or an .npy file of whole numbers, or a folder of train.bin and val.bin; a folder of Parquet
+      files; or a URL of such files ("s3://bucket/train-*.parquet").
 
     CSV, IDX and text files may be gzipped. A relative path is looked for in `folder`, then in `data_root` or else the
     environment variable `TRAINWRIGHT_DATA`, then in the current folder.
@@ -72,13 +77,34 @@ def load(
     check_choice("task", task, TASKS)
     check_choice("normalise", normalise, NORMALISATIONS)
     check_fractions(validation, test)
+    columns = target_columns(target)
+    preparation = Preparation(standardise=normalise == "standard", validation=validation, test=test, seed=seed)
+    if test_source and streaming is not None and streaming.asked is True:
+        raise UsageError(
+            "data.test_source is a table that is read into memory, and the data are to stay on disk",
+            evidence="data.streaming = true",
+            remedy="leave data.test_source out; data.test is the share of the rows that test",
+        )
+    if isinstance(source, str) and source and not test_source:
+        made = stream(
+            source,
+            streaming or Streaming(),
+            target=columns,
+            task=task,
+            preparation=preparation,
+            ignore=ignore,
+            image_size=image_size or 0,
+            context=context,
+            data_root=data_root,
+            folder=folder,
+        )
+        if made is not None:
+            return made
     if isinstance(source, str):
         source = open_source(source, data_root=data_root, folder=folder, image_size=image_size)
     elif image_size:
         raise UsageError("the images have been read already", remedy="pass image_size to open_source instead")
-    columns = target_columns(target)
     named = {"target": ", ".join(columns), "test_source": test_source}
-    preparation = Preparation(standardise=normalise == "standard", validation=validation, test=test, seed=seed)
     if source.table is not None:
         test_path = None if test_source is None else locate(test_source, folder=folder, data_root=data_root)
         return load_table(

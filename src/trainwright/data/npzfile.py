@@ -152,7 +152,7 @@ def _sort(
     found: tuple[dict[str, str], dict[str, str]] = ({}, {})
     rest = []
     for key in arrays:
-        role = _role(key)
+        role = role_of(key)
         if role is None:
             rest.append(key)
             continue
@@ -174,7 +174,8 @@ def _sort(
     return *found, rest
 
 
-def _role(key: str) -> tuple[int, str] | None:
+def role_of(key: str) -> tuple[int, str] | None:
+    """Return what an array is by its name: 0 for inputs or 1 for targets, and of which split; None for neither."""
     words = key.lower().split("_")
     spellings = {spelling: part for part, spellings in PARTS.items() for spelling in spellings}
     for kind, stems in enumerate((INPUTS, TARGETS)):

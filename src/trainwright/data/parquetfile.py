@@ -8,13 +8,15 @@ import io
 import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
-from trainwright.data.files import MOST_BYTES, opened, read_all, read_upto
+from trainwright.data.files import MOST_BYTES, file_digest, opened, read_all, read_upto
 from trainwright.data.rawtable import RawTable, missing_note, without_marks
+from trainwright.data.remote import is_url, read_url
 from trainwright.errors import DataError
 
 if TYPE_CHECKING:
@@ -65,6 +67,60 @@ def parquet_pieces(path: Path, rows: int) -> Iterator[RawTable]:
     for start in range(0, height, rows):
         frame = _guarded(path, lambda start=start: source.select(kept).slice(start, rows).collect())
         yield _table(frame, path, notes if start == 0 else [], start=start)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Form:
+    """What a Parquet file holds: its rows, its columns but for a data frame's index, and the SHA-256 of its bytes."""
+
+    rows: int
+    names: tuple[str, ...]
+    digest: str
+    notes: tuple[str, ...] = ()
+
+
+def parquet_shape(file: str) -> Form:
+    """Return what a Parquet file holds, on this machine or behind a URL, reading no column.
+
+    Raises `DataError` where it is damaged, or has no rows or columns.
+    """
+    import polars as pl
+
+    path = Path(file)
+    content = read_url(file) if is_url(file) else None
+    source = _scanned(file, content)
+    height, names = _guarded(path, lambda: (source.select(pl.len()).collect().item(), source.collect_schema().names()))
+    _check_size(height, len(names), path)
+    kept, notes = _without_index(names, path)
+    digest = file_digest(path) if content is None else hashlib.sha256(content).hexdigest()
+    return Form(rows=height, names=tuple(kept), digest=digest, notes=tuple(notes))
+
+
+def parquet_cells(path: Path) -> int:
+    """Return the number of cells of a Parquet file, from its last bytes alone."""
+    import polars as pl
+
+    with opened(path) as stream:
+        if isinstance(stream, gzip.GzipFile):
+            return 0
+    source = _scanned(str(path), None)
+    return _guarded(path, lambda: source.select(pl.len()).collect().item() * len(source.collect_schema()))
+
+
+def parquet_slice(file: str, start: int, count: int, *, first: int) -> RawTable:
+    """Return `count` rows of a Parquet file from row `start` on as a table; its first is row `first` of all files."""
+    path, source = Path(file), _scanned(file, read_url(file) if is_url(file) else None)
+    kept = _guarded(path, lambda: _without_index(source.collect_schema().names(), path)[0])
+    frame = _guarded(path, lambda: source.select(kept).slice(start, count).collect())
+    return _table(frame, path, (), start=first)
+
+
+def _scanned(file: str, content: bytes | None) -> pl.LazyFrame:
+    import polars as pl
+
+    return _guarded(
+        Path(file), lambda: pl.scan_parquet(io.BytesIO(content) if content is not None else Path(file), glob=False)
+    )
 
 
 def _table(frame: pl.DataFrame, path: Path, notes: Sequence[str], *, start: int = 0, fingerprint: str = "") -> RawTable:

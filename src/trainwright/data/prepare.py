@@ -14,7 +14,7 @@ from trainwright.data.encode import encode
 from trainwright.data.files import locate
 from trainwright.data.idx import is_idx, read_idx
 from trainwright.data.imagefile import read_image
-from trainwright.data.preprocessing import Preprocessing, TablePlan
+from trainwright.data.preprocessing import Preprocessing, TablePlan, TokenPlan
 from trainwright.data.rows import table_of_rows
 from trainwright.data.scaling import CHANNELS, ArrayPlan
 from trainwright.data.tablefile import open_table
@@ -34,7 +34,8 @@ def prepare_rows(preprocessing: Mapping[str, Any], rows: Any) -> torch.Tensor:
     - images: the path of an image file or of an IDX images file, a list of paths, or an array of whole numbers from 0
       to 255 `(n, height, width)` or `(n, channels, height, width)`, channels perhaps last;
     - arrays: an array of the same shape but for n;
-    - a text: a text, or a list of texts of one length, of the characters of the training text.
+    - a text: a text, or a list of texts of one length, of the characters of the training text;
+    - tokens: an array of whole numbers `(n, length)`.
 
     Raises `DataError` where the rows do not fit what the training data were, or `preprocessing` is damaged, and
     `UsageError` where it is of a kind that has no rows.
@@ -49,6 +50,8 @@ def prepared(preprocessing: Preprocessing, rows: Any) -> torch.Tensor:
         return _table(plan, rows)
     if isinstance(plan, ArrayPlan):
         return plan.apply(pixels_of(plan, rows) if plan.pixels else features_of(plan, rows))
+    if isinstance(plan, TokenPlan):
+        return _token_ids(plan, rows)
     return _given(rows) if plan is None else _tokens(plan.characters, rows)
 
 
@@ -119,6 +122,21 @@ def _given(rows: Any) -> torch.Tensor:
             remedy="pass an array of the shape (n, ...)",
         )
     return x.to(torch.float32)
+
+
+def _token_ids(plan: TokenPlan, rows: Any) -> torch.Tensor:
+    values = _array(rows)
+    if (
+        values.ndim != 2
+        or values.dtype.kind not in "iu"
+        or (values.size and not 0 <= values.min() <= values.max() < plan.vocabulary)
+    ):
+        raise DataError(
+            f"the rows are no windows of tokens from 0 to {plan.vocabulary - 1:,}",
+            evidence=f"{values.dtype}, shape {values.shape}",
+            remedy="pass whole numbers of the shape (n, length)",
+        )
+    return torch.from_numpy(values.astype(np.int64))
 
 
 def _tokens(characters: str, rows: Any) -> torch.Tensor:

@@ -13,7 +13,7 @@ from trainwright.data.scaling import ArrayPlan
 from trainwright.errors import DataError, UsageError
 from trainwright.records import DataShape, Task, from_plain, to_plain
 
-Kind = Literal["table", "images", "features", "arrays", "text"]
+Kind = Literal["table", "images", "features", "arrays", "text", "tokens"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,6 +43,14 @@ class TextPlan:
 
 
 @dataclass(frozen=True, kw_only=True)
+class TokenPlan:
+    """Numbers that stand for tokens, from 0 to `vocabulary` - 1, used as they are; a window holds `context` of them."""
+
+    vocabulary: int
+    context: int
+
+
+@dataclass(frozen=True, kw_only=True)
 class TargetPlan:
     """How an output is read: the target's columns, and what they hold.
 
@@ -63,11 +71,11 @@ class TargetPlan:
 class Preprocessing:
     """The preparation of one training's data. `plan` is None for arrays that are used as they are.
 
-    `target` is None for a text, whose classes are its characters, and for such arrays.
+    `target` is None for a text, whose classes are its characters, for tokens, and for such arrays.
     """
 
     kind: Kind
-    plan: TablePlan | ArrayPlan | TextPlan | None
+    plan: TablePlan | ArrayPlan | TextPlan | TokenPlan | None
     target: TargetPlan | None = None
 
     @classmethod
@@ -77,7 +85,7 @@ class Preprocessing:
         Raises `DataError` where it is damaged, and `UsageError` where it is of a kind that nobody knows.
         """
         kind = plain.get("kind")
-        if kind not in ("table", "images", "features", "arrays", "text"):
+        if kind not in ("table", "images", "features", "arrays", "text", "tokens"):
             raise UsageError(
                 f"data of the kind '{kind}' are not prepared in rows",
                 remedy="rows are prepared for tables, images, arrays and texts",
@@ -101,12 +109,14 @@ class Preprocessing:
         """The names of the classes in the order of their ids, of the labels, or the characters; () for quantities."""
         if isinstance(self.plan, TextPlan):
             return tuple(self.plan.characters)
+        if isinstance(self.plan, TokenPlan):
+            return tuple(map(str, range(self.plan.vocabulary)))
         return () if self.target is None else self.target.classes
 
     @property
     def task(self) -> Task | None:
         """What is predicted, None where nobody kept it."""
-        if self.kind == "text":
+        if self.kind in ("text", "tokens"):
             return "classification"
         return None if self.target is None else self.target.task
 
@@ -117,6 +127,9 @@ class Preprocessing:
         if isinstance(plan, TextPlan):
             count = len(plan.characters)
             return DataShape(input_shape=(plan.context,), outputs=count, task="classification", vocabulary=count)
+        if isinstance(plan, TokenPlan):
+            size = plan.vocabulary
+            return DataShape(input_shape=(plan.context,), outputs=size, task="classification", vocabulary=size)
         if plan is None or target is None:
             return None
         outputs = len(target.classes) or len(target.mean)
@@ -138,7 +151,8 @@ class Preprocessing:
             raise ValueError("means and deviations of the target differ in number")
 
 
-_PLANS: dict[str, type[Any]] = {"table": TablePlan, "images": ArrayPlan, "features": ArrayPlan, "text": TextPlan}
+_PLANS: dict[str, type[Any]] = {"table": TablePlan, "images": ArrayPlan, "features": ArrayPlan, "text": TextPlan,
+                                "tokens": TokenPlan}  # fmt: skip
 
 
 @contextmanager

@@ -95,6 +95,8 @@ def class_counts(data: Dataset | torch.Tensor, classes: int | None = None) -> tu
     if isinstance(data, Dataset):
         if data.shape.task == "regression":
             raise UsageError("a regression has no classes to count", remedy="count the classes of a classification")
+        if data.train.stream is not None:
+            return data.train.stream.class_counts
         y, classes = data.train.y, classes or data.shape.outputs
     else:
         y = data

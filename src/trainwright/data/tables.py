@@ -41,7 +41,7 @@ def load_table(
     names = [name for name in table.frame.columns if name not in ignore]
     check_columns([name for name in ignore if name not in table.unreadable], table, "data.ignore")
     notes = list(table.notes)
-    target = target or (_plain_guess(names, path, notes),)
+    target = target or (guessed_target(names, path, notes),)
     check_columns(target, table, "data.target")
     for name in target:
         if name in ignore:
@@ -61,7 +61,8 @@ def load_table(
     )
 
 
-def _plain_guess(names: Sequence[str], path: Path, notes: list[str]) -> str:
+def guessed_target(names: Sequence[str], path: Path, notes: list[str]) -> str:
+    """Return the column whose name gives it away as the target, with a note. Raises `DataError` where none does."""
     guess = guess_target(names)
     if guess is None:
         raise DataError(

@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from itertools import islice
 from typing import Any
 
-from trainwright.data.feed import Batch, Feed
+from trainwright.data.feed import Batch, Feed, epoch_from
 from trainwright.errors import RecipeError, TrainwrightError
 from trainwright.interruption import poll
 from trainwright.parts.own_module import told
@@ -247,5 +247,5 @@ def _from(feed: Feed, made: int) -> Iterator[Batch]:
     """Yield the batches of training from step `made` on, epoch after epoch."""
     epoch, place = divmod(made, feed.steps_per_epoch)
     while True:
-        yield from islice(feed.epoch(epoch), place, None)
+        yield from epoch_from(feed, epoch, place)
         epoch, place = epoch + 1, 0

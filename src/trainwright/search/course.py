@@ -31,15 +31,18 @@ def search(
     seconds: float | None = None,
     limits: Mapping[str, tuple[float, float]] | None = None,
     observe: Callable[[StudyInfo], None] | None = None,
+    store: str | None = None,
 ) -> StudyInfo:
     """Search until the plan is done or `seconds` are over, and return the study.
 
     Called again with the same folder it goes on where it stood; called in several processes at once they share the
     work. `sampler` is one of Optuna's samplers, in place of the plan's name; `problem` is what the study is
     about, which cannot change in a folder; `limits` hold what each parameter can be; `observe` is given the study after
-    every decision. Raises `UsageError` for a plan or a space that makes no sense, and for another problem.
+    every decision. With `store`, the URL of a database, decisions are kept there, for workers that share no disk, and
+    copied into the folder, whose name is the study's. Raises `UsageError` for a plan or a space that makes no sense,
+    and for another problem.
     """
-    study = StudyView(folder, plan, checked(space, limits=limits), sampler=sampler, problem=problem)
+    study = StudyView(folder, plan, checked(space, limits=limits), sampler=sampler, problem=problem, store=store)
     deadline = math.inf if seconds is None else time.monotonic() + seconds
     while time.monotonic() < deadline:
         chunk = study.claim()
@@ -55,6 +58,7 @@ def search(
         finally:
             study.release(chunk)
     info = study.info()
+    study.keep()
     if study.is_over():
         return info
     goes_on = "" if folder is None else "; run it again to go on"

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -148,6 +148,18 @@ class Journal:
         if torn > 0:
             os.truncate(self.path, self._read)
             self.repaired += torn
+
+
+def write_lines(path: Path, lines: Iterable[Mapping[str, Any]]) -> None:
+    """Write a whole journal at once: the file is the old one or the new one, whoever reads it meanwhile."""
+    aside = path.with_name(f"{path.name}.{os.getpid()}.new")
+    with open(aside, "wb") as file:
+        for line in lines:
+            text = json.dumps(line, separators=(",", ":")).encode()
+            file.write(HEAD % check(text) + text + b"}\n")
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(aside, path)
 
 
 def _works(line: Mapping[str, Any], own: Owner) -> bool:

@@ -17,12 +17,13 @@ from trainwright.records.study import Plan, StudyInfo, Trial
 from trainwright.search import snapshots
 from trainwright.search.arena import State
 from trainwright.search.halving import Stop, check_plan, stops, survivors
-from trainwright.search.journal import Journal
+from trainwright.search.journal import Journal, write_lines
 from trainwright.search.ledger import Chunk, Ledger
 from trainwright.search.owner import Owner, this_process
 from trainwright.search.planning import draw, is_over, next_round
 from trainwright.search.problem import Problem, check_same
 from trainwright.search.samplers import Sampler, check_sampler
+from trainwright.search.sqlstore import SqlJournal
 
 JOURNAL = "study.jsonl"
 FIXED = ("seed", "repeats", "budget", "least", "eta", "save_every")
@@ -44,6 +45,7 @@ class StudyView:
         *,
         sampler: Sampler | None = None,
         problem: Problem | None = None,
+        store: str | None = None,
     ) -> None:
         check_plan(plan)
         check_sampler(plan.sampler if sampler is None else sampler)
@@ -53,7 +55,7 @@ class StudyView:
         self._ledger = Ledger()
         if folder is not None:
             _make(folder)
-        self._journal = Journal(folder / JOURNAL if folder is not None else None, self.owner)
+        self._journal = _journal(folder, self.owner, store)
         with self._journal.locked() as lines:
             self._take(lines)
             if self._journal.repaired:
@@ -65,6 +67,13 @@ class StudyView:
             for note in self._journal.notes:
                 self._write("note", text=note)
             self._begin(plan, dict(space), problem)
+        self.keep()
+
+    def keep(self) -> None:
+        """Write the lines of a study that lies in a database into its folder, which can then be read without that."""
+        if self.folder is not None and not isinstance(self._journal, Journal):
+            self._take(self._journal.new())
+            write_lines(self.folder / JOURNAL, self._journal.lines)
 
     def _begin(self, plan: Plan, space: dict[str, Axis], problem: Problem | None) -> None:
         known = self._ledger.problem
@@ -212,14 +221,40 @@ class StudyView:
             self._ledger.add(line)
 
 
-def read_study(folder: Path) -> StudyInfo:
-    """Return a study from its folder, without taking part in it. Raises `RunError` where there is none."""
+def _journal(folder: Path | None, owner: Owner, store: str | None) -> Journal | SqlJournal:
+    """Return the journal of the study in a folder: the file in it, or the lines in a database under its name."""
+    if store is None:
+        return Journal(folder / JOURNAL if folder is not None else None, owner)
+    if folder is None:
+        raise UsageError("a study in a database needs a folder", remedy="name one; its name is the study's")
+    return SqlJournal(store, folder.resolve().name, owner)
+
+
+def read_study(folder: Path, store: str | None = None) -> StudyInfo:
+    """Return a study from its folder or its store, without taking part in it. Raises `RunError` where there is none."""
     ledger = Ledger()
-    for line in Journal(folder / JOURNAL, this_process()).new():
+    for line in _journal(folder, this_process(), store).new():
         ledger.add(line)
     if ledger.plan is None:
         raise RunError(f"{folder} holds no study", remedy=f"give a folder with a {JOURNAL} in it")
     return summary(ledger)
+
+
+def abandon(folder: Path, store: str | None, host: str, pid: int) -> int:
+    """Leave the chunks of a process that is known to be gone to others; return how many there were."""
+    journal, ledger = _journal(folder, this_process(), store), Ledger()
+    with journal.locked() as lines:
+        for line in lines:
+            ledger.add(line)
+        left = [
+            chunk
+            for chunk in ledger.chunks.values()
+            if not chunk.is_over and chunk.owner is not None and (chunk.owner.host, chunk.owner.pid) == (host, pid)
+        ]
+        for chunk in left:
+            journal.append({"kind": "release", "round": chunk.key[0], "chunk": chunk.key[1]})
+            journal.new()
+    return len(left)
 
 
 def summary(ledger: Ledger) -> StudyInfo:

@@ -9,7 +9,7 @@ from trainwright.parts import augment, losses, models, optimizers, schedules
 from trainwright.runs import loggers
 
 COMMENTS: Mapping[str, str] = {
-    "data.source": "a built-in set; a table (CSV, Parquet), a text, an IDX or npz file; a folder of images",
+    "data.source": "a built-in set; a table (CSV, Parquet), a text, an IDX or npz file; a folder of images or arrays",
     "data.target": "the column to predict, or a list of them",
     "data.task": "classification, multi-label or regression; 'auto' tells by the target",
     "data.normalise": "'standard': by the training split's statistics; 'none' feeds the numbers as they are",
@@ -19,6 +19,8 @@ COMMENTS: Mapping[str, str] = {
     "data.split_seed": "what the division into train, validation and test follows; -1: train.seed",
     "data.ignore": "columns to leave out",
     "data.context": "tokens of text that a prediction may look back on",
+    "data.streaming": "true: data stay on disk and are read in blocks; 'auto': where they would not fit into memory",
+    "data.workers": "threads that read ahead what stays on disk; they change no order",
     "data.image_size": "side in pixels that the images of a folder are brought to; 0 leaves equal images as they are",
     "model.name": f"{', '.join(models.CATALOGUE)}, or your own 'package.module:factory'; 'auto' tells by the data",
     "model.folder": "where the module of your own factory lies; else beside the recipe",

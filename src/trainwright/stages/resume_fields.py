@@ -12,6 +12,7 @@ Class = Literal["frozen", "extendable", "free", "inexact"]
 
 FIELDS: Mapping[str, Class] = {
     "data": "frozen",
+    "data.workers": "free",  # who reads ahead changes no order
     "model": "frozen",
     "loss": "frozen",
     "optimizer": "frozen",

@@ -27,6 +27,8 @@ class DataSection(Section):
     """Where the data come from, and how they are split and scaled.
 
     The division follows `train.seed`, unless `split_seed` is 0 or more: runs of several seeds then share one division.
+    With `streaming` data stay on disk and are read in blocks, in "auto" where they do not fit into memory; `workers`
+    threads read ahead, which changes no order.
     """
 
     source: str = "digits"
@@ -40,6 +42,8 @@ class DataSection(Section):
     ignore: list[str] = []
     context: int = Field(default=int(defaults.CONTEXT.value), ge=1)
     image_size: int = Field(default=0, ge=0)
+    streaming: Literal["auto"] | bool = AUTO
+    workers: int = Field(default=1, ge=0, le=64)
 
 
 class PartSection(Section):

@@ -13,6 +13,8 @@ from trainwright.data.dataset import Dataset
 from trainwright.data.feed import Feed
 from trainwright.data.files import locate
 from trainwright.data.load import EMBEDDED, load
+from trainwright.data.remote import is_url
+from trainwright.data.streaming import Streaming
 from trainwright.parts import losses, optimizers, schedules
 from trainwright.parts.freezing import Freezing
 from trainwright.records import LearningRate, RunInfo, to_plain
@@ -40,6 +42,7 @@ from trainwright.stages.splits import dataset_batches, facts_of
 from trainwright.stages.start import home_of, resolved_start, with_network
 from trainwright.training.features import FeatureStore
 from trainwright.training.precision import check_precision
+from trainwright.vitals.memory import available_memory
 
 Splits = Mapping[str, Feed]
 
@@ -93,6 +96,7 @@ def load_data(recipe: Recipe, data_root: str | None = None) -> Dataset:
         ignore=section.ignore,
         context=section.context,
         image_size=section.image_size or None,
+        streaming=Streaming(asked=section.streaming, room=available_memory(), workers=section.workers),
     )
 
 
@@ -152,6 +156,7 @@ def prepare(recipe: Recipe, dataset: Dataset, data_root: str | None = None) -> S
             **schedule_settings,
             **_sources(recipe, data_root),
             "data.task": facts.task,
+            "data.streaming": dataset.train.stream is not None,
             **{f"model.{option}": value for option, value in options.items()},
             **resolved_start(recipe),
             "loss.name": spec.name,
@@ -253,6 +258,6 @@ def _sources(recipe: Recipe, data_root: str | None) -> dict[str, str]:
     """Return the data's files by absolute path, so that the kept recipe finds them from wherever it is run again."""
     found = {}
     for key, source in (("data.source", recipe.data.source), ("data.test_source", recipe.data.test_source)):
-        if source and source not in EMBEDDED:
+        if source and source not in EMBEDDED and not is_url(source):
             found[key] = str(locate(source, folder=home_of(recipe), data_root=data_root).absolute())
     return found

@@ -7,6 +7,7 @@ from typing import Any
 import torch
 
 from trainwright.data.batches import Batches
+from trainwright.data.blockbatches import BlockBatches
 from trainwright.data.dataset import Dataset
 from trainwright.data.feed import Feed
 from trainwright.data.samplers import balancing_weights, class_counts
@@ -18,7 +19,7 @@ from trainwright.stages.recipe import Recipe
 
 def facts_of(dataset: Dataset) -> Facts:
     """Return what choices depend on."""
-    counts = class_counts(dataset.train.y, dataset.shape.outputs) if dataset.shape.task == "classification" else ()
+    counts = class_counts(dataset, dataset.shape.outputs) if dataset.shape.task == "classification" else ()
     return Facts(task=dataset.shape.task, shape=dataset.shape, samples=len(dataset.train), class_counts=tuple(counts))
 
 
@@ -34,6 +35,17 @@ def dataset_batches(
     weights = _weights(recipe, dataset)
     units = spec.output_units(shape.outputs) if shape.task == "classification" else shape.outputs
     change = augmentation(recipe, shape, spec, _black(dataset), units=units)
+    if dataset.train.stream is not None:
+        return {
+            split.name: BlockBatches(
+                split,
+                batch_size=batch_size,
+                seed=seed,
+                device=device,
+                augment=change if split.name == "train" else None,
+            )
+            for split in parts
+        }
     if shape.vocabulary is not None:
         from trainwright.data.text import TextBatches
 
@@ -82,6 +94,12 @@ def _weights(recipe: Recipe, dataset: Dataset) -> torch.Tensor | None:
         raise recipe.problem(
             "train.sampler",
             f"train.sampler = 'balanced' needs classes; the task is {dataset.shape.task}; leave it at 'shuffled'",
+        )
+    if dataset.train.stream is not None:
+        raise recipe.problem(
+            "train.sampler",
+            "train.sampler = 'balanced' draws samples from anywhere, and these are read from disk block by block; use "
+            "loss.weights = 'balanced', which weighs the classes instead",
         )
     return balancing_weights(dataset.train.y)
 

@@ -19,8 +19,8 @@ from trainwright.stages.setup import Setup
 from trainwright.tensors import digest
 
 LEFT_OUT = (
-    "data.source", "data.test_source", "train.epochs", "train.steps", "train.seed", "train.device", "train.threads",
-    "train.loggers", "train.verify", "train.compile", "train.checkpoint_activations",
+    "data.source", "data.test_source", "data.workers", "train.epochs", "train.steps", "train.seed", "train.device",
+    "train.threads", "train.loggers", "train.verify", "train.compile", "train.checkpoint_activations",
 )  # fmt: skip
 """Settings that change no score, or that the plan or the data's own digest speak for."""
 SHAPES = "the model's parameters"

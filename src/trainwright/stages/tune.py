@@ -168,8 +168,12 @@ def tune_recipe(
     data_root: str | None = None,
     observe: Observe | None = None,
     say: Callable[[str], None] | None = None,
+    store: str | None = None,
 ) -> Study:
-    """Search what `[tune]` of a recipe says, over any of its settings; else as `tune`."""
+    """Search what `[tune]` of a recipe says, over any of its settings; else as `tune`.
+
+    `store` is the URL of a database that keeps the study's decisions, for workers that share no disk.
+    """
     full = space_of(recipe)
     dataset = load_data(recipe, data_root)
     base = prepare(recipe, dataset, data_root)
@@ -205,7 +209,7 @@ def tune_recipe(
         notes=said,
         shared=shared,
     )
-    return _carried_out(work, folder, None, observe, say)
+    return _carried_out(work, folder, None, observe, say, store)
 
 
 def _carried_out(
@@ -214,6 +218,7 @@ def _carried_out(
     sampler: Sampler | None,
     observe: Observe | None,
     say: Callable[[str], None] | None,
+    store: str | None = None,
 ) -> Study:
     asked, base, shared = work.recipe.tune, work.base, work.shared
     check_ready(base)
@@ -247,6 +252,7 @@ def _carried_out(
             problem=work.problem,
             seconds=asked.seconds or None,
             observe=observe,
+            store=store,
         )
     confirmation, run, said = None, None, ()
     if asked.final and info.status == "finished" and info.best is not None:

@@ -12,7 +12,7 @@ from itertools import islice
 
 from torch import nn
 
-from trainwright.data.feed import Feed
+from trainwright.data.feed import Feed, epoch_from
 from trainwright.records import StepRecord
 from trainwright.training.averaging import Average, NoAverage
 from trainwright.training.history import History
@@ -95,7 +95,7 @@ class Training:
             if self.place.step >= self.planned_steps:
                 return  # in the middle of an epoch if need be, which is where a longer run goes on
             first = self.place.batch if epoch == self.place.epoch else 0
-            batches = islice(self.batches.epoch(epoch), first, None)
+            batches = epoch_from(self.batches, epoch, first)
             self.place = Place(step=self.place.step, epoch=epoch, batch=first)
             while (number := self.place.step) < self.planned_steps:
                 self.step.clock.lap("evaluation")  # and whatever else the caller did since the last step

@@ -102,18 +102,7 @@ def available_memory(device: torch.device | str = "cpu", *, root: Path = _ROOT) 
     meminfo = _table(root / "proc/meminfo")
     if "MemAvailable" not in meminfo:
         return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    return max(0, min([meminfo["MemAvailable"] * 1024, *_group_headrooms(root), *_limit_headroom(root)]))
-
-
-def _limit_headroom(root: Path) -> list[int]:
-    """Return what `ulimit -v` leaves this process of addresses; nothing where there is no such limit."""
-    import resource  # not on Windows, which has no /proc either
-
-    limit, _ = resource.getrlimit(resource.RLIMIT_AS)
-    if limit == resource.RLIM_INFINITY:
-        return []
-    pages = int((root / "proc/self/statm").read_text().split()[0])
-    return [limit - pages * resource.getpagesize()]
+    return max(0, min([meminfo["MemAvailable"] * 1024, *_group_headrooms(root), *_own_headrooms(root)]))
 
 
 def give_back_freed_memory() -> bool:
@@ -130,6 +119,17 @@ def give_back_freed_memory() -> bool:
 
 
 _MMAP_THRESHOLD = -3  # M_MMAP_THRESHOLD in malloc.h; setting it ends its growth
+
+
+def _own_headrooms(root: Path) -> Iterator[int]:
+    """Yield what the limits of this process leave: of its address space, and of what it writes to."""
+    import resource  # not on every system
+
+    status = _table(root / "proc/self/status")
+    for limit, used in ((resource.RLIMIT_AS, "VmSize"), (resource.RLIMIT_DATA, "VmData")):
+        allowed = resource.getrlimit(limit)[0]
+        if allowed != resource.RLIM_INFINITY and used in status:
+            yield allowed - status[used] * 1024
 
 
 def _group_headrooms(root: Path) -> Iterator[int]:
