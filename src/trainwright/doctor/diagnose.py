@@ -82,6 +82,7 @@ RULES: tuple[Rule, ...] = (
     *generalisation.RULES,
     *evaluation.RULES,
     *loop_metric.RULES,
+    *loop_pairs.BY_HAND,
 )
 """In the order in which one fault may explain another: the calls of a loop, who owns what, modes, loss, labels,
 numbers, inputs, activations, decay, rate, the rest."""

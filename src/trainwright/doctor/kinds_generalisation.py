@@ -33,3 +33,17 @@ UNDERFITTING = Kind(
     wrong_when="Targets that do not depend on the inputs at all: then nothing can be learnt.",
     causes=("plateau",),
 )
+
+TEST_SET_USED_FOR_SELECTION = Kind(
+    code="TW907",
+    kind="test-set-used-for-selection",
+    severity="warning",
+    title="what is kept is chosen by a figure of the test data",
+    because="the best of many figures is partly luck, and the same data that chose it cannot tell how much",
+    what="In a loop a figure is computed from what the program itself calls test data, and compared with the best so "
+    "far, which then becomes it.",
+    hurts="The figure that is reported is better than what new data will show, the more so the more was tried.",
+    fix="Choose epochs, widths and rates by validation data, a part of the training data that is not learnt from, and "
+    "look at the test data once, at the end.",
+    wrong_when="Data that are called test and are used for validation alone, where others are held back for the end.",
+)

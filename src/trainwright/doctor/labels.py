@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 
 from trainwright.doctor.kinds_labels import LABELS_OUT_OF_RANGE
+from trainwright.doctor.loop_seen import number, often, word
 from trainwright.doctor.loss_entering import (
     CLASSES,
     YES_OR_NO,
@@ -234,4 +235,26 @@ def _finding(chart: Chart, evidence: tuple[Evidence, ...], remedy: str, **facts:
     )
 
 
-RULES = (Rule(kind=LABELS_OUT_OF_RANGE, needs=("targets", "output"), judge=labels_out_of_range),)
+def labels_without_sign(chart: Chart) -> Finding | None:
+    """Exact: zeros and ones, given to a loss that is defined for -1 and 1."""
+    sighting = often(chart, "labels-without-sign")
+    if sighting is None:
+        return None
+    function = word(sighting, "function", "the loss")
+    return LABELS_OUT_OF_RANGE.finding(
+        where=sighting.where,
+        step=sighting.step,
+        title=f"{function} is given 0 and 1, and wants -1 and 1",
+        because="a target of 0 takes its sample out of the loss: it costs the same whatever the network says",
+        evidence=(
+            Evidence(name="share of targets that are 0", value=number(sighting, "zeros") or 0.0, threshold=0.0),
+            Evidence(name="the least target", value=number(sighting, "low") or 0.0, threshold=-1),
+        ),
+        remedies=(Remedy(text="pass 2 * y - 1; or keep 0 and 1, and use binary_cross_entropy_with_logits"),),
+    )
+
+
+RULES = (
+    Rule(kind=LABELS_OUT_OF_RANGE, needs=("loop",), judge=labels_without_sign),
+    Rule(kind=LABELS_OUT_OF_RANGE, needs=("targets", "output"), judge=labels_out_of_range),
+)

@@ -18,8 +18,8 @@ FEWEST_BATCHES = 4
 """Batches in an epoch from which their order means something."""
 WAITING = 0.5
 """Share of the time spent waiting."""
-FEWEST_STEPS = 50
-"""Steps before that is said: the first batches start the workers."""
+FEWEST_STEPS = 16
+"""Steps before that is said; the first batch, for which workers start, is not counted."""
 
 
 def data_not_shuffled(chart: Chart) -> Finding | None:

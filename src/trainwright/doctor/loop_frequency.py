@@ -22,6 +22,10 @@ AT_ONCE = 10
 """And one of steps or lines, which may be short on purpose, in a tenth of the first epoch: it does not bounce."""
 
 
+MOST_SPENT, FEWEST_RECORDS = 0.5, 50
+"""Share of the run's steps, and how many of them there must be, that a schedule without an end may waste."""
+
+
 def scheduler_wrong_frequency(chart: Chart) -> Finding | None:
     """Exact counts: made for epochs and stepped every batch, the other way round, in two places, or begun again."""
     loop = loop_of(chart)
@@ -29,6 +33,7 @@ def scheduler_wrong_frequency(chart: Chart) -> Finding | None:
         if scheduler.cyclic or scheduler.calls < 1:
             continue
         finding = _two_places(scheduler) or _too_often(scheduler, loop) or _too_rarely(scheduler, loop)
+        finding = finding or _gone(scheduler, chart)
         if finding is not None:
             return finding
     return schedule_begins_again(chart)
@@ -91,6 +96,38 @@ def _too_often(scheduler: SchedulerFacts, loop: LoopFacts) -> Finding | None:
             Remedy(text=f"step it once an epoch{at(_call(scheduler))}, or set {name} to {new}{at(scheduler.where)}"),
         ),
         confidence=1.0 if certain else 0.8,
+    )
+
+
+def _gone(scheduler: SchedulerFacts, chart: Chart) -> Finding | None:
+    """A decay without an end is taken after each batch, and for most of the run nothing is left of the rate."""
+    loop = loop_of(chart)
+    every_step = scheduler.calls >= EVERY_STEP * scheduler.optimizer_steps and scheduler.calls > scheduler.epochs + 1
+    if scheduler.horizon is not None or not loop.finished or not every_step or not _decays(scheduler):
+        return None
+    high = scheduler.high or 0.0
+    spent = sum(record.rate <= SPENT * high for record in chart.steps)
+    if len(chart.steps) < FEWEST_RECORDS or spent <= MOST_SPENT * len(chart.steps) or not _is_spent(scheduler):
+        return None
+    return SCHEDULER_WRONG_FREQUENCY.finding(
+        severity="warning",
+        title=f"{scheduler.name} has used up the rate long before the end",
+        because="a factor that is meant for each epoch, taken after each batch, leaves nothing of the rate in a few",
+        where=_call(scheduler),
+        step=next(record.step for record in chart.steps if record.rate <= SPENT * high),
+        evidence=(
+            *counts(scheduler),
+            *_rates(scheduler),
+            Evidence(
+                name=f"share of the steps below {SPENT:g} of the highest rate",
+                value=spent / len(chart.steps),
+                threshold=MOST_SPENT,
+            ),
+        ),
+        remedies=(
+            Remedy(text=f"step the scheduler once for each epoch, behind the loop of batches{_called(scheduler)}"),
+        ),
+        confidence=0.8,
     )
 
 

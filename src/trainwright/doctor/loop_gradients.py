@@ -19,7 +19,7 @@ from trainwright.doctor.kinds_calls import (
     ZERO_GRAD_INSIDE_ACCUMULATION,
 )
 from trainwright.doctor.kinds_loop import CLIPPING_DOMINATES
-from trainwright.doctor.loop_seen import at, counted, flag, loop_of, number, often, place
+from trainwright.doctor.loop_seen import at, counted, flag, loop_of, number, often, place, word
 from trainwright.doctor.rule import Rule
 from trainwright.records import Chart, Evidence, Finding, Location, OptimizerFacts, Remedy, Sighting
 
@@ -55,7 +55,7 @@ def gradients_erased_before_step(chart: Chart) -> Finding | None:
     """Exact: zeroed after the backward pass, and nothing was added before the step."""
     sighting = often(chart, "gradients-erased")
     if sighting is None:
-        return None
+        return first_loss_erased(chart)
     loop = loop_of(chart)
     where = place(sighting.where, loop.step_where)
     return GRADIENTS_ERASED_BEFORE_STEP.finding(
@@ -65,6 +65,22 @@ def gradients_erased_before_step(chart: Chart) -> Finding | None:
         remedies=(
             Remedy(text=f"move the zeroing{at(where)} before the backward pass{_differs(loop.backward_where, where)}"),
         ),
+    )
+
+
+def first_loss_erased(chart: Chart) -> Finding | None:
+    """Exact: two losses of one forward pass have a backward pass each, and the first one's gradients are zeroed."""
+    sighting = often(chart, "gradients-of-first-loss-erased", fewest=ENOUGH_BACKWARDS)
+    if sighting is None or loop_of(chart).closures:
+        return None
+    where = place(sighting.where, loop_of(chart).step_where)
+    return GRADIENTS_ERASED_BEFORE_STEP.finding(
+        where=where,
+        step=sighting.step,
+        title="the gradients of the first of two losses are erased before the step",
+        because="the step then follows the second loss alone, and nothing is learnt from the first",
+        evidence=(counted(sighting, "steps that lost the gradients of the first loss"), *_passes(chart)),
+        remedies=(Remedy(text=f"zero the gradients once for each step, before the first backward pass{at(where)}"),),
     )
 
 
@@ -104,7 +120,7 @@ def missing_optimizer_step(chart: Chart) -> Finding | None:
     """Exact, once no step can be meant to come: gradients are thrown away, or an epoch or the run is over."""
     loop, sighting = loop_of(chart), often(chart, "backward-without-step", fewest=ENOUGH_BACKWARDS, share=0.0)
     if sighting is None or loop.steps:
-        return None
+        return optimizer_never_stepped(chart)
     thrown_away = number(sighting, "zeroed") or 0
     over = loop.finished or loop.epochs >= 1 or thrown_away >= 2 or sighting.count >= LONGEST_ACCUMULATION
     if not over:
@@ -122,6 +138,27 @@ def missing_optimizer_step(chart: Chart) -> Finding | None:
         step=0,
         evidence=tuple(evidence),
         remedies=(Remedy(text=f"call step() of {made.name}{at(made.where)} after the backward pass{at(where)}"),),
+    )
+
+
+def optimizer_never_stepped(chart: Chart) -> Finding | None:
+    """Exact, once the run is over: an optimizer's gradients are zeroed in each step, and it makes none."""
+    loop = loop_of(chart)
+    sighting = often(chart, "optimizer-never-stepped", fewest=ENOUGH_BACKWARDS, share=0.0)
+    if sighting is None or not loop.finished:
+        return None
+    name, made = word(sighting, "optimizer", "the optimizer"), word(sighting, "made")
+    made = f" of line {made}" if made else ""
+    where = place(sighting.where, loop.backward_where)
+    return MISSING_OPTIMIZER_STEP.finding(
+        where=where,
+        step=sighting.step,
+        title="one of the optimizers is never stepped",
+        evidence=(
+            Evidence(name="times that its gradients were computed, and zeroed", value=sighting.count),
+            Evidence(name="steps of it", value=0, threshold=1),
+        ),
+        remedies=(Remedy(text=f"call step() of the {name}{made} beside that of the other{at(where)}"),),
     )
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from trainwright.doctor.kinds_curves import METRIC_CONTRADICTS_LOSS
-from trainwright.doctor.loop_seen import at, loop_of, number
+from trainwright.doctor.kinds_generalisation import TEST_SET_USED_FOR_SELECTION
+from trainwright.doctor.loop_seen import at, loop_of, number, word
 from trainwright.doctor.loss_entering import calls_of
 from trainwright.doctor.rule import Rule
 from trainwright.records import Chart, Evidence, Finding, Remedy
@@ -34,4 +35,27 @@ def logits_compared(chart: Chart) -> Finding | None:
     return None
 
 
-RULES = (Rule(kind=METRIC_CONTRADICTS_LOSS, needs=("loop", "output"), judge=logits_compared),)
+def chosen_by_test_data(chart: Chart) -> Finding | None:
+    """By the program's own names: a figure of test data that decides what is kept, in a run that evaluates."""
+    sighting = loop_of(chart).seen("chosen-by-test-data")
+    if sighting is None:
+        return None
+    figure, data = word(sighting, "figure", "the figure"), word(sighting, "data", "test data")
+    return TEST_SET_USED_FOR_SELECTION.finding(
+        where=sighting.where,
+        step=sighting.step,
+        evidence=(
+            Evidence(name="what is compared with the best so far", value=figure),
+            Evidence(name="the data that it is computed from", value=data),
+        ),
+        remedies=(
+            Remedy(text=f"compute {figure} from validation data{at(sighting.where)}, and use {data} once, at the end"),
+        ),
+        confidence=0.8,
+    )
+
+
+RULES = (
+    Rule(kind=METRIC_CONTRADICTS_LOSS, needs=("loop", "output"), judge=logits_compared),
+    Rule(kind=TEST_SET_USED_FOR_SELECTION, needs=("loop",), judge=chosen_by_test_data),
+)

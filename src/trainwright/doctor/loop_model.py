@@ -139,7 +139,7 @@ def parameters_without_gradient(chart: Chart) -> Finding | None:
     """Exact: what they give goes on without its graph. Where it was seen to go nowhere, nobody uses them: a note."""
     sighting = often(chart, "parameters-without-gradient", fewest=1, share=ALWAYS)
     if sighting is None:
-        return None
+        return parameters_behind_flat_operation(chart)
     feeds = sighting.facts.get("feeds") is not False
     return PARAMETERS_WITHOUT_GRADIENT.finding(
         severity="error" if feeds else "note",
@@ -155,6 +155,24 @@ def parameters_without_gradient(chart: Chart) -> Finding | None:
                 text="remove the .detach(), .data, .item(), .numpy() or argmax between them and the loss"
                 f"{at(sighting.where)}; or leave them out, if they are not to learn"
             ),
+        ),
+    )
+
+
+def parameters_behind_flat_operation(chart: Chart) -> Finding | None:
+    """Exact: every way from the loss to them leads through an operation whose derivative is zero."""
+    sighting = often(chart, "parameters-behind-flat-operation")
+    if sighting is None:
+        return None
+    operation = word(sighting, "operation", "the operation")
+    return PARAMETERS_WITHOUT_GRADIENT.finding(
+        title=f"{operation} lets no gradient through to parameters",
+        because=f"the derivative of {operation} is zero wherever it has one, so that nothing in front of it learns",
+        where=sighting.where,
+        step=sighting.step,
+        evidence=(counted(sighting, "backward passes that reach them through it alone"), *named(sighting)),
+        remedies=(
+            Remedy(text=f"pass the gradient straight through: z + ({operation}(z) - z).detach(){at(sighting.where)}"),
         ),
     )
 
@@ -191,7 +209,7 @@ def weights_not_loaded(chart: Chart) -> Finding | None:
     """Exact counts of keys; loading a small part on purpose (an adapter) leaves no key over that fits nowhere."""
     sighting = often(chart, "keys-not-loaded", fewest=1, share=0.0)
     if sighting is None:
-        return None
+        return weights_loaded_in_vain(chart)
     missing, total, unexpected = (number(sighting, fact) for fact in ("missing", "total", "unexpected"))
     if not missing or not total or missing > total:
         return None
@@ -213,6 +231,39 @@ def weights_not_loaded(chart: Chart) -> Finding | None:
         evidence=tuple(evidence),
         remedies=(Remedy(text=f"load with strict=True{at(sighting.where)} and mend the names that it complains of"),),
         confidence=1.0 if nothing else 0.9,
+    )
+
+
+def weights_loaded_in_vain(chart: Chart) -> Finding | None:
+    """Exact: fresh weights were loaded, and drawn again before any step; or what was loaded was their own memory."""
+    loop = loop_of(chart)
+    drawn, own = loop.seen("weights-drawn-after-loading"), loop.seen("weights-loaded-onto-themselves")
+    sighting = drawn or own
+    if sighting is None:
+        return None
+    total, count = number(sighting, "total") or 0, number(sighting, "count") or 0
+    return WEIGHTS_NOT_LOADED.finding(
+        title="the weights are drawn again after they were loaded" if drawn else "no weight at all was loaded",
+        because="an initialisation that runs over the whole model leaves nothing of what was loaded"
+        if drawn
+        else "what was loaded is the model's own state: nothing of what was saved had a name that is in it",
+        where=sighting.where,
+        step=sighting.step,
+        evidence=(
+            Evidence(
+                name=f"weight matrices {'drawn after it' if drawn else 'loaded onto themselves'}, of {total:g}",
+                value=count,
+                threshold=0,
+            ),
+            *([Evidence(name="the line that draws them", value=line)] if (line := number(sighting, "line")) else []),
+        ),
+        remedies=(
+            Remedy(
+                text=f"initialise first and load afterwards{at(sighting.where)}"
+                if drawn
+                else f"compare the names of both before{at(sighting.where)}: a prefix such as 'module.' fits nowhere"
+            ),
+        ),
     )
 
 

@@ -9,7 +9,7 @@ from trainwright.doctor.kinds_modes import (
     TRAINING_IN_EVAL_MODE,
 )
 from trainwright.doctor.kinds_wiring import DROPOUT_ALWAYS_ON
-from trainwright.doctor.loop_seen import at, counted, flag, loop_of, number, often, place, word
+from trainwright.doctor.loop_seen import TWICE, at, counted, flag, loop_of, number, often, place, word
 from trainwright.doctor.rule import Rule
 from trainwright.records import Chart, Evidence, Finding, LoopFacts, Remedy, Sighting
 
@@ -71,12 +71,16 @@ def _fine_tunes(chart: Chart, sighting: Sighting) -> bool:
 
 def evaluating_in_train_mode(chart: Chart) -> Finding | None:
     """Exact states; adversarial pairs, which make samples without gradients as they train, are not judged."""
-    sighting = often(chart, "evaluating-in-training-mode", fewest=EVALUATION_PASSES)
+    sighting = often(chart, "evaluating-in-training-mode", fewest=1)
     if sighting is None or loop_of(chart).turns:
+        return None
+    if sighting.count < EVALUATION_PASSES and not flag(sighting, "certain"):
         return None
     evidence = [counted(sighting, "passes without gradients, on changing inputs, in training mode")]
     if modules := word(sighting, "modules"):
         evidence.append(Evidence(name="modules that behave differently in it", value=modules))
+    if instead := word(sighting, "instead"):
+        evidence.append(Evidence(name="what was put into evaluation mode in its place", value=instead))
     return EVALUATING_IN_TRAIN_MODE.finding(
         where=sighting.where,
         step=sighting.step,
@@ -90,14 +94,21 @@ def evaluating_in_train_mode(chart: Chart) -> Finding | None:
 
 def dropout_always_on(chart: Chart) -> Finding | None:
     """Exact: a functional dropout at work in a module that is in evaluation mode. Whoever writes True means it."""
-    sighting = often(chart, "dropout-in-evaluation")
+    sighting = often(chart, "dropout-in-evaluation", fewest=1)
     if sighting is None or flag(sighting, "explicit"):
+        return None
+    text = f"pass training=self.training to the dropout{at(sighting.where)}"
+    if flag(sighting, "unregistered"):
+        text = f"make the dropout in __init__ as an attribute of the model{at(sighting.where)}: eval() then reaches it"
+    elif number(sighting, "mask") is not None:
+        text = f"return what came in unless self.training, before the mask is drawn{at(sighting.where)}"
+    elif sighting.count < TWICE:
         return None
     return DROPOUT_ALWAYS_ON.finding(
         where=sighting.where,
         step=sighting.step,
         evidence=(counted(sighting, "passes in evaluation mode with an active dropout"),),
-        remedies=(Remedy(text=f"pass training=self.training to the dropout{at(sighting.where)}"),),
+        remedies=(Remedy(text=text),),
     )
 
 

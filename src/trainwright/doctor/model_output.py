@@ -55,7 +55,7 @@ def collapsed_predictions(chart: Chart) -> Finding | None:
     """One class for all samples of several batches, with more confidence than its share among the labels explains."""
     sighting = loop_of(chart).seen("predictions-collapsed")
     if sighting is None:
-        return None
+        return class_costs_nothing(chart)
     index, samples = number(sighting, "class"), number(sighting, "samples")
     share, sure = number(sighting, "share"), number(sighting, "probability")
     if index is None or share is None or sure is None:
@@ -74,6 +74,25 @@ def collapsed_predictions(chart: Chart) -> Finding | None:
                 text=f"see what rewards this class: weights of the loss, the sampler, the labels{at(sighting.where)}"
             ),
         ),
+    )
+
+
+def class_costs_nothing(chart: Chart) -> Finding | None:
+    """Exact: the gradient of every sample of one class is zero, so that nothing speaks against the other answer."""
+    sighting = loop_of(chart).seen("class-costs-nothing")
+    if sighting is None:
+        return None
+    index, samples = number(sighting, "class") or 0, number(sighting, "samples") or 0
+    return COLLAPSED_PREDICTIONS.finding(
+        title=f"samples of class {index:g} cost nothing, whatever the model answers",
+        because="no gradient comes from them, so that the model learns to answer the other class to everything",
+        where=sighting.where,
+        step=sighting.step,
+        evidence=(
+            Evidence(name=f"samples of class {index:g} in the first steps", value=samples),
+            Evidence(name="of them with a gradient", value=0, threshold=1),
+        ),
+        remedies=(Remedy(text=f"see what weighs this class in the loss: its weight is zero{at(sighting.where)}"),),
     )
 
 

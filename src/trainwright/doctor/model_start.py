@@ -72,7 +72,7 @@ def no_nonlinearity(chart: Chart) -> Finding | None:
     """Exact provenance: what one layer gives goes into the next one, unchanged, and nowhere else."""
     sighting = loop_of(chart).seen("linear-in-a-row")
     if sighting is None:
-        return None
+        return linear_throughout(chart)
     first, second, pairs = word(sighting, "first"), word(sighting, "second"), number(sighting, "pairs") or 1
     more = (Evidence(name="such pairs", value=pairs),) if pairs > 1 else ()
     return NO_NONLINEARITY.finding(
@@ -80,6 +80,24 @@ def no_nonlinearity(chart: Chart) -> Finding | None:
         step=sighting.step,
         evidence=(Evidence(name=f"{first} feeds {second} directly; sizes", value=word(sighting, "sizes")), *more),
         remedies=(Remedy(text="put an activation between them (ReLU, GELU), or drop one of both"),),
+    )
+
+
+def linear_throughout(chart: Chart) -> Finding | None:
+    """Exact: from the first layer to the last there are products with weights, and sums, and nothing else."""
+    sighting = loop_of(chart).seen("linear-throughout")
+    if sighting is None:
+        return None
+    first, last = word(sighting, "first"), word(sighting, "last")
+    return NO_NONLINEARITY.finding(
+        title="the whole network is linear in its input",
+        where=sighting.where,
+        step=sighting.step,
+        evidence=(
+            Evidence(name=f"layers from {first} to {last}", value=number(sighting, "layers") or 0),
+            Evidence(name="operations between them that are not linear", value=0, threshold=1),
+        ),
+        remedies=(Remedy(text=f"put an activation behind each layer but the last{at(sighting.where)}"),),
     )
 
 

@@ -217,7 +217,38 @@ def _several(shape: tuple[int, ...]) -> bool:
     return math.prod(shape[1:]) > 1
 
 
+FEWEST_MET = 24
+"""Samples that came again: of two classes as many agree by chance in one case of 2**24."""
+TORN = 0.75
+"""Share of the disagreement that chance would make. Labels that a network makes for itself disagree far less."""
+
+
+def labels_change(chart: Chart) -> Finding | None:
+    """The same samples come with other labels, as often as if they were dealt out anew."""
+    sighting = loop_of(chart).seen("labels-of-a-sample-change")
+    if sighting is None:
+        return None
+    met, differ, chance = (number(sighting, fact) or 0.0 for fact in ("met", "differ", "chance"))
+    if met < FEWEST_MET or chance <= 0 or differ < TORN * chance * met:
+        return None
+    return LABELS_UNRELATED_TO_INPUTS.finding(
+        severity="warning",
+        title="the same sample comes with another label each time",
+        because="inputs and labels are put in order apart from each other, so that nothing can be learnt of one from "
+        "the other",
+        where=sighting.where,
+        step=sighting.step,
+        evidence=(
+            Evidence(name="samples that came again", value=met, threshold=FEWEST_MET),
+            Evidence(name="of them with another label", value=differ / met, threshold=TORN * chance),
+            Evidence(name="share that chance would make", value=chance),
+        ),
+        remedies=(Remedy(text="keep each input and its label in one data set, and draw or shuffle them together"),),
+    )
+
+
 RULES = (
+    Rule(kind=LABELS_UNRELATED_TO_INPUTS, needs=("loop",), judge=labels_change),
     Rule(kind=LABELS_UNRELATED_TO_INPUTS, needs=("loop", "steps", "targets"), judge=labels_unrelated_to_inputs),
     Rule(kind=CLASS_IMBALANCE, needs=("loop", "targets"), judge=class_imbalance),
 )

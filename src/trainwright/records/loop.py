@@ -14,6 +14,7 @@ from trainwright.records.findings import Location, Scalar
 SightingName = Literal[
     "gradients-carried-over",  # a step used gradients that the step before had used already; where: the backward call
     "gradients-erased",  # zeroed after the backward pass and before the step; where: the zeroing
+    "gradients-of-first-loss-erased",  # zeroed between the backward passes of two losses of one forward pass
     "gradients-erased-while-accumulating",  # backward, zero, backward (same line), zero, ..., step; where: the zeroing
     "step-without-backward",  # no backward pass since the last step, and no gradient of another source
     "backward-without-step",  # no step of an optimizer that is there, weights stay; facts: zeroed (count)
@@ -58,12 +59,24 @@ SightingName = Literal[
     "predictions-collapsed",  # one class, and sure of it; facts: class, samples, share (of it in labels), probability
     "class-never-named",  # by the end of training; facts: class, asked (samples of it)
     "keys-not-loaded",  # load_state_dict(strict=False); facts: missing, unexpected, total, names
+    "weights-drawn-after-loading",  # and before the first step; where: what drew them; facts: count, total (matrices)
+    "weights-loaded-onto-themselves",  # what was loaded is the module's own memory; facts: count, total, names
+    "optimizer-never-stepped",  # its gradients were zeroed count times, and others step; facts: optimizer, made
     "worker-randomness-repeated",  # by how many workers; facts: workers (that were seen), generator
     "batches-in-same-order",  # facts: epochs, sampler, deliberate (nobody asked for another order)
     "validation-overlaps-training",  # samples of two loaders; facts: found, asked, expected (a share), by_index
     "held-out-answers",  # of a classifier, by evaluation; facts: right, asked (of the last evaluations)
     "validation-prepared-differently",  # inputs; facts: those of watching.preparation
     "difference-of-all-pairs",  # in a loss by hand, one side learnt; facts: output, difference (shapes)
+    "shares-of-raw-outputs",  # minus their mean is the loss: no logarithm of a softmax was taken; facts: classes
+    "distance-to-codes",  # the loss is a mean of |probability - code of the class|; facts: classes
+    "mean-divided-again",  # the loss is a mean over the batch, over its size; facts: size, loss (before)
+    "labels-without-sign",  # for a loss that wants -1 and 1; facts: function, zeros, low, high
+    "parameters-behind-flat-operation",  # rounding, sign: their gradient is zero; facts: count, names, operation
+    "labels-of-a-sample-change",  # the same sample came again with another; facts: met, differ, chance (to differ)
+    "class-costs-nothing",  # no gradient for any of its samples, of a yes or a no; facts: class, samples
+    "linear-throughout",  # nothing but linear operations from the first layer to the last; facts: layers, first, last
+    "chosen-by-test-data",  # a figure of what is called test is compared with the best so far; facts: figure, data
     "penalty-without-gradient",  # a part of the loss follows a sum of weights; facts: part, sum, of, multiple
     "logits-compared",  # a model's own output, with the middle of probabilities; facts: low, high, threshold
     "samples-mixed",  # outputs change with other samples; facts: samples, effect, softmax (shape) or module, layer

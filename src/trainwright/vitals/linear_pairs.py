@@ -14,6 +14,7 @@ from trainwright.vitals.output_graph import SAME_NUMBERS
 
 # A batch norm is linear too once its statistics stand, and is looked through.
 _NORMS = ("NativeBatchNormBackward", "CudnnBatchNormBackward", "MiopenBatchNormBackward")
+_SUMS = ("AddBackward", "SubBackward", "NegBackward", "torch::autograd::AccumulateGrad")
 _LINEAR = ("AddmmBackward", "MmBackward", "ConvolutionBackward", "LinearBackward")
 
 
@@ -82,6 +83,23 @@ def linear_pairs_behind(output: Any, weights: Mapping[str, torch.Tensor]) -> tup
     return tuple(reversed(pairs))
 
 
+def linear_layers(output: Any, names: Mapping[int, str]) -> list[str] | None:
+    """Return the weights, by id in `names`, of a graph in which all is linear, the last layer first; else None.
+
+    A single weight may be used in it once only: what is shared is applied again and again, as in an iteration.
+    """
+    found: list[str] = []
+    for node in _nodes(output):
+        layer = _layer(node, names)
+        if layer is not None:
+            if layer.weight in found or not layer.plain:
+                return None
+            found.append(layer.weight)
+        elif not (SAME_NUMBERS.match(node.name()) or node.name().startswith(_SUMS)):
+            return None
+    return found
+
+
 def _nodes(output: Any) -> list[Any]:
     start = getattr(output, "grad_fn", None)
     queue, seen = [start] if start is not None else [], {start}
@@ -97,7 +115,7 @@ def _passes(node: Any) -> bool:
     return bool(SAME_NUMBERS.match(node.name())) or node.name().startswith(_NORMS)
 
 
-def _layer(node: Any, names: dict[int, str]) -> _Layer | None:
+def _layer(node: Any, names: Mapping[int, str]) -> _Layer | None:
     """Return the layer that a node computes: a product of what came before with a parameter of the model."""
     if not node.name().startswith(_LINEAR):
         return None

@@ -26,6 +26,9 @@ from trainwright.watching.patches import Patches
 from trainwright.watching.tape import Tape
 from trainwright.watching.telling import Teller
 
+SIGNED = {"soft_margin_loss": 1, "hinge_embedding_loss": 1, "margin_ranking_loss": 2, "cosine_embedding_loss": 2}
+"""Losses whose targets are -1 and 1, and the place of the target among their arguments."""
+
 
 def attach(tape: Tape) -> Callable[[], None]:
     """Let torch tell `tape` what happens from now on; return the function that puts everything back."""
@@ -39,6 +42,7 @@ def attach(tape: Tape) -> Callable[[], None]:
     patches.replace(Optimizer, "load_state_dict", tell.after("state_loaded"))
     patches.replace(nn.Module, "zero_grad", tell.after("zeroed", followed=True))
     patches.replace(nn.Module, "train", tell.outermost("mode_changed"))
+    patches.replace(nn.Module, "eval", tell.after("asked_to_evaluate"))
     patches.replace(nn.Module, "load_state_dict", tell.after("weights_loaded"))
     patches.replace(nn.Module, "__init__", tell.after("module_made"))
     for name in [name for name in vars(nn.init) if name.endswith("_") and not name.startswith("_")]:
@@ -66,6 +70,8 @@ def attach(tape: Tape) -> Callable[[], None]:
     patches.replace(fetch._MapDatasetFetcher, "fetch", tell.fetched)
     for name in sorted({name for function, name in LOSSES.items() if getattr(nn.functional, name, None) is function}):
         patches.replace(nn.functional, name, tell.loss(name))
+    for name, place in SIGNED.items():
+        patches.replace(nn.functional, name, tell.signed(name, place))
     for name in ("dropout", "dropout1d", "dropout2d", "dropout3d", "alpha_dropout", "feature_alpha_dropout"):
         patches.replace(nn.functional, name, tell.dropped)
     for name in ("__gt__", "__ge__", "__lt__", "__le__", "gt", "ge", "lt", "le"):

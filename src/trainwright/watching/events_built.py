@@ -53,6 +53,7 @@ class Built:
         if not isinstance(result, torch.Tensor):
             return
         tape.runs.initialised(result)
+        tape.loaded.initialised(result, caller())
         if tape.sightings.step < DENSE_STEPS:
             tape.origins.initialised(result, caller())
 
@@ -60,6 +61,7 @@ class Built:
         """`model.load_state_dict(...)`: what `strict=False` leaves out."""
         tape = self._tape
         tape.by_hand.meant = True
+        tape.loaded.loaded(module, state, tape.gradients.owners.values(), caller())
         missing = list(getattr(result, "missing_keys", ()) or ())
         unexpected = len(getattr(result, "unexpected_keys", ()) or ())
         if missing:

@@ -8,6 +8,7 @@ import torch
 from torch import nn
 
 from trainwright.records.findings import Scalar
+from trainwright.watching.costless import FUNCTIONS
 from trainwright.watching.models import Pass
 from trainwright.watching.places import caller
 from trainwright.watching.sightings import DENSE_STEPS
@@ -29,6 +30,10 @@ class Computed:
         if not tape.compiles:
             tape.modes.changed(module, mode, caller())
 
+    def asked_to_evaluate(self, result: Any, module: Any) -> None:
+        """`model.eval()`, whatever its own `train` has made of it."""
+        self._tape.modes.asked_to_evaluate(module)
+
     def gradients_off(self) -> None:
         """`with torch.no_grad()`."""
         tape = self._tape
@@ -38,8 +43,10 @@ class Computed:
         """`F.dropout(..., training=True)` inside of a model in evaluation mode."""
         tape = self._tape
         inner = tape.models.innermost()
-        if not isinstance(inner, nn.modules.dropout._DropoutNd):  # a layer that was left on is left on by intent
-            facts: dict[str, Scalar] = {"explicit": explicit}
+        # A layer that was left on is left on by intent; but for one that eval() cannot reach, as no module has it.
+        lost = isinstance(inner, nn.modules.dropout._DropoutNd) and not tape.models.knows(inner)
+        if lost or not isinstance(inner, nn.modules.dropout._DropoutNd):
+            facts: dict[str, Scalar] = {"explicit": explicit and not lost, "unregistered": lost}
             facts |= {} if inner is None else {"modules": type(inner).__name__}
             tape.sightings.note("dropout-in-evaluation", caller(), facts)
 
@@ -99,7 +106,12 @@ class Computed:
             if len(tape.losses.pending) > 1:
                 tape.unwalked.losses_wait()
             if tape.steps.sampled:
-                tape.samples.labelled(arguments[1] if len(arguments) > 1 else named.get("target"))
+                target = arguments[1] if len(arguments) > 1 else named.get("target")
+                tape.samples.labelled(target)
+                if function in FUNCTIONS:
+                    given = arguments[0] if arguments else named.get("input")
+                    tape.costless.computed(given, target, value.key[1])
+                tape.relabelled.labelled(tape.losses.given, target, value.key[1])
                 tape.steps.probes.loss(original, result, arguments, named)
                 tape.start.predicted(function, result, arguments, named)
         else:
@@ -109,6 +121,27 @@ class Computed:
         """`tensor > 0.5`."""
         tape = self._tape
         tape.thresholds.compared(tensor)
+
+    def signed(self, function: str, target: Any) -> None:
+        """A loss was computed whose targets are -1 and 1."""
+        tape = self._tape
+        if not isinstance(target, torch.Tensor) or target.numel() == 0:
+            return
+        place, size = caller(), target.numel()
+        tape.sightings.chance("labels-without-sign")
+
+        def take(numbers: list[float]) -> None:
+            low, high, zeros = numbers
+            if low == 0 and high <= 1 and zeros > 0:
+                facts: dict[str, Scalar] = {"function": function, "low": low, "high": high, "zeros": zeros / size}
+                tape.sightings.note("labels-without-sign", place, facts)
+
+        values = target.detach()
+        tape.steps.delayed.read([values.min(), values.max(), values.eq(0).sum()], take)
+
+    def masked(self, tensor: torch.Tensor, share: float) -> None:
+        """`torch.rand(n) < 0.1` inside of a model that evaluates."""
+        self._tape.masks.compared(tensor, share)
 
     def loss_failed(self, function: str, problem: Exception, arguments: Any, named: Any) -> None:
         """A loss of the library raised an error."""

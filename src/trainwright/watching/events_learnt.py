@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import nn
 
+from trainwright.watching import flat, handwritten
 from trainwright.watching.gradients import FORMATIVE
 from trainwright.watching.graphs import frames_compiled, leaves
 from trainwright.watching.owners import Owner, closure_of
@@ -34,6 +35,8 @@ class Learnt:
     def zeroed(self, result: Any, what: Any, *rest: Any, **named: Any) -> None:
         """`zero_grad()` of an optimizer or a module."""
         tape = self._tape
+        if tape.erased.waiting:
+            tape.erased.zeroed(caller())
         if isinstance(what, nn.Module):
             tape.gradients.zeroed(tape.optimizers.sharing(what))
         else:
@@ -74,11 +77,14 @@ class Learnt:
         if tensor is not None:
             tape.graphs.backward_begins(tensor, place, tape.sightings.step)
             tape.graphs.bound()
+            tape.erased.backward_begins(tensor, tape.gradients.owners.values(), retained=bool(retain_graph))
             if retain_graph:
                 tape.graphs.retained(tensor, place)
             if tape.gradients.backwards <= DENSE_STEPS:
                 tape.graphs.reach(tensor, self._weights(), place)
                 note_spread(tape.sightings, tensor)
+                flat.look(tape.sightings, tensor, tape.models.roots())
+                handwritten.look(tape.sightings, tensor, tape.losses.rows, alone=len(tape.gradients.owners) < 2)
                 if not tape.gradients.owners:
                     tape.by_hand.reaches(leaves(tensor), tape.models.roots())
             if tape.sightings.step < DENSE_STEPS:
@@ -175,6 +181,9 @@ class Learnt:
             return
         if owner.steps == 0:
             tape.optimizers.stepping(owner, tape.schedulers.resumed(optimizer))
+            tape.loaded.stepping(owner)
+            tape.sightings.forget("optimizer-never-stepped")
+        tape.erased.stepping(owner)
         tape.gradients.step_begins(owner)
         tape.modes.stepping()
         tape.steps.begins(owner)
@@ -258,6 +267,8 @@ class Learnt:
             tape.built.compiled(None)  # what was made before anyone watched was compiled when it was called
         if tape.sightings.step == DENSE_STEPS:
             tape.precision.judged()
+        if len(tape.gradients.owners) > 1 and tape.sightings.step % FORMATIVE == 0:
+            tape.gradients.forgotten()
         tape.steps.next()
         tape.listen_on()
         tape.news(always=tape.steps.due())

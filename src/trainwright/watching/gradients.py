@@ -135,6 +135,16 @@ class GradientBooks:
         owner.carried = None
         owner.zeroed_last = owner.touched = False
 
+    def forgotten(self) -> None:
+        """See whether gradients of an optimizer were zeroed again and again, and used by no step of any."""
+        held = {id(part) for owner in self._alive() if owner.steps for part in owner.parameters()}
+        for owner in self._alive():
+            own = [part for part in owner.parameters() if part.grad is not None]
+            if owner.steps or owner.erased < _PATIENCE or not own or any(id(part) in held for part in own):
+                continue
+            facts = {"optimizer": owner.name, "made": "" if owner.made is None else str(owner.made[1])}
+            self._sightings.note("optimizer-never-stepped", self.place, facts, count=owner.erased)
+
     def begin_again(self) -> None:
         """The calls of some steps were not followed: nothing is known of the gradients that lie there now."""
         for owner in self._alive():

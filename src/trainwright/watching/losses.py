@@ -95,6 +95,7 @@ class LossBooks:
         self.makers = Makers(0)
         self.padding: tuple[int, ...] = ()
         self.vocabularies: frozenset[int] = frozenset()  # sizes of the model's embeddings
+        self.given: torch.Tensor | None = None  # what the model was given last, in a step that is looked at
         self.rows = 0  # of what the model was given last
         self.tokens: torch.Tensor | None = None  # the inputs of the pass, where they are whole numbers
         self.reader: nn.Module | None = None  # the model of the pass
@@ -104,7 +105,10 @@ class LossBooks:
         given, target = _parts(arguments, named)
         if given is None:
             return None
-        training = given.requires_grad and torch.is_grad_enabled()
+        learnt = given.requires_grad
+        if function == "kl_div" and target is not None:  # its arguments may have changed places
+            learnt = learnt or target.requires_grad
+        training = learnt and torch.is_grad_enabled()
         key = self._usual.get((function, training))
         if key is None or self.lines[key].called < _FORMATIVE:
             key = self._usual[function, training] = (function, caller())
@@ -116,7 +120,7 @@ class LossBooks:
             line.calls.append(self._facts(function, given, target, line.options))
         if function in _PARTS or not isinstance(result, torch.Tensor):
             return None
-        if training and target is not None and line.wants(target):
+        if training and target is not None and not target.requires_grad and line.wants(target):
             line.targets.append(target.detach().clone())
             line.kept += target.numel()
         value = _value(function, result, given, target, line.options)

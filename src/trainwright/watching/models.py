@@ -73,6 +73,7 @@ class Models:
         self._roots: dict[int, weakref.ref[nn.Module]] = {}
         self.detailed = False  # calls inside are kept, too
         self.evaluates = False  # a pass is under way in evaluation mode
+        self._state: torch.Tensor | None = None  # of the CPU's generator, when it began
 
     @property
     def armed(self) -> bool:
@@ -103,6 +104,18 @@ class Models:
         """Return the module whose call is under way."""
         return self._stack[-1][0] if self._stack else None
 
+    def knows(self, module: nn.Module) -> bool:
+        """Say whether a module is a part of the one whose pass is under way."""
+        return bool(self._stack) and any(part is module for part in self._stack[0][0].modules())
+
+    def outermost(self) -> nn.Module | None:
+        """Return the module whose pass is under way."""
+        return self._stack[0][0] if self._stack else None
+
+    def drew(self) -> bool:
+        """Say whether random numbers were drawn on the CPU since the pass in evaluation mode began."""
+        return self._state is not None and not torch.equal(self._state, torch.get_rng_state())
+
     def roots(self) -> list[nn.Module]:
         """Return the modules that were called from outside with gradients on, as far as they live."""
         return [module for module in (reference() for reference in self._roots.values()) if module is not None]
@@ -117,6 +130,7 @@ class Models:
             return  # inside of a function transform tensors have no values of their own
         if not self._stack:
             self.evaluates = not module.training
+            self._state = torch.get_rng_state() if self.evaluates else None
             grad = torch.is_grad_enabled()
             self._pass = Pass(root=module, grad=grad, training=module.training, place=caller())
             if self.detailed and grad:

@@ -8,14 +8,17 @@ from typing import Any
 import torch
 from torch import nn
 
+from trainwright.records.findings import Scalar
 from trainwright.watching.models import Models, Pass, acts_differently
 from trainwright.watching.places import Place
 from trainwright.watching.sightings import Sightings
+from trainwright.watching.written import uncalled_line
 
 _FRUITLESS = 40  # times that passes without gradients are waited for, and do not come
 _FRUITFUL = 24  # evaluations that are looked at
 _FORWARDS = 8  # passes of each
-_VALUES = 8  # of an input, by which it is known again
+_VALUES = 16  # of an input, by which it is known again
+_ALONE = 3  # evaluations of one pass each, on the same input, that are no sampling of dropout's masks
 
 
 class ModeBooks:
@@ -30,14 +33,32 @@ class ModeBooks:
         self._waits = 0
         self._looks = 0
         self._forwards = 0
-        self._inputs: list[Any] = []  # what the passes of this evaluation were given: identity, shape, a few values
+        self._inputs: list[Any] = []  # what the passes of this evaluation were given: shape, sum, a few values
+        self._asleep: dict[int, tuple[weakref.ref[nn.Module], Place | None]] = {}  # eval() was called on it, last
+        self._evaluated: list[tuple[int, weakref.ref[nn.Module], Place | None]] = []  # since which step; the latest
+        self._alone: dict[Any, list[int]] = {}  # by root and input: steps before which it was asked in training mode
+        self._judged: dict[int, int] = {}  # roots that were asked in evaluation mode, too: before which step, last
+        self._deaf: dict[int, weakref.ref[nn.Module]] = {}  # eval() was called on it, and it stayed in training mode
+        self._uncalled: dict[str, Place | None] = {}  # by file: the line that names `eval` and does not call it
 
     def changed(self, module: nn.Module, mode: bool, place: Place | None) -> None:
         """A module was put into training or evaluation mode."""
         if not mode:
             for part in (module, *module.children()):
                 self._changed[part] = place
+            self._asleep[id(module)] = (weakref.ref(module), place)
+            self._evaluated = [*self._evaluated[-3:], (self._sightings.step, weakref.ref(module), place)]
             self.await_evaluation()
+        elif self._asleep:
+            for part in module.modules():
+                self._asleep.pop(id(part), None)
+
+    def asked_to_evaluate(self, module: nn.Module) -> None:
+        """`model.eval()` is over."""
+        if module.training:
+            self._deaf[id(module)] = weakref.ref(module)
+        else:
+            self._deaf.pop(id(module), None)
 
     @property
     def curious(self) -> bool:
@@ -60,16 +81,62 @@ class ModeBooks:
             self._looks += 1
             self._waits = 0
         self._forwards += 1
-        if not seen.grad and seen.training and id(seen.root) in self._trained:
-            acting = self._kinds(seen.root)
-            fresh = _print(seen.arguments or tuple(seen.named.values()))
-            if acting and fresh not in self._inputs:
-                self._inputs.append(fresh)
-                if len(self._inputs) > 1:  # one input again and again is a sampling of dropout's masks
-                    facts = {"modules": ", ".join(acting)}
-                    self._sightings.note("evaluating-in-training-mode", seen.place, facts)
+        if not seen.training:
+            self._judged[id(seen.root)] = self._sightings.step
+        elif id(seen.root) in self._trained:
+            self._asked_in_training(seen)
         if self._forwards >= _FORWARDS:
             self._models.disarm()
+
+    def _asked_in_training(self, seen: Pass) -> None:
+        """A model that learns in training mode was asked something in it, without gradients."""
+        acting = self._kinds(seen.root)
+        fresh = _print(seen.arguments or tuple(seen.named.values()))
+        if not acting or _gathers(seen):
+            return
+        facts: dict[str, Scalar] = {"modules": ", ".join(acting)}
+        meant = self._meant(seen)
+        if meant is not None:
+            place, facts["instead"] = meant
+            self._sightings.note("evaluating-in-training-mode", place or seen.place, facts | {"certain": True})
+        if fresh in self._inputs:
+            self._alone.pop((id(seen.root), fresh), None)  # one input again and again samples dropout's masks
+            return
+        self._inputs.append(fresh)
+        if len(self._inputs) > 1:
+            self._sightings.note("evaluating-in-training-mode", seen.place, facts)
+        elif id(seen.root) not in self._judged:
+            steps = self._alone.setdefault((id(seen.root), fresh), [])
+            steps.append(self._sightings.step)
+            if len(steps) >= _ALONE and len(self._alone) < 2 * len(steps):
+                self._sightings.note("evaluating-in-training-mode", seen.place, facts | {"certain": True})
+
+    def _meant(self, seen: Pass) -> tuple[Place | None, str] | None:
+        """Say what was put into evaluation mode in place of the model that is asked, and on which line; else None.
+
+        That is another model of its class, which is not asked anything; a part of it, by an `eval` of its own class;
+        or nothing, as `model.eval` stands there and is not called.
+        """
+        root = seen.root
+        for step, reference, place in reversed(self._evaluated):
+            module = reference()
+            if module is None or step != self._sightings.step:
+                continue
+            if module is not root and type(module) is type(root) and self._judged.get(id(module)) != step:
+                return place, f"another {type(root).__name__}"
+            if type(root).eval is not nn.Module.eval and any(part is module for part in root.children()):
+                return seen.place, f"a part of it, by the {type(root).__name__}'s own eval"
+        deaf = self._deaf.get(id(root))
+        if deaf is not None and deaf() is root:
+            return seen.place, "nothing: its own train() takes no notice of its mode"
+        if seen.place is not None:
+            file = seen.place[0]
+            if file not in self._uncalled:
+                self._uncalled[file] = uncalled_line(file, "eval")
+            place = self._uncalled[file]
+            if place is not None:
+                return place, "nothing: `eval` is named there, and not called"
+        return None
 
     def stepping(self) -> None:
         """An optimizer is about to step on what the last passes taught."""
@@ -77,9 +144,12 @@ class ModeBooks:
             acting = self._kinds(root)
             if not acting:
                 continue
-            if root.training:
+            asleep = self._asleep.get(id(root)) if self._asleep else None
+            if asleep is not None and (asleep[0]() is not root or any(part.training for part in _acting(root))):
+                asleep = None
+            if root.training and asleep is None:
                 self._trained.add(id(root))
-            elif not any(part.training for part in root.modules()):
+            elif asleep is not None or not any(part.training for part in root.modules()):
                 facts = {"modules": ", ".join(acting), "flipped": id(root) in self._trained}
                 self._sightings.note("training-in-evaluation-mode", self._changed.get(root), facts)
 
@@ -88,6 +158,18 @@ class ModeBooks:
         if known is None:
             known = self._acting[id(module)] = acts_differently(module)
         return known
+
+
+def _gathers(seen: Pass) -> bool:
+    """Say whether a pass takes the statistics of batch norm anew, as `update_bn` does: each layer takes a mean."""
+    acting = [call.module for call in seen.calls if acts_differently(call.module)]
+    norms = [part for part in acting if isinstance(part, nn.modules.batchnorm._BatchNorm)]
+    return len(norms) > 0 and all(part.momentum is None for part in norms)
+
+
+def _acting(module: nn.Module) -> list[nn.Module]:
+    """Return the parts of a model that do something else in training."""
+    return [part for part in module.modules() if next(part.children(), None) is None and acts_differently(part)]
 
 
 def _print(values: tuple[Any, ...]) -> Any:
@@ -102,4 +184,6 @@ def _of_tensor(tensor: torch.Tensor) -> Any:
     if not tensor.is_cpu or tensor.layout is not torch.strided or tensor.numel() == 0:
         return tensor.data_ptr() if tensor.layout is torch.strided else 0, tuple(tensor.shape), tensor._version
     flat = tensor.detach().reshape(-1)
-    return tuple(flat[:: max(1, len(flat) // _VALUES)][:_VALUES].tolist()), tuple(tensor.shape)
+    # An odd stride: an even one meets the same column of every row, which may be a margin that is always empty.
+    some = flat[:: max(1, len(flat) // _VALUES) | 1][:_VALUES]
+    return (*some.tolist(), flat.sum().item()), tuple(tensor.shape)

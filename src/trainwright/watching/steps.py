@@ -31,6 +31,8 @@ _GRANT_SECONDS = 0.06
 _CERTAIN = 37  # steps within which looks at the layers are not a matter of time: sixteen each, from steps 0 and 20 on
 _SPIKE, _CALM = 1.25, 20  # a loss that is so many times the usual one, after so many steps
 _ALARM = 2.0  # and one for which steps that pass unheard are heard again: small losses of small batches jump by half
+_BATCH = 5  # samples from which a loss that is divided by their number is no chance
+_ROUNDING = 1e-5
 _LOOKS = (0, 1, 2, 5, 10, 20, 50)  # steps after which the chart is judged, and then at every doubling
 
 
@@ -71,6 +73,7 @@ class StepBooks:
             losses.padding = tuple(paddings(seen.root))
             losses.vocabularies = frozenset(vocabularies(seen.root))
             first = next((value for value in seen.arguments if isinstance(value, torch.Tensor)), None)
+            losses.given = first
             losses.rows = len(first) if first is not None and first.dim() > 0 else 0
             losses.tokens = first if first is not None and not first.is_floating_point() else None
             alone = losses.tokens is not None and not trained_together()
@@ -95,6 +98,8 @@ class StepBooks:
             return
         value = loss.item() if loss.is_cpu and loss.dim() == 0 else loss.detach().sum()
         self._backward.append(value)
+        if self.sampled and isinstance(value, float) and len(self._values) == 1:
+            self._divided_again(self._values[0], value)
         self._spiked = isinstance(value, float) and self._spike(value)
         if isinstance(value, float) and not self.events and not math.isfinite(value):
             found = bad_operation(loss, tape.models.roots(), place)
@@ -103,6 +108,15 @@ class StepBooks:
                 found["sample"] = tape.loaders.index(row, rows)
             self.events.append({"step": step, **found})
             self._next_look = step
+
+    def _divided_again(self, before: Value, value: float) -> None:
+        """See whether what is propagated is a mean over the batch, divided by the size of the batch."""
+        self._tape.sightings.chance("mean-divided-again")
+        if before.samples < _BATCH or not isinstance(before.value, float) or value == 0.0:
+            return
+        if abs(before.value / value / before.samples - 1) < _ROUNDING:
+            facts = {"size": before.samples, "loss": before.value}
+            self._tape.sightings.note("mean-divided-again", before.key[1], facts)
 
     def clipped(self, norm: torch.Tensor, limit: float, owners: list[Owner]) -> None:
         """The gradients' norm is known, and cost nothing."""
@@ -196,6 +210,7 @@ class StepBooks:
         tape = self._tape
         if self.sampled:
             tape.losses.makers.forget()
+            tape.losses.given = None
             self.probes.forget()
             tape.start.forget()
         step = tape.sightings.step

@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import nn
 
-from trainwright.vitals.linear_pairs import linear_pairs_behind
+from trainwright.vitals.linear_pairs import linear_layers, linear_pairs_behind
 from trainwright.watching.models import Call, Pass
 from trainwright.watching.places import Place
 
 if TYPE_CHECKING:
     from trainwright.watching.tape import Tape
 
+_LAYERS = 3  # layers one behind the other, with sums around them, that no factorisation of a matrix has
 STRONG = 0.9
 """A dropout that leaves a tenth or less."""
 _DROPOUTS = nn.modules.dropout._DropoutNd
@@ -28,12 +29,15 @@ class StructureBooks:
     def __init__(self, tape: Tape) -> None:
         self._tape = tape
         self._last: Pass | None = None
+        self._model: Pass | None = None  # the same, where it is no loss that is a module
 
     def passed(self, seen: Pass) -> None:
         """A model was called to learn from."""
         if self._tape.sightings.step > 0:
             return
         self._last = seen
+        if isinstance(seen.output, torch.Tensor) and next(seen.root.parameters(), None) is not None:
+            self._model = seen
         paths = {id(module): path for path, module in seen.root.named_modules()}
         self._dropouts(seen, paths)
         self._before_norms(seen, paths)
@@ -56,6 +60,8 @@ class StructureBooks:
             for pair in linear_pairs_behind(loss, weights)
             if held.get(id(weights[pair.first])) == held.get(id(weights[pair.second]))
         ]
+        if not pairs and self._model is not None:
+            self._throughout(self._model.output, weights, owners)
         if pairs:
             first = pairs[0]
             facts = {
@@ -67,9 +73,23 @@ class StructureBooks:
             place = self._tape.origins.of_module(owners[first.second]) or self._called(owners[first.second])
             self._tape.sightings.note("linear-in-a-row", place, facts, count=1)
 
+    def _throughout(self, output: torch.Tensor, weights: dict[str, torch.Tensor], owners: dict[str, nn.Module]) -> None:
+        """Note a model of several layers whose output is linear in its input, by way of sums around its layers too."""
+        names = {id(weight): name for name, weight in weights.items()}
+        found = linear_layers(output, names)
+        if found is None or len(found) < _LAYERS or not all(bool(weights[name].any()) for name in found):
+            return
+        inputs, outputs = min(weights[name].shape[1] for name in found), weights[found[0]].shape[0]
+        if any(weights[name].shape[0] < min(inputs, outputs) for name in found[1:]):
+            return  # a bottleneck: it is there to be narrow
+        facts = {"layers": len(found), "first": found[-1], "last": found[0]}
+        middle = owners[found[len(found) // 2]]
+        place = self._called(middle) or self._tape.origins.of_module(middle)
+        self._tape.sightings.note("linear-throughout", place, facts, count=1)
+
     def backward_ends(self) -> None:
         """What the pass held is no longer needed."""
-        self._last = None
+        self._last = self._model = None
 
     def _dropouts(self, seen: Pass, paths: dict[int, str]) -> None:
         strong: dict[str, tuple[float, Call]] = {}
@@ -108,7 +128,7 @@ class StructureBooks:
             self._tape.sightings.note("dropout-before-norm", place, facts, count=1)
 
     def _called(self, module: nn.Module) -> Place | None:
-        calls = self._last.calls if self._last is not None else []
+        calls = [call for seen in (self._model, self._last) if seen is not None for call in seen.calls]
         return next((call.place for call in calls if call.module is module), None)
 
 

@@ -10,15 +10,19 @@ from collections.abc import Callable
 from typing import Any
 
 from trainwright.watching.byhand import StepsByHand
+from trainwright.watching.costless import CostlessBooks
 from trainwright.watching.cruise import Cruise
+from trainwright.watching.erased import ErasedBooks
 from trainwright.watching.events_built import Built
 from trainwright.watching.events_computed import Computed
 from trainwright.watching.events_learnt import Learnt
 from trainwright.watching.framing import Frames
 from trainwright.watching.gradients import GradientBooks
 from trainwright.watching.graphs import GraphBooks
+from trainwright.watching.loaded import LoadedBooks
 from trainwright.watching.loaders import LoaderBooks
 from trainwright.watching.losses import LossBooks
+from trainwright.watching.masks import MaskBooks
 from trainwright.watching.membership import MembershipBooks
 from trainwright.watching.models import Models
 from trainwright.watching.modes import ModeBooks
@@ -26,6 +30,7 @@ from trainwright.watching.optimizers import OptimizerBooks
 from trainwright.watching.origins import Origins
 from trainwright.watching.precision import PrecisionBooks
 from trainwright.watching.ranks import RankBooks
+from trainwright.watching.relabelled import RelabelledBooks
 from trainwright.watching.runs import Runs
 from trainwright.watching.samples import SampleBooks
 from trainwright.watching.schedulers import SchedulerBooks
@@ -35,6 +40,7 @@ from trainwright.watching.start import StartBooks
 from trainwright.watching.steps import StepBooks
 from trainwright.watching.thresholds import ThresholdBooks
 from trainwright.watching.unwalked import UnwalkedBooks
+from trainwright.watching.written import chosen_by_test
 
 FORMATIVE_STEPS = 64
 """Steps whose calls are followed one by one; then three in a row of every so many, and some after whatever is new."""
@@ -69,13 +75,19 @@ class Tape:
         self.origins = Origins()
         self.runs = Runs()
         self.ranks = RankBooks()
+        self.loaded = LoadedBooks(self.sightings)
+        self.erased = ErasedBooks(self.sightings)
+        self.relabelled = RelabelledBooks(self.sightings)
         self.members = MembershipBooks(self.sightings, self.models, self.origins)
         self.samples = SampleBooks(self.sightings, self.loaders)
         self.steps = StepBooks(self)
         self.start = StartBooks(self)
+        self.costless = CostlessBooks(self)
+        self.masks = MaskBooks(self)
         self.thresholds = ThresholdBooks(self)
         self.frames = Frames()
         self.by_hand = StepsByHand()
+        self._read = False  # the source of the program
         self.compiles = False
         self.judge = judge
         self.last_step: int | None = None  # where the program is to be ended
@@ -122,6 +134,8 @@ class Tape:
             try:
                 self.cruise.leave()
                 self.learnt.hand_step()
+                if len(self.gradients.owners) > 1:
+                    self.gradients.forgotten()
                 self.unwalked.finish()
                 self.steps.finish()
                 self.ranks.finish()
@@ -143,10 +157,24 @@ class Tape:
             if self.problem is None:
                 self.cruise.leave()
                 self.samples.study(self.losses.order())
+                self._read_source()
         except Exception as problem:
             self.stand_down(problem)
         finally:
             self.busy = busy
+
+    def _read_source(self) -> None:
+        """Once a few steps are over, read the program for what no event tells."""
+        place = self.gradients.place
+        if self._read or place is None or self.sightings.step < HEARD_STEPS:
+            return
+        self._read = True
+        fresh = self.sightings.fresh
+        found = chosen_by_test(place[0])
+        if found is not None:
+            line, figure, data = found
+            self.sightings.note("chosen-by-test-data", (place[0], line), {"figure": figure, "data": data})
+        self.sightings.fresh = fresh
 
     def attend(self, *, now: bool = False) -> None:
         """Something is new: follow the next steps call by call; `now`, as no step is under way, from here on."""

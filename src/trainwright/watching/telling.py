@@ -177,6 +177,21 @@ class Teller:
 
         return make
 
+    def signed(self, name: str, place: int) -> Callable[[Any], Any]:
+        """A loss whose targets are -1 and 1."""
+        tape, listening = self._tape, self._listening
+
+        def make(original: Any) -> Any:
+            def loss(*arguments: Any, **named: Any) -> Any:
+                result = original(*arguments, **named)
+                if tape.steps.sampled and listening():
+                    tape.tell("signed", name, arguments[place] if len(arguments) > place else named.get("target"))
+                return result
+
+            return loss
+
+        return make
+
     def gradients_off(self, original: Any) -> Any:
         """`with torch.no_grad()`: entered several times a step by torch itself, so nothing is spent on most of it."""
         tape, listening = self._tape, self._listening
@@ -221,6 +236,8 @@ class Teller:
             result = original(self, other, *rest, **named)
             if is_middle(other) and listening():
                 tape.tell("compared", self)
+            if tape.models.evaluates and isinstance(other, float) and 0 < other < 1 and listening():
+                tape.tell("masked", self, other)
             return result
 
         return compared

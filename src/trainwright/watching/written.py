@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ast
 import linecache
+import re
 from collections.abc import Iterator
 
 from trainwright.watching.places import Place
@@ -76,6 +77,56 @@ def filling_line(near: Place | None) -> Place | None:
         and not {"grad", "bias"} & {*_attributes(node)}
     }
     return (near[0], found.pop()) if len(found) == 1 else None
+
+
+def uncalled_line(file: str, name: str) -> Place | None:
+    """Return the only line of a file that is nothing but `thing.name`: a method that is named, and not called."""
+    tree = _tree(file)
+    found = {
+        node.lineno
+        for node in ([] if tree is None else ast.walk(tree))
+        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Attribute) and node.value.attr == name
+    }
+    return (file, found.pop()) if len(found) == 1 else None
+
+
+_TEST = re.compile(r"(^|_)test(_|s?$|ing|set|loader|data)|^[xXyY]te$")
+_BEST = re.compile(r"best|lowest|highest|^min_|^max_|(^|_)(min|max)_(loss|acc)")
+
+
+def chosen_by_test(file: str) -> tuple[int, str, str] | None:
+    """Return line, name and data of a figure that is computed from what the program calls test data, and decides.
+
+    In a loop it is compared with the best so far, which then becomes it: `if loss < best: best = loss`.
+    """
+    tree = _tree(file)
+    for loop in [] if tree is None else ast.walk(tree):
+        if not isinstance(loop, ast.For | ast.While):
+            continue
+        figures = {}
+        for node in ast.walk(loop):
+            if isinstance(node, ast.Assign) and isinstance(node.value, ast.Call):
+                data = [name for part in node.value.args for name in _names(part) if _TEST.search(name)]
+                figures |= {name: (node.lineno, name, data[0]) for name in _targets(node) if data}
+        for node in ast.walk(loop):
+            if isinstance(node, ast.If) and (chosen := _decided(node) & figures.keys()):
+                return figures[min(chosen)]
+    return None
+
+
+def _decided(node: ast.If) -> set[str]:
+    """Return the names that a condition compares with the best so far, and that become it where it holds."""
+    compared: set[str] = set()
+    for part in ast.walk(node.test):
+        if isinstance(part, ast.Compare) and len(part.comparators) == 1:
+            sides = [{*_names(part.left)}, {*_names(part.comparators[0])}]
+            for one, other in (sides, sides[::-1]):
+                compared |= one if any(_BEST.search(name) for name in other) else set()
+    kept: set[str] = set()
+    for inner in node.body:
+        if isinstance(inner, ast.Assign) and any(_BEST.search(name) for name in _targets(inner)):
+            kept |= {*_names(inner.value)}
+    return {name for name in compared & kept if not _BEST.search(name)}
 
 
 def _tree(file: str) -> ast.Module | None:

@@ -1,0 +1,47 @@
+"""Weights behind an operation whose derivative is zero wherever it has one: rounding, the sign, a floor. Exact."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import torch
+from torch import nn
+
+from trainwright.vitals.frames import node_frame
+from trainwright.vitals.output_graph import name_of
+from trainwright.watching.graphs import nodes
+from trainwright.watching.sightings import Sightings
+
+_FLAT = ("Round", "Sign", "Floor", "Ceil", "Trunc")
+_NAMED = 3  # names that are shown
+
+
+def look(sightings: Sightings, loss: torch.Tensor, roots: Iterable[nn.Module]) -> None:
+    """Note the weights that every way from `loss` reaches through such an operation alone: their gradient is zero."""
+    flat = [node for node in nodes(loss) if name_of(node) in _FLAT]
+    if not flat:
+        return
+    reached, alive = set(map(id, _leaves(loss.grad_fn, ()))), set(map(id, _leaves(loss.grad_fn, _FLAT)))
+    dead = reached - alive
+    names = [name for root in roots for name, weight in root.named_parameters() if id(weight) in dead]
+    if names:
+        file, line = node_frame(flat[-1], 0)
+        facts = {"count": len(names), "names": ", ".join(names[:_NAMED]), "operation": name_of(flat[-1]).lower()}
+        place = (file, line) if file is not None and line is not None else None
+        sightings.note("parameters-behind-flat-operation", place, facts)
+
+
+def _leaves(start: Any, closed: tuple[str, ...]) -> list[torch.Tensor]:
+    """Return the leaves that are reached from a node without passing through operations of these names."""
+    queue, seen, found = [start], set(), []
+    while queue:
+        node = queue.pop()
+        if node is None or node in seen or name_of(node) in closed:
+            continue
+        seen.add(node)
+        leaf = getattr(node, "variable", None)
+        if isinstance(leaf, torch.Tensor):
+            found.append(leaf)
+        queue += [earlier for earlier, _ in node.next_functions]
+    return found
