@@ -31,7 +31,7 @@ def parts(x: np.ndarray, y: np.ndarray, seed: int = 0) -> tuple[Pair, Pair]:
 def digits() -> tuple[Pair, Pair]:
     """Return the handwritten digits, one sample in two."""
     data, target = load_digits(return_X_y=True)
-    return parts(data[::2] / 16, target[::2])
+    return parts(np.asarray(data)[::2] / 16, np.asarray(target)[::2])
 
 
 def standardised(train: torch.Tensor, held: torch.Tensor) -> tuple[np.ndarray, np.ndarray]:
