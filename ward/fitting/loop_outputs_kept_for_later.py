@@ -19,7 +19,7 @@ task = load(sys.argv[2], seed)
 model = nn.Sequential(nn.Linear(task.inputs, 64), nn.ReLU(), nn.Linear(64, task.outputs))
 optimizer = torch.optim.Adam(model.parameters(), lr=2e-3)
 outputs = []
-for step in range(300):
+for _ in range(300):
     rows = torch.randint(len(task.x), (32,))
     logits = model(task.x[rows])  # here
     loss = F.cross_entropy(logits, task.y[rows])
