@@ -88,3 +88,15 @@ def test_a_recipe_that_asks_for_it_is_finished_after_the_run(tmp_path: Path) -> 
 def test_a_run_that_asks_for_nothing_is_not_finished(folders: list[Path]) -> None:
     assert not (folders[0] / "finish").exists()
     assert "[finish]" not in (folders[0] / "recipe.toml").read_text()
+
+
+def test_what_was_finished_is_a_model_for_the_other_commands(
+    folders: list[Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run("finish", folders[0], "--folder", tmp_path / "out") == 0
+    assert run("predict", tmp_path / "out", "wine", "--output", tmp_path / "out.csv") == 0
+    assert len((tmp_path / "out.csv").read_text().splitlines()) == 179
+    capsys.readouterr()
+    assert run("report", tmp_path / "out", "--html", tmp_path / "page.html") == 0
+    assert "what gained and what lost" in capsys.readouterr().out
+    assert run("finish", folders[0], "--members", 999_999_999) == 2

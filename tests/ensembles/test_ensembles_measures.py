@@ -9,10 +9,11 @@ import numpy as np
 import pytest
 import torch
 
-from trainwright.ensembles.answers import Form, Truth, gathered, scores_of, truth_of
+from trainwright.ensembles.answers import Truth, gathered, truth_of
 from trainwright.ensembles.bootstrap import Bootstrap
 from trainwright.ensembles.combine import combined, mean_and_spread
 from trainwright.ensembles.measures import BINS, gaussian, of_classes, of_values, reliability
+from trainwright.parts.outputs import Form, scores_of
 
 
 def truth(y: torch.Tensor) -> Truth:

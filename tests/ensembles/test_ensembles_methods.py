@@ -9,14 +9,17 @@ import torch
 from torch import nn
 
 from trainwright.ensembles import methods as ways
-from trainwright.ensembles.answers import Form, Truth
+from trainwright.ensembles.answers import Truth
 from trainwright.ensembles.calibration import COOLEST, noise_of, temperature_of, threshold_of
-from trainwright.ensembles.gains import MEAN_MEMBER, TEMPERATURE, judge, on_test
+from trainwright.ensembles.chance import chance_notes
+from trainwright.ensembles.gains import TEMPERATURE, judge, on_test
 from trainwright.ensembles.greedy import greedy
+from trainwright.ensembles.mean_member import MEAN_MEMBER
 from trainwright.ensembles.measures import log_likelihoods
 from trainwright.ensembles.network import Network
 from trainwright.ensembles.pool import Pool
 from trainwright.errors import UsageError
+from trainwright.parts.outputs import Form
 
 CLASSES = 4
 
@@ -209,3 +212,74 @@ def test_values_are_judged_by_their_error_in_the_targets_own_units() -> None:
     assert row.gain is not None
     assert row.gain.value == pytest.approx(5e3, rel=0.15)
     assert row.scores.nll is not None
+
+
+def test_a_member_at_chance_is_named_and_greedy_selection_passes_it_over() -> None:
+    # Four members that are sure of too little, and one that knows nothing: before a temperature its share makes sense.
+    some = pool([1.0, 1.1, 1.2, 1.3], sharpness=4.0)
+    noise = 5 * torch.randn(1, 600, CLASSES, generator=torch.Generator().manual_seed(9))
+    useless = Network(name="useless", model=nn.Linear(2, 2), trained={"useless": 10})
+    whole = Pool(**{**vars(some), "answers": torch.cat([some.answers, noise]), "networks": (*some.networks, useless),
+                    "seconds": (1.0,) * 5})  # fmt: skip
+    methods = [ways.single_best(range(5), calibrate=True), ways.greedy_of("greedy", range(5), calibrate=True)]
+    found = judge(whole, range(5), methods, calibrate=True)
+    assert [note.split("'")[1] for note in found.notes] == ["useless"]
+    assert float(methods[1].choose(whole)[4]) == 0.0
+    # Without calibration it is the raw likelihood that is compared; what knows nothing stays out all the same.
+    assert float(ways.greedy_of("greedy", range(5)).choose(whole)[4]) == 0.0
+
+
+def test_members_that_know_something_are_not_at_chance() -> None:
+    assert chance_notes(pool([1.0, 1.5, 4.0, 8.0], samples=2000), range(4)) == []
+    few = pool([1.5, 3.0], samples=60)
+    assert chance_notes(few, range(2)) == []
+
+
+def test_greedy_selection_takes_what_is_best_after_a_temperature() -> None:
+    # The sharper of two networks that know the same is the worse one as it is, and equal after a temperature; a third
+    # that knows less, and is as unsure as it should be, is better as it is alone.
+    some = pool([1.0, 1.0, 2.0], sharpness=40.0)
+    answers = some.answers.clone()
+    answers[2] /= 40.0
+    mixed = Pool(**{**vars(some), "answers": answers})
+    assert int(ways.single_best(range(3)).choose(mixed).argmax()) == 2
+    assert int(ways.single_best(range(3), calibrate=True).choose(mixed).argmax()) != 2
+    shares = ways.greedy_of("greedy", range(3), calibrate=True).choose(mixed)
+    loss, plain = mixed.loss(calibrate=True), torch.full((3,), 1 / 3, dtype=torch.float64)
+    assert loss(shares) <= min(loss(plain), *(loss(torch.eye(3, dtype=torch.float64)[k]) for k in range(3)))
+
+
+def test_the_gain_on_test_is_between_temperatures_of_their_own() -> None:
+    found = judge(pool([1.5] * 5, sharpness=5.0), range(5), all_methods(5), calibrate=True)
+    gains = on_test(found, pool([1.5] * 5, seed=9, sharpness=5.0))
+    chosen, single = gains.row(gains.chosen), gains.row(gains.baseline)
+    assert chosen.cost.networks > 1
+    assert found.temperature is not None
+    for row in (chosen, single):
+        assert row.test is not None
+        assert row.test_compared is not None
+        assert row.test.nll > row.test_compared.nll  # type: ignore[operator]
+    assert chosen.test_gain is not None
+    assert chosen.test_gain.value == pytest.approx(single.test_compared.nll - chosen.test_compared.nll)  # type: ignore
+    assert chosen.gain is not None
+    assert chosen.gain.value == pytest.approx(single.compared.nll - chosen.compared.nll)  # type: ignore[operator]
+
+
+def test_the_temperature_alone_is_compared_with_the_network_as_it_is() -> None:
+    found = judge(pool([1.0], sharpness=6.0), [0], [ways.single_best([0])], calibrate=True)
+    gains = on_test(found, pool([1.0], sharpness=6.0, seed=9))
+    row = gains.row(TEMPERATURE)
+    assert gains.chosen == TEMPERATURE
+    assert row.test is not None
+    assert row.test_gain is not None
+    assert row.test_gain.value == pytest.approx(row.test.nll - row.test_compared.nll)  # type: ignore[operator]
+
+
+def test_what_is_chosen_from_several_costs_the_training_of_them_all() -> None:
+    found = judge(pool([1.0, 3.0, 6.0]), range(3), all_methods(3), calibrate=True)
+    assert found.gains.row("single best").cost.training_steps == 30
+    assert found.gains.row("greedy").cost.training_steps == 30
+    mean = found.gains.row(MEAN_MEMBER)
+    assert mean.cost.training_steps == 10
+    assert "±" in mean.note
+    assert "over the mean member" in found.gains.row("ensemble").note

@@ -8,9 +8,15 @@ import pytest
 import torch
 from torch import nn
 
+from trainwright.ensembles.averaged import Averaged
+from trainwright.ensembles.combine import combined, mean_and_spread, scaled
 from trainwright.ensembles.network import Network, alike
 from trainwright.ensembles.predictor import TOLERANCE, _array_of, _stacked, looped, predictor
 from trainwright.errors import DataError, ModelError, UsageError
+from trainwright.parts.outputs import Form, scores_of
+from trainwright.records import Task
+from trainwright.records.ensemble import Averaging
+from trainwright.records.specs import Expects
 
 
 def networks(make: Callable[[], nn.Module], count: int = 3) -> list[Network]:
@@ -106,3 +112,28 @@ def test_other_outputs_inputs_and_preparation_are_refused_by_name() -> None:
     assert "mean" in caught.value.evidence
     with pytest.raises(UsageError, match="nothing to finish"):
         alike([], x)
+
+
+@pytest.mark.parametrize("average", ["probabilities", "logits"])
+@pytest.mark.parametrize(("task", "expects", "outputs"), [
+    ("classification", "logits", 3), ("classification", "log-probabilities", 3), ("classification", "probabilities", 3),
+    ("classification", "logits", 1), ("multi-label", "logits", 4), ("regression", "values", 2),
+])  # fmt: skip
+def test_members_as_one_module_answer_what_their_average_does(
+    average: Averaging, task: Task, expects: Expects, outputs: int
+) -> None:
+    form = Form(task=task, expects=expects)
+    last = {"log-probabilities": nn.LogSoftmax(1), "probabilities": nn.Softmax(1)}.get(expects, nn.Identity())
+    members = [nn.Sequential(nn.Linear(4, outputs), last) for _ in range(3)]
+    x, shares = torch.randn(20, 4, generator=torch.Generator().manual_seed(0)), torch.tensor([0.5, 0.3, 0.2]).double()
+    temperature = None if task == "regression" else 1.7
+    with torch.no_grad():
+        made = Averaged(members, shares.tolist(), form, average=average, temperature=temperature)(x)
+        scores = torch.stack([scores_of(member(x), form) for member in members])
+    assert made.shape == members[0](x).shape
+    if task == "regression":
+        expected = mean_and_spread(scores, shares)[0]
+        torch.testing.assert_close(scores_of(made, form), expected, rtol=1e-5, atol=1e-6)
+        return
+    expected = scaled(combined(scores, shares, average), temperature).exp()
+    torch.testing.assert_close(scores_of(made, form).double().softmax(-1), expected, rtol=1e-5, atol=1e-6)

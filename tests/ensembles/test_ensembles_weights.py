@@ -13,7 +13,6 @@ from torch import nn
 from trainwright.data.batches import Batches
 from trainwright.data.dataset import Split
 from trainwright.ensembles import averages, seeds, snapshots
-from trainwright.ensembles.answers import Form
 from trainwright.ensembles.collecting import collected, spaced
 from trainwright.ensembles.distillation import Distilling, taught, teacher_of
 from trainwright.ensembles.network import Network
@@ -21,6 +20,7 @@ from trainwright.ensembles.pool import Pool, pool_of
 from trainwright.ensembles.soups import barrier, soups
 from trainwright.errors import ModelError
 from trainwright.parts.losses import cross_entropy
+from trainwright.parts.outputs import Form
 from trainwright.parts.schedules import CATALOGUE, fraction_of
 from trainwright.randomness import seed_step
 from trainwright.stacked.member import Member

@@ -142,7 +142,7 @@ def test_folders_of_runs_given_in_python_need_the_function_that_makes_the_model(
     ensemble = tw.finish([str(folder) for folder in folders], VALIDATION, model=net, calibrate=False)
     again = tw.finish(some, VALIDATION, calibrate=False)
     torch.testing.assert_close(ensemble.predict(TEST[0]), again.predict(TEST[0]))
-    with pytest.raises(ModelError, match="do not fit the model"):
+    with pytest.raises(ModelError, match="do not fit the network"):
         tw.finish(folders, VALIDATION, model=lambda: net(width=8))
 
 
@@ -261,7 +261,7 @@ def test_networks_that_are_too_sure_are_told_so_and_cooled(tmp_path: Path) -> No
     assert ensemble.info.temperature > 1
     cooler = torch.log_softmax(run.model(TEST[0]) / ensemble.info.temperature, 1).exp()
     torch.testing.assert_close(ensemble.predict(TEST[0]), cooler.detach(), rtol=1e-4, atol=1e-5)
-    before, after = ensemble.gains.row("single best").test, ensemble.gains.row("temperature").test
+    before, after = ensemble.gains.row("single best").test, ensemble.gains.row("temperature").test_scaled
     assert before is not None
     assert after is not None
     assert before.nll is not None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import math
 import shutil
 from collections.abc import Callable
 from dataclasses import replace
@@ -20,7 +21,7 @@ from trainwright.data.newdata import Remarks
 from trainwright.errors import DataError, ModelError, RunError, UsageError
 from trainwright.records import Finding, Location
 from trainwright.stages.export import export
-from trainwright.stages.load import read_kept
+from trainwright.stages.kept import read_kept
 from trainwright.stages.predict import predict
 from trainwright.stages.recipe import Recipe
 from trainwright.stages.train import train
@@ -159,7 +160,7 @@ def test_an_onnx_export_says_what_the_run_says(trained: Callable[[str], Path], t
         assert said == tw.load(folder).generate("the c", 20, temperature=0)
 
 
-def test_a_text_goes_on_by_its_seed_and_temperature(trained: Callable[[str], Path]) -> None:
+def test_a_text_goes_on_by_its_seed_and_temperature(trained: Callable[[str], Path], tmp_path: Path) -> None:
     model = tw.load(trained("a text"))
     said = model.generate("the c", 60, temperature=0.8, seed=1)
     assert said.startswith("the c")
@@ -167,7 +168,17 @@ def test_a_text_goes_on_by_its_seed_and_temperature(trained: Callable[[str], Pat
     assert said == model.generate("the c", 60, temperature=0.8, seed=1)
     assert said != model.generate("the c", 60, temperature=0.8, seed=2)
     assert model.generate("the c", 5, temperature=0, seed=1) == model.generate("the c", 5, temperature=0, seed=2)
+    assert model.generate("the c", 5, temperature=1e-300) == model.generate("the c", 5, temperature=0)
+    for asked in ({"temperature": math.inf}, {"temperature": math.nan}, {"seed": 10**23}, {"length": 10**20}):
+        with pytest.raises(UsageError) as refused:
+            model.generate("the c", **asked)  # type: ignore[arg-type]
+        assert refused.value.remedy
     following = model.predict("the c")
+    (tmp_path / "text.txt").write_text("the c")  # a path, and the string of a file that is there, are the file
+    assert torch.equal(following, model.predict(tmp_path / "text.txt"))
+    assert torch.equal(following, model.predict(str(tmp_path / "text.txt")))
+    with pytest.raises(DataError, match="cannot be found"):
+        model.predict(tmp_path / "no.txt")
     assert following.shape == (1, len(model.classes))
     assert model.classes[int(following.argmax())] == model.generate("the c", 1, temperature=0)[-1]
     with pytest.raises(DataError, match="cannot begin with nothing"):
@@ -226,7 +237,7 @@ def test_a_run_that_is_damaged_or_not_there_is_refused(trained: Callable[[str], 
         tw.load(damaged(folder, tmp_path, lambda place: (place / "run.json").write_text("{")))
     with pytest.raises(RunError, match="there is no"):
         tw.load(tmp_path / "nothing")
-    with pytest.raises(RunError, match="holds no run and no export"):
+    with pytest.raises(RunError, match="holds no run, no finished model and no export"):
         tw.load(tmp_path)
 
 
@@ -239,7 +250,7 @@ def test_a_run_that_never_finished_says_so_or_is_refused(trained: Callable[[str]
 
     unfinished = damaged(trained("labels"), tmp_path, cut)
     model = tw.load(unfinished)
-    assert any("has not come to its end" in note for note in model.notes)
+    assert any("has not ended" in note for note in model.notes)
     made = export(unfinished, "safetensors", tmp_path / "out")
     assert "never came to its end" in made.card["limits"][0]
     (unfinished / "checkpoints" / "best.json").unlink()

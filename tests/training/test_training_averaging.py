@@ -99,17 +99,18 @@ def test_a_schedule_free_optimizer_is_evaluated_at_its_average_and_trains_on_fro
     assert not torch.equal(shown["1.running_mean"], model.state_dict()["1.running_mean"])
 
 
-def test_refreshed_statistics_are_the_cumulative_mean_over_batches_and_modes_are_kept() -> None:
+def test_refreshed_statistics_are_those_of_all_samples_however_they_are_cut_into_batches() -> None:
     model = net()
     model.eval()
-    x, y = task(64)
-    batches = batches_of((x, y), batch_size=16, seed=0)
-    seen = [model[0](part) for part, _ in batches.epoch(0)]
-    refresh_statistics(model, batches)
+    x, y = task(250)
+    whole = model[0](x)
     norm = model[1]
     assert isinstance(norm, nn.BatchNorm1d)
-    torch.testing.assert_close(norm.running_mean, torch.stack([part.mean(0) for part in seen]).mean(0))
-    torch.testing.assert_close(norm.running_var, torch.stack([part.var(0) for part in seen]).mean(0))
+    for size in (4, 30, 250):  # 62 batches and two samples; batches of unequal size; one batch
+        assert refresh_statistics(model, batches_of((x, y), batch_size=size, seed=0)) == 250
+        torch.testing.assert_close(norm.running_mean, whole.mean(0), rtol=1e-5, atol=1e-6)
+        torch.testing.assert_close(norm.running_var, whole.var(0), rtol=1e-5, atol=1e-6)
+    assert refresh_statistics(model, batches_of((x, y), batch_size=30, seed=0), samples=100) == 120
     assert norm.momentum == 0.1
     assert not any(module.training for module in model.modules())
 

@@ -303,7 +303,7 @@ def predict(
         typer.Argument(
             metavar="MODEL",
             autocompletion=run_folders,
-            help="The folder of a run, or of an export.",
+            help="The folder of a run, of a finished model, or of an export.",
         ),
     ],
     data: Annotated[
@@ -322,7 +322,7 @@ def predict(
     ] = None,
     length: Annotated[int, typer.Option("--length", metavar="N", min=0, help="Characters to go on with.")] = 200,
     temperature: Annotated[
-        float, typer.Option("--temperature", metavar="T", min=0, help="0 takes the likeliest character.")
+        float, typer.Option("--temperature", metavar="T", help="0 takes the likeliest character.")
     ] = 1.0,
     seed: Annotated[int, typer.Option("--seed", metavar="N", help="Of the characters that are drawn.")] = 0,
     json: JsonFile = None,
@@ -367,11 +367,16 @@ def finish(
     ],
     changes: Changes = None,
     members: Annotated[
-        int | None, typer.Option("--members", metavar="N", min=1, help="Train further seeds, up to so many in all.")
+        int | None,
+        typer.Option("--members", metavar="N", min=1, max=1000, help="Train further seeds, up to so many in all."),
     ] = None,
     snapshots: Annotated[
-        int | None, typer.Option("--snapshots", metavar="CYCLES", min=1, help="One training of so many cycles.")
+        int | None,
+        typer.Option("--snapshots", metavar="CYCLES", min=1, max=1000, help="One training of so many cycles."),
     ] = None,
+    soup: Annotated[
+        bool, typer.Option("--soup", help="Average weights too; further members begin with the first run's.")
+    ] = False,
     distil: Annotated[bool, typer.Option("--distil", help="Teach one network what all members answer.")] = False,
     combine: Annotated[
         str | None, typer.Option("--combine", metavar="WHAT", help="Average probabilities, or logits.")
@@ -391,6 +396,7 @@ def finish(
     from trainwright.cli import finish as command
 
     asked = {"members": members, "snapshots": snapshots, "distil": distil or None, "combine": combine}
+    asked |= {"soup": soup or None, "shared_start": soup or None}
     with answering(json) as (console, document):
         command.run(
             console,

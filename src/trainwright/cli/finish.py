@@ -64,7 +64,7 @@ def after_run(console: Console, document: dict[str, Any], folder: Path, data_roo
 
 def show(console: Console, document: dict[str, Any], ensemble: Ensemble) -> None:
     """Print the report of a finished model, and fill `document`."""
-    from trainwright.stages.finish import PAGE
+    from trainwright.stages.finish_report import PAGE
 
     text = ensemble.report(color=console.color_system is not None, width=min(console.width, _WIDEST))
     console.print(text, markup=False, highlight=False, soft_wrap=True)

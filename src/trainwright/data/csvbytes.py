@@ -84,6 +84,12 @@ def _chunks(stream: BinaryIO) -> Iterator[bytes]:
 def _check_text(path: Path, chunk: bytes, offset: int, head: bytes) -> None:
     binary = _CONTROL.search(chunk)
     if binary is not None:
+        if head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+            raise DataError(
+                f"{path} is a text in UTF-16, not in UTF-8",
+                evidence=f"it begins with the bytes 0x{head[0]:02x} 0x{head[1]:02x}",
+                remedy=f"convert it: iconv -f UTF-16 -t UTF-8 {path.name}; or save it as CSV UTF-8",
+            )
         kind = next((kind for magic, kind in _MAGIC.items() if head.startswith(magic)), "")
         raise DataError(
             f"{path} is no text file",

@@ -13,7 +13,7 @@ import torch
 from trainwright.data.idx import is_idx, read_idx
 from trainwright.data.imagefile import ENDINGS
 from trainwright.data.newdata import Piece, Remarks, labels_of, named, place_of
-from trainwright.data.npzfile import is_npz, read_inputs
+from trainwright.data.npzfile import is_npy, is_npz, read_inputs, read_npy
 from trainwright.data.pictures import find_pair, labels_beside
 from trainwright.data.prepare import features_of, image_of, pixels_of, prepared
 from trainwright.data.preprocessing import Preprocessing
@@ -62,6 +62,8 @@ def _stored(preprocessing: Preprocessing, path: Path, remarks: Remarks) -> Itera
         if len(parts) > 1:
             remarks.note(f"{path.name} holds {', '.join(part for part, _, _ in parts)}; all were taken, in that order")
         yield from _arrays(preprocessing, [(x, y) for _, x, y in parts], remarks)
+    elif is_npy(path):
+        yield from _arrays(preprocessing, [(read_npy(path), None)], remarks)
     elif _pixels(preprocessing):
         yield from _files(preprocessing, [path], None, remarks)
     else:

@@ -23,7 +23,8 @@ _CHUNK = 2**20
 def text_pieces(plan: TextPlan, data: Any, remarks: Remarks) -> Iterator[Piece]:
     """Yield a text in windows of `plan.context` characters that follow one another, the last perhaps shorter.
 
-    `data` is the path of a text file (UTF-8, gzipped or not), or a text itself where no such file exists. The first
+    `data` is the path of a text file (UTF-8, gzipped or not), or a text itself where no such file is there and it can
+    be no mistyped name of one: it has a space or a line end. The first
     character is predicted by nothing, so it is no target. `places` are the characters, counted from 1, that the
     windows begin with.
     """
@@ -45,6 +46,22 @@ def text_pieces(plan: TextPlan, data: Any, remarks: Remarks) -> Iterator[Piece]:
     if len(rest) > whole + 1:
         tail = rest[max(whole, 0) :]
         yield _windows(tail, len(tail) - 1, start + max(whole, 0))
+
+
+def text_of(data: Any) -> str:
+    """Return a text: that of the file which a path, or the string of one that is there, names; else the string itself.
+
+    Raises `DataError` for what is neither, for a path where nothing lies, and for a file that is no text in UTF-8.
+    """
+    if isinstance(data, str) and (len(data) > 1024 or "\n" in data or not Path(data or "\0").is_file()):
+        return data
+    if not isinstance(data, str | os.PathLike):
+        raise DataError(
+            "the data are neither a text nor the path of one",
+            evidence=type(data).__name__,
+            remedy="pass a text, the path of a text file, or several",
+        )
+    return "".join(_read(place_of(data), Remarks()))
 
 
 def _windows(tokens: torch.Tensor, size: int, start: int) -> Piece:
@@ -107,8 +124,9 @@ def _read(path: Path, remarks: Remarks) -> Iterator[str]:
                 if not content:
                     return
     except UnicodeDecodeError as problem:
+        wide = problem.object.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
         raise DataError(
             f"{path} is not in UTF-8",
-            evidence=f"the byte 0x{problem.object[problem.start]:02x}",
-            remedy=f"convert it, such as: iconv -f WINDOWS-1252 -t UTF-8 {path.name}",
+            evidence=f"the byte 0x{problem.object[problem.start]:02x}" + ("; it begins like UTF-16" if wide else ""),
+            remedy=f"convert it, such as: iconv -f {'UTF-16' if wide else 'WINDOWS-1252'} -t UTF-8 {path.name}",
         ) from None

@@ -97,6 +97,26 @@ def read_inputs(path: Path) -> list[tuple[str, np.ndarray, np.ndarray | None]]:
     return [(part, arrays[key], arrays[targets[part]] if part in targets else None) for part, key in inputs.items()]
 
 
+def is_npy(path: Path) -> bool:
+    """Return whether the file is a single NumPy array."""
+    with opened(path) as stream:
+        return bytes(read_upto(stream, 6)) == b"\x93NUMPY"
+
+
+def read_npy(path: Path) -> np.ndarray:
+    """Return the array of an .npy file, nothing unpickled. Raises `DataError` where it is damaged or holds objects."""
+    try:
+        with opened(path) as stream:
+            return np.load(stream, allow_pickle=False)
+    except Exception as problem:  # a damaged file can fail in any of a dozen ways
+        words = str(problem).strip().splitlines()
+        raise DataError(
+            f"{path} is a damaged NumPy array, or one of Python objects, which are not read",
+            evidence=f"{type(problem).__name__}: {words[0][:200] if words else ''}",
+            remedy="write it again: np.save(file, array) of numbers",
+        ) from None
+
+
 def _read(path: Path) -> dict[str, np.ndarray]:
     try:
         with opened(path) as stream:

@@ -1,4 +1,4 @@
-"""What networks answer and what was right, in one form for all tasks: rows of log-probabilities, or of values."""
+"""What was right, in one form for all tasks: rows of class ids, or of values."""
 
 from __future__ import annotations
 
@@ -8,20 +8,7 @@ import torch
 
 from trainwright.errors import ModelError
 from trainwright.parts.losses import IGNORED
-from trainwright.records import Task
-
-
-@dataclass(frozen=True, kw_only=True)
-class Form:
-    """How outputs are to be read. `expects` is what the loss takes: logits, log-probabilities, probabilities, values.
-
-    Column i of a regression is `output * std[i] + mean[i]` in the targets' own units; () where it is so already.
-    """
-
-    task: Task
-    expects: str = "logits"
-    mean: tuple[float, ...] = ()
-    std: tuple[float, ...] = ()
+from trainwright.parts.outputs import Form, scores_of
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -38,30 +25,6 @@ class Truth:
     def taken(self, samples: torch.Tensor) -> torch.Tensor:
         """Return which rows belong to `samples`, a boolean `(samples,)`: boolean `(M,)`."""
         return samples[self.sample]
-
-
-def scores_of(output: torch.Tensor, form: Form) -> torch.Tensor:
-    """Return an output `(N, ...)` as `(N, P, C)` logits in float32, or values `(N, 1, D)` in the targets' own units.
-
-    P counts the questions of a sample: its labels, the places of a text, else one. A single logit becomes two.
-    """
-    if form.task == "regression":
-        values = output.detach().double().reshape(len(output), 1, -1)
-        if form.std:
-            std, mean = (
-                torch.tensor(part, dtype=torch.float64, device=values.device) for part in (form.std, form.mean)
-            )
-            values = values * std + mean
-        return values
-    scores = output.detach().float()
-    if form.task == "classification" and scores.dim() > 1 and scores.shape[1] > 1:
-        scores = scores.movedim(1, -1).reshape(len(scores), -1, scores.shape[1])
-        return _log(scores) if form.expects == "probabilities" else scores
-    if form.task == "classification":
-        scores = scores.reshape(len(scores), -1)
-    if form.expects == "probabilities":
-        return torch.stack([_log(1 - scores), _log(scores)], -1)
-    return torch.stack([torch.zeros_like(scores), scores], -1)  # of yes against no
 
 
 def truth_of(y: torch.Tensor, columns: int, form: Form) -> torch.Tensor:
@@ -104,7 +67,3 @@ def check_classes(truth: Truth, columns: int) -> None:
             evidence=f"class ids from {low} to {high}, and {columns} outputs",
             remedy="give the data that the networks were trained for, with class ids from 0",
         )
-
-
-def _log(probabilities: torch.Tensor) -> torch.Tensor:
-    return probabilities.clamp_min(torch.finfo(probabilities.dtype).tiny).log()

@@ -15,23 +15,40 @@ from trainwright.records.ensemble import Threshold
 COOLEST, HOTTEST = 0.05, 20.0
 """Temperatures beyond which nothing is learnt: where every validation sample is right, the best one is 0."""
 _STEPS = 50
+_CLOSE = 1e-7  # of b: the loss is flat at its minimum
 
 
 def temperature_of(log_probabilities: torch.Tensor, truth: Truth) -> float:
     """Return the T > 0 for which softmax(log p / T) makes the right classes of `(M, C)` most likely.
 
-    One number, found by L-BFGS over log T in float64; the most probable class of a sample stays what it is.
-    Source: Guo et al. 2017.
+    One number between `COOLEST` and `HOTTEST`; the most probable class of a sample stays what it is. The loss is convex
+    in b = 1 / T, so that Newton's method within a bracket finds its one minimum. Source: Guo et al. 2017.
     """
+    return cooled(log_probabilities, truth)[0]
+
+
+def cooled(log_probabilities: torch.Tensor, truth: Truth, *, most: int = _STEPS) -> tuple[float, float]:
+    """Return the best temperature of `(M, C)`, and the mean NLL after it, in `most` steps of Newton at most."""
     scores = log_probabilities.detach().double().clamp_min(-1e4)  # minus infinity has no gradient
-    log_t = torch.zeros((), dtype=torch.float64, device=scores.device, requires_grad=True)
-
-    def loss() -> torch.Tensor:
-        return -log_likelihoods(torch.log_softmax(scores / log_t.exp(), 1), truth).mean()
-
-    _minimise(loss, log_t)
-    found = math.exp(float(log_t.detach()))
-    return min(max(found, COOLEST), HOTTEST) if math.isfinite(found) else 1.0
+    right = log_likelihoods(scores, truth)
+    low, high, b, value = 1 / HOTTEST, 1 / COOLEST, 1.0, math.inf
+    if not len(scores):
+        return 1.0, value
+    for _ in range(most):
+        log_p = torch.log_softmax(b * scores, 1)
+        p = log_p.exp()
+        mean = (p * scores).sum(1)
+        value = -float(log_p.gather(1, truth.y.unsqueeze(1)).mean())
+        slope = float((mean - right).mean())
+        bend = float(((p * scores.square()).sum(1) - mean.square()).mean())
+        low, high = (b, high) if slope < 0 else (low, b)
+        step = b - slope / bend if bend > 1e-300 else math.inf
+        # Within the bracket by Newton; else, or where it has closed upon a bound, by halves.
+        nearer = step if low < step < high else (low * high) ** 0.5
+        if abs(nearer - b) <= _CLOSE * b:
+            break
+        b = nearer
+    return 1 / b, value
 
 
 def noise_of(values: torch.Tensor, spread: torch.Tensor, truth: Truth) -> torch.Tensor:
@@ -83,13 +100,14 @@ def threshold_of(log_probabilities: torch.Tensor, truth: Truth, costs: tuple[flo
     totals = torch.where(distinct, totals, torch.inf)
     best = totals <= totals.min() * (1 + 1e-12)
     place = int(torch.where(best, (edges - exact).abs(), torch.inf).argmin())  # of equal ones the nearest to the exact
-    half = int((sorted_p < 0.5).sum())
+    half, there = int((sorted_p < 0.5).sum()), int((sorted_p < exact).sum())
     return Threshold(
         costs=(alarm, miss),
         exact=exact,
         value=float(edges[place]),
         expected=float(totals[place]),
         halved=float((alarm * alarms[half] + miss * misses[half]) / count),
+        at_exact=float((alarm * alarms[there] + miss * misses[there]) / count),
     )
 
 

@@ -10,7 +10,6 @@ import torch
 
 from trainwright.data.feed import Feed
 from trainwright.ensembles import methods as ways
-from trainwright.ensembles.answers import Form
 from trainwright.ensembles.calibration import threshold_of
 from trainwright.ensembles.combine import scaled
 from trainwright.ensembles.ensemble import Ensemble
@@ -19,7 +18,8 @@ from trainwright.ensembles.measures import reliability
 from trainwright.ensembles.network import Network, alike
 from trainwright.ensembles.pool import Pool, pool_of
 from trainwright.ensembles.predictor import Predictor, predictor
-from trainwright.records.ensemble import Averaging, EnsembleInfo, MemberFacts
+from trainwright.parts.outputs import Form
+from trainwright.records.ensemble import Averaging, EnsembleInfo, Gains, MemberFacts
 
 _TIMED = 256  # samples that the predictor is timed on
 
@@ -74,7 +74,7 @@ def finish(material: Material, asked: Asked, extras: Sequence[Extra] = (), furth
     networks = [*material.members, *(network for extra in extras for network in extra.networks)]
     pool = pool_of(alike(networks, x), material.validation, material.form, asked.average)
     members = range(len(material.members))
-    judgement = judge(pool, members, _methods(members, extras), calibrate=asked.calibrate, seed=asked.seed)
+    judgement = _judged(pool, members, extras, asked)
     more = list(further(pool, judgement)) if further is not None else []
     if more:
         extras = [*extras, *more]
@@ -82,12 +82,17 @@ def finish(material: Material, asked: Asked, extras: Sequence[Extra] = (), furth
         added = pool_of(alike([pool.networks[0], *networks[len(pool.networks) :]], x)[1:], material.validation,
                         material.form, asked.average)  # fmt: skip
         pool = pool.plus(added)
-        judgement = judge(pool, members, _methods(members, extras), calibrate=asked.calibrate, seed=asked.seed)
+        judgement = _judged(pool, members, extras, asked)
     return _finished(material, asked, pool, judgement, x)
 
 
-def _methods(members: Sequence[int], extras: Sequence[Extra]) -> list[ways.Method]:
-    found = [ways.single_best(members)]
+def _judged(pool: Pool, members: Sequence[int], extras: Sequence[Extra], asked: Asked) -> Judgement:
+    calibrate = asked.calibrate and pool.has_classes
+    return judge(pool, members, _methods(members, extras, calibrate), calibrate=calibrate, seed=asked.seed)
+
+
+def _methods(members: Sequence[int], extras: Sequence[Extra], calibrate: bool) -> list[ways.Method]:
+    found = [ways.single_best(members, calibrate=calibrate)]
     count = len(members)
     library = list(members)
     place = count
@@ -104,7 +109,7 @@ def _methods(members: Sequence[int], extras: Sequence[Extra]) -> list[ways.Metho
         found.append(ways.mean_of(f"ensemble of {count}", members))
     if len(library) > 1:
         told = f"greedy ensemble of {len(library)}" if len(library) > count else "greedy ensemble"
-        found.append(ways.greedy_of(told, library))
+        found.append(ways.greedy_of(told, library, calibrate=calibrate))
     return [*found, *others]
 
 
@@ -121,6 +126,8 @@ def _finished(material: Material, asked: Asked, pool: Pool, judgement: Judgement
         test = pool_of([pool.networks[place] for place in seen], material.test, material.form, asked.average)
         gains = on_test(some, test, noise, seed=asked.seed)
     compute: Predictor | None = predictor(networks, x) if len(networks) > 1 else None
+    if compute is not None:
+        gains = _timed(gains, compute)
     facts = tuple(
         MemberFacts(name=network.name, share=share, steps=network.steps, folder=network.folder)
         for network, share in zip(networks, shares.tolist(), strict=True)
@@ -139,6 +146,18 @@ def _finished(material: Material, asked: Asked, pool: Pool, judgement: Judgement
         **_calibration(pool, judgement, asked),
     )
     return Ensemble(networks, shares, material.form, info, predictor=compute)
+
+
+def _timed(gains: Gains, compute: Predictor) -> Gains:
+    """Return the table with the time of what is kept, as it is computed: perhaps as one program."""
+    seconds = compute.stacked_seconds if compute.lane == "stacked" else compute.loop_seconds
+    rows = [
+        replace(row, cost=replace(row.cost, seconds=1000 * (seconds or row.cost.seconds / 1000)))
+        if row.method == gains.chosen
+        else row
+        for row in gains.rows
+    ]
+    return replace(gains, rows=tuple(rows))
 
 
 def _told(compute: Predictor | None) -> tuple[str, ...]:

@@ -10,10 +10,11 @@ from torch.nn import functional as F
 from trainwright.data.batches import Batches
 from trainwright.data.dataset import Split
 from trainwright.data.feed import Batch, Feed
-from trainwright.ensembles.answers import Form, scores_of, truth_of
+from trainwright.ensembles.answers import truth_of
 from trainwright.ensembles.combine import combined
 from trainwright.ensembles.network import Network, answer
 from trainwright.errors import ModelError
+from trainwright.parts.outputs import Form, scores_of
 from trainwright.records.ensemble import Averaging
 
 TEMPERATURE = 2.0

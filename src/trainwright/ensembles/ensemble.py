@@ -9,12 +9,12 @@ from typing import Any
 
 import torch
 
-from trainwright.ensembles.answers import Form, scores_of
 from trainwright.ensembles.calibration import total_deviation
 from trainwright.ensembles.combine import combined, mean_and_spread, scaled
 from trainwright.ensembles.network import Network, answer
 from trainwright.ensembles.predictor import Predictor, looped
 from trainwright.errors import DataError, ModelError, UsageError
+from trainwright.parts.outputs import Form, scores_of
 from trainwright.records import Finding, to_plain
 from trainwright.records.ensemble import EnsembleInfo, Gains
 from trainwright.report.notebook import bundle

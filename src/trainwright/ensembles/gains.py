@@ -2,37 +2,43 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import torch
 
 from trainwright.ensembles.bootstrap import Bootstrap
+from trainwright.ensembles.chance import chance_notes
 from trainwright.ensembles.combine import scaled
+from trainwright.ensembles.mean_member import mean_member, over_mean
 from trainwright.ensembles.measures import log_likelihoods, squared_errors
 from trainwright.ensembles.methods import SINGLE, Method
 from trainwright.ensembles.out_of_fold import Tried, tried
 from trainwright.ensembles.pool import Pool
 from trainwright.randomness import permutation
-from trainwright.records.ensemble import Cost, Gain, Gains, MethodRow, Scores, Verdict
+from trainwright.records.ensemble import Gain, Gains, MethodRow, Verdict
 
 FOLDS = 5
 """Parts of the validation data: four fifths fit nearly what all of it would, and every sample is judged by."""
 FEWEST = 50
 """Samples below which the parts would be too small to fit on: all are then fitted and judged on, and it says so."""
 TEMPERATURE = "temperature"
-MEAN_MEMBER = "mean member"
+_OF_ITSELF = "its gain is over the single best as it is, without a temperature"
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Judgement:
-    """The table, and what was chosen: its shares in the pool, and its temperature where that gained too."""
+    """The table, and what was chosen: its shares in the pool, and its temperature.
+
+    An average has the temperature that it was compared with; the best single network one where that alone gained.
+    `single_temperature` is what the single one is compared with.
+    """
 
     gains: Gains
     shares: torch.Tensor
     temperature: float | None
     single_shares: torch.Tensor
+    single_temperature: float | None
     notes: tuple[str, ...]
 
 
@@ -56,24 +62,23 @@ def judge(
     rows = [_baseline(single)]
     if single.cooled is not None:
         gain = _compared(bootstrap, single.raw, [single.cool], pool)[0]
-        rows.append(_row(single, gain, None, _verdict(gain), name=TEMPERATURE, scores=single.cooled))
+        rows.append(_row(single, gain, None, _verdict(gain), name=TEMPERATURE, note=_OF_ITSELF))
     if len(members) > 1:
-        rows.append(_mean_member(pool, members))
+        rows.append(mean_member(pool, members, calibrate=calibrate, folds=folds))
     for one, gain, plain, accuracy in zip(others, found, raw, hits, strict=True):
         note = one.method.note
         if not gain.is_beyond_noise and plain.is_beyond_noise and calibrate:
             note = _joined(note, "what it gains is calibration, which a temperature gives the single network too")
         if accuracy is not None and accuracy.high < 0:
             note = _joined(note, "its accuracy is lower")
+        if one.cost.networks > 1 and len(members) > 1:
+            note = _joined(note, over_mean(one.compared, rows))
         rows.append(_row(one, gain, accuracy, _verdict(gain), note=note))
     chosen = _chosen(bootstrap, every, found, pool)
-    temperature, cools = None, False
-    if chosen.temperature is not None:
-        cools = _compared(bootstrap, chosen.raw, [chosen.cool], pool)[0].is_beyond_noise
-        temperature = chosen.temperature if cools else None
-    name = chosen.method.name
-    if chosen is single and cools:
-        name = TEMPERATURE
+    temperature, name = chosen.temperature, chosen.method.name
+    if chosen is single and temperature is not None:
+        cools = _compared(bootstrap, single.raw, [single.cool], pool)[0].is_beyond_noise
+        temperature, name = (temperature, TEMPERATURE) if cools else (None, name)
     gains = Gains(
         rows=tuple(rows),
         criterion="nll" if pool.has_classes else "rmse",
@@ -82,34 +87,43 @@ def judge(
         folds=int(folds.max()) + 1,
         validation_samples=samples,
     )
-    notes = []
+    notes = chance_notes(pool, list(members)) if len(members) > 1 else []
     if gains.folds == 1:
         notes.append(
             f"{samples} validation samples are too few to divide: each method is measured on what it was fitted on"
         )
     return Judgement(
-        gains=gains, shares=chosen.shares, temperature=temperature, single_shares=single.shares, notes=tuple(notes)
+        gains=gains,
+        shares=chosen.shares,
+        temperature=temperature,
+        single_shares=single.shares,
+        single_temperature=single.temperature,
+        notes=tuple(notes),
     )
 
 
 def on_test(judgement: Judgement, pool: Pool, noise: torch.Tensor | None = None, *, seed: int = 0) -> Gains:
     """Return the table with the test scores of the best single network and of what was chosen, looked at once.
 
-    `pool` holds the answers of the same networks to the test split; `noise` is of what was chosen.
+    `pool` holds the answers of the same networks to the test split; `noise` is of what was chosen. Like on validation,
+    an average is compared with the single network after a temperature of its own each, both fitted on validation; the
+    temperature itself is compared with the single network as it is.
     """
     gains = judgement.gains
-    alone = pool.scores(judgement.single_shares)
-    whole = pool.scores(judgement.shares, temperature=judgement.temperature, noise=noise)
+    shares, temperature = judgement.shares, judgement.temperature
+    alone, alone_at = judgement.single_shares, judgement.single_temperature
     gain = None
     if gains.chosen != gains.baseline:
-        one, two = _losses(pool, judgement.single_shares, None), _losses(pool, judgement.shares, judgement.temperature)
-        gain = _compared(Bootstrap(pool.truth.samples, seed), one, [two], pool)[0]
+        one = _losses(pool, alone, None if gains.chosen == TEMPERATURE else alone_at)
+        gain = _compared(Bootstrap(pool.truth.samples, seed), one, [_losses(pool, shares, temperature)], pool)[0]
     rows = []
     for row in gains.rows:
-        if row.method == gains.chosen:
-            row = replace(row, test=whole, test_gain=gain)
+        if row.method == gains.chosen and row.method != gains.baseline:
+            scaled_too = None if temperature is None else pool.scores(shares, temperature=temperature)
+            row = replace(row, test=pool.scores(shares, noise=noise), test_scaled=scaled_too, test_gain=gain)
         elif row.method == gains.baseline:
-            row = replace(row, test=alone)
+            scaled_too = None if alone_at is None else pool.scores(alone, temperature=alone_at)
+            row = replace(row, test=pool.scores(alone), test_scaled=scaled_too)
         rows.append(row)
     return replace(gains, rows=tuple(rows), test_samples=pool.truth.samples)
 
@@ -167,48 +181,17 @@ def _row(
     *,
     name: str = "",
     note: str = "",
-    scores: Scores | None = None,
 ) -> MethodRow:
     return MethodRow(
         method=name or one.method.name,
         cost=one.cost,
-        scores=scores or one.scores,
+        scores=one.scores,
         scaled=one.cooled,
         gain=gain,
         accuracy_gain=accuracy,
         verdict=verdict,
         note=note,
     )
-
-
-def _mean_member(pool: Pool, members: Sequence[int]) -> MethodRow:
-    """Return the mean over the members, as they are: nothing is fitted."""
-    shares = torch.eye(len(pool.networks), dtype=torch.float64)
-    each = [pool.scores(shares[place]) for place in members]
-    costs = [pool.cost(shares[place]) for place in members]
-    steps = [cost.training_steps for cost in costs if cost.training_steps is not None]
-    return MethodRow(
-        method=MEAN_MEMBER,
-        cost=Cost(
-            networks=1,
-            training_steps=round(sum(steps) / len(steps)) if steps else None,
-            seconds=sum(cost.seconds for cost in costs) / len(costs),
-            size=round(sum(cost.size for cost in costs) / len(costs)),
-        ),
-        scores=Scores(
-            samples=pool.truth.samples,
-            accuracy=_mean([one.accuracy for one in each]),
-            nll=_mean([one.nll for one in each]),
-            ece=_mean([one.ece for one in each]),
-            brier=_mean([one.brier for one in each]),
-            rmse=_mean([one.rmse for one in each]),
-        ),
-    )
-
-
-def _mean(values: Sequence[float | None]) -> float | None:
-    known = [value for value in values if value is not None]
-    return math.fsum(known) / len(known) if known else None
 
 
 def _joined(*notes: str) -> str:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import torch
 
+from trainwright.ensembles.chance import with_skill
 from trainwright.ensembles.greedy import greedy
 from trainwright.ensembles.pool import Pool
 
@@ -17,21 +18,25 @@ SINGLE = "single best"
 
 @dataclass(frozen=True, kw_only=True)
 class Method:
-    """A method by its name. `note` says what a reader should know of it."""
+    """A method by its name. `note` says what a reader should know of it.
+
+    `library` are the places of the networks that it chooses from: all of them had to be trained, whichever it takes.
+    """
 
     name: str
     choose: Choose
     note: str = ""
+    library: tuple[int, ...] = ()
 
 
-def single_best(places: Sequence[int]) -> Method:
-    """The one network, of those at `places`, with the lowest loss."""
+def single_best(places: Sequence[int], *, calibrate: bool = False) -> Method:
+    """The one network, of those at `places`, with the lowest loss, with `calibrate` after a temperature of its own."""
 
     def choose(pool: Pool) -> torch.Tensor:
-        loss = pool.loss()
+        loss = pool.loss(calibrate=calibrate)
         return _one(pool, min(places, key=lambda place: (loss(_one(pool, place)), place)))
 
-    return Method(name=SINGLE, choose=choose)
+    return Method(name=SINGLE, choose=choose, library=tuple(places))
 
 
 def only(name: str, place: int, note: str = "") -> Method:
@@ -50,20 +55,24 @@ def mean_of(name: str, places: Sequence[int], note: str = "") -> Method:
     return Method(name=name, choose=choose, note=note)
 
 
-def greedy_of(name: str, places: Sequence[int], note: str = "") -> Method:
-    """Those of the networks at `places`, with repeats, that greedy selection finds."""
+def greedy_of(name: str, places: Sequence[int], note: str = "", *, calibrate: bool = False) -> Method:
+    """Those of the networks at `places`, with repeats, that greedy selection finds; members at chance are passed over.
+
+    With `calibrate` it selects by the loss after the average's own temperature, which is what methods are compared by:
+    or a network that knows nothing would be taken for making the others less sure of themselves.
+    """
 
     def choose(pool: Pool) -> torch.Tensor:
-        loss = pool.loss()
+        loss, some = pool.loss(calibrate=calibrate), with_skill(pool, list(places))
 
-        def of_some(some: torch.Tensor) -> torch.Tensor:
-            shares = torch.zeros(len(pool.networks), dtype=torch.float64)
-            shares[list(places)] = some
-            return shares
+        def spread_out(shares: torch.Tensor) -> torch.Tensor:
+            whole = torch.zeros(len(pool.networks), dtype=torch.float64)
+            whole[some] = shares
+            return whole
 
-        return of_some(greedy(len(places), lambda some: loss(of_some(some))))
+        return spread_out(greedy(len(some), lambda shares: loss(spread_out(shares))))
 
-    return Method(name=name, choose=choose, note=note)
+    return Method(name=name, choose=choose, note=note, library=tuple(places))
 
 
 def _one(pool: Pool, place: int) -> torch.Tensor:

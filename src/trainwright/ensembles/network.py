@@ -23,7 +23,8 @@ class Network:
 
     It is empty where nobody knows; networks of one training share its entry, so that it is counted once. `classes` are
     the names of its outputs in order, `preprocessing` how its inputs were prepared; () and {} where nobody said.
-    `order` puts its outputs into the order of the others': output i is its own output `order[i]`.
+    `order` puts its outputs into the order of the others': output i is its own output `order[i]`. `recipe` holds the
+    sections of the recipe that makes the network again, {} where it was given in Python.
     """
 
     name: str
@@ -34,6 +35,7 @@ class Network:
     classes: tuple[str, ...] = ()
     preprocessing: Mapping[str, Any] = field(default_factory=dict)
     order: tuple[int, ...] = ()
+    recipe: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def steps(self) -> int | None:
@@ -122,12 +124,6 @@ def _check_preprocessing(first: Network, other: Network) -> None:
     different = sorted(key for key in {*one, *two} if one.get(key) != two.get(key))
     raise DataError(
         f"the inputs of '{other.name}' were prepared in another way than those of '{first.name}'",
-        evidence=f"their preprocessing differs in {', '.join(different)}: {_short(two.get(different[0]))} and "
-        f"{_short(one.get(different[0]))}",
+        evidence=f"their preprocessing differs in {', '.join(different)}",
         remedy=f"leave '{other.name}' out, or train it again on the same preparation of the same division of the data",
     )
-
-
-def _short(value: Any) -> str:
-    text = str(value)
-    return text if len(text) <= 60 else text[:57] + "..."

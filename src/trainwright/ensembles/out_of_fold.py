@@ -33,6 +33,11 @@ class Tried:
     hits: torch.Tensor
 
     @property
+    def compared(self) -> Scores:
+        """Return the scores that the method is compared by."""
+        return self.cooled or self.scores
+
+    @property
     def judged(self) -> float:
         """Return the mean loss that the method is judged by."""
         return float(self.cool.mean())
@@ -60,13 +65,13 @@ def tried(pool: Pool, method: Method, *, calibrate: bool, folds: torch.Tensor) -
     if not pool.has_classes:
         errors = squared_errors(raw, truth)
         scores = of_values(raw, truth, total)
-        return Tried(method=method, shares=shares, temperature=None, cost=pool.cost(shares), scores=scores,
-                     cooled=None, raw=errors, cool=errors, hits=errors)  # fmt: skip
+        return Tried(method=method, shares=shares, temperature=None, cost=pool.cost(shares, method.library),
+                     scores=scores, cooled=None, raw=errors, cool=errors, hits=errors)  # fmt: skip
     return Tried(
         method=method,
         shares=shares,
         temperature=pool.temperature(shares) if cooling else None,
-        cost=pool.cost(shares),
+        cost=pool.cost(shares, method.library),
         scores=of_classes(raw, truth),
         cooled=of_classes(cool, truth) if cooling else None,
         raw=-log_likelihoods(raw, truth),

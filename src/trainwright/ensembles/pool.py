@@ -10,13 +10,19 @@ from dataclasses import dataclass, replace
 import torch
 
 from trainwright.data.feed import Feed
-from trainwright.ensembles.answers import Form, Truth, check_classes, gathered, scores_of, truth_of
-from trainwright.ensembles.calibration import noise_of, temperature_of, total_deviation
+from trainwright.ensembles.answers import Truth, check_classes, gathered, truth_of
+from trainwright.ensembles.calibration import cooled, noise_of, temperature_of, total_deviation
 from trainwright.ensembles.combine import combined, mean_and_spread, scaled
 from trainwright.ensembles.measures import log_likelihoods, of_classes, of_values, squared_errors
 from trainwright.ensembles.network import Network, answer
 from trainwright.errors import DataError
+from trainwright.parts.outputs import Form, scores_of
 from trainwright.records.ensemble import Averaging, Cost, Scores
+from trainwright.training.bad_samples import sound_rows
+
+_MOST_ROWS = 20_000
+"""Rows, evenly spaced, that temperatures are fitted on again and again: they tell a mean NLL to some thousandths."""
+_NEWTON = 12  # steps within a selection, where the loss of a candidate need not be known to the last digit
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -44,8 +50,13 @@ class Pool:
         truth = Truth(y=self.truth.y[rows], sample=self.truth.sample[rows], samples=int(samples.sum()))
         return replace(self, answers=self.answers[:, rows], truth=truth)
 
-    def loss(self) -> Callable[[torch.Tensor], float]:
-        """Return what gives the loss of an average by its shares `(K,)`: mean NLL, or mean squared error."""
+    def loss(self, *, calibrate: bool = False) -> Callable[[torch.Tensor], float]:
+        """Return what gives the loss of an average by its shares `(K,)`: mean NLL, or mean squared error.
+
+        With `calibrate` the NLL is that after the average's own best temperature, of `_MOST_ROWS` rows at most.
+        """
+        if self.has_classes and calibrate:
+            return self._cooled_loss()
         if not self.has_classes:
             return lambda shares: float(squared_errors(self.predicted(shares), self.truth).mean())
         if self.average == "logits":
@@ -55,6 +66,20 @@ class Pool:
             torch.log_softmax(self.answers.double(), -1).gather(2, places).squeeze(2).exp()
         )  # all that a mixture needs
         return lambda shares: -float((shares.to(right.device) @ right).clamp_min(1e-300).log().mean())
+
+    def _cooled_loss(self) -> Callable[[torch.Tensor], float]:
+        some = slice(None, None, -(-len(self.truth.y) // _MOST_ROWS))
+        truth = replace(self.truth, y=self.truth.y[some], sample=self.truth.sample[some])
+        each = torch.log_softmax(self.answers[:, some].double(), -1)
+        if self.average == "probabilities":
+            each = each.exp()
+
+        def loss(shares: torch.Tensor) -> float:
+            mixed = torch.einsum("k,kmc->mc", shares.to(each), each)
+            log_p = mixed.clamp_min(1e-300).log() if self.average == "probabilities" else mixed.log_softmax(1)
+            return cooled(log_p, truth, most=_NEWTON)[1]
+
+        return loss
 
     def predicted(self, shares: torch.Tensor) -> torch.Tensor:
         """Return log-probabilities `(M, C)`, or values `(M, D)`, of the average by `shares`."""
@@ -81,12 +106,15 @@ class Pool:
         values, spread = self.spread(shares)
         return of_values(values, self.truth, None if noise is None else total_deviation(spread, noise))
 
-    def cost(self, shares: torch.Tensor) -> Cost:
-        """Return what the networks that have a share cost. Steps of a training that several come from count once."""
+    def cost(self, shares: torch.Tensor, library: Sequence[int] = ()) -> Cost:
+        """Return what the networks that have a share cost, and the training of all of a `library` that they are from.
+
+        Steps of a training that several come from count once. The time is that of one network after the other.
+        """
         used = [place for place, share in enumerate(shares.tolist()) if share > 0]
         trained: dict[str, int] = {}
         known = True
-        for place in used:
+        for place in sorted({*used, *library}):
             steps = self.networks[place].trained
             known &= bool(steps)
             for name, count in steps.items():
@@ -118,6 +146,7 @@ def pool_of(networks: Sequence[Network], feed: Feed, form: Form, average: Averag
     targets: list[torch.Tensor] = []
     samples = 0
     for x, y in feed.in_order():
+        _check_inputs(x, samples)
         samples += len(x)
         for place, network in enumerate(networks):
             started = time.perf_counter()
@@ -140,6 +169,18 @@ def pool_of(networks: Sequence[Network], feed: Feed, form: Form, average: Averag
         seconds=tuple(seconds),
         average=average,
     )
+
+
+def _check_inputs(x: torch.Tensor, before: int) -> None:
+    """Raise `DataError` where the data, not a network, are to blame; `before` counts the samples until here."""
+    sound = sound_rows(x)
+    if not bool(sound.all()):
+        place = int((~sound).nonzero()[0])
+        raise DataError(
+            "the data to judge by hold inputs that are not finite",
+            evidence=f"sample {before + place + 1:,} is the first with NaN or infinity",
+            remedy="fill or remove what is missing, as in training",
+        )
 
 
 def _check_finite(networks: Sequence[Network], answers: torch.Tensor) -> None:

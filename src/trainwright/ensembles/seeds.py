@@ -19,7 +19,7 @@ from trainwright.randomness import isolated
 from trainwright.records.ensemble import Lane
 from trainwright.stacked.loop_array import LoopArray
 from trainwright.stacked.member import Loss, Member, TrialArray
-from trainwright.stacked.probe import choose
+from trainwright.stacked.probe import Choice, choose
 
 SHARED_ORDER = 0.007
 """Share of the NLL that an ensemble loses where its members share the order of their batches: five MLPs of 784-64-10 on
@@ -28,12 +28,15 @@ repeats), at 2.2 instead of 5 times the cost of one. One batch for all rows shar
 """
 
 
+_TIMED = 4  # steps of one member alone, of which the fastest counts
+
+
 @dataclass(frozen=True, kw_only=True)
 class Rows:
     """Members as they are after `steps` updates each, without those that diverged, whose places are in `diverged`.
 
     `lane` says how they were trained and `reason` why; `ratio` is what all of them cost, in times of one of them alone,
-    as the probe measured a step, None where it was too short to measure.
+    as the probe, or else the training itself, measured a step.
     """
 
     models: tuple[nn.Module, ...]
@@ -63,9 +66,13 @@ def train_rows(
     parts: list[tuple[TrialArray, Feed]] = [(array, feed)]
     if choice.lane == "loop":
         parts = [(LoopArray([member], [place]), reordered(feed, member.seed)) for place, member in enumerate(members)]
+    measured = choice.step_seconds.get("loop")
+    single = measured or (_alone_seconds(members[0], x, y) if choice.lane == "stacked" else None)
     models: dict[int, nn.Module] = {}
+    began = time.perf_counter()
     for part, batches_of_part in parts:
         models |= _trained(part, batches_of_part, steps, validation, loss)
+    trained = time.perf_counter() - began
     places = tuple(sorted(models))
     if not places:
         raise ModelError(
@@ -73,7 +80,6 @@ def train_rows(
             evidence=f"{len(members)} of {len(members)} met a loss or a gradient that is not finite",
             remedy="lower the learning rate",
         )
-    row, alone = (choice.step_seconds.get(lane) for lane in (choice.lane, "loop"))
     return Rows(
         models=tuple(models[place] for place in places),
         places=places,
@@ -81,9 +87,31 @@ def train_rows(
         lane=choice.lane,
         reason=choice.reason,
         seconds=time.perf_counter() - started,
-        ratio=None if not row or not alone else len(members) * row / alone,
+        ratio=_ratio(choice, len(members), trained / max(steps, 1), single),
         diverged=tuple(place for place in range(len(members)) if place not in models),
     )
+
+
+def _ratio(choice: Choice, count: int, step: float, single: float | None) -> float | None:
+    """Return what `count` members cost, in times of one: by the probe's measurement, else by the training itself."""
+    if choice.lane == "loop":
+        return float(count)
+    row = choice.step_seconds.get("stacked")
+    if not single:
+        return None
+    return (count * row if row else step) / single
+
+
+def _alone_seconds(member: Member, x: torch.Tensor, y: torch.Tensor) -> float:
+    """Return the seconds of a step of one member, on a copy of it."""
+    array = LoopArray([copy.deepcopy(member)])
+    found = []
+    with isolated():
+        for _ in range(_TIMED):
+            started = time.perf_counter()
+            array.step(x, y)
+            found.append(time.perf_counter() - started)
+    return min(found)
 
 
 def reordered(feed: Feed, seed: int) -> Feed:

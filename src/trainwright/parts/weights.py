@@ -70,6 +70,25 @@ def load(
     )
 
 
+def put_in(model: nn.Module, weights: State, source: str) -> None:
+    """Put weights into a model that must be the one that they were trained in: all of them, or none.
+
+    Raises `ModelError` where a tensor is missing, of another shape, or nobody's.
+    """
+    state = {name: value for name, value in model.state_dict().items() if isinstance(value, torch.Tensor)}
+    loaded, pairs = match(state, weights, source=source)
+    if loaded.missing or loaded.unexpected or loaded.reshaped:
+        told = [f"they lack {loaded.missing[0]}"] if loaded.missing else []
+        told += [f"they have {loaded.unexpected[0]}, which it has not"] if loaded.unexpected else []
+        told += [f"{one.name} has shape {one.source}, not {one.model}" for one in loaded.reshaped[:1]]
+        raise ModelError(
+            f"the weights of {source} do not fit the network",
+            evidence="; ".join(told),
+            remedy="make the network as it was in training: its code, or what it was given, has changed since",
+        )
+    model.load_state_dict({name: weights[other] for name, other in pairs.items()})
+
+
 def head_of(model: nn.Module) -> list[str]:
     """Return the names of the head's tensors: of a part called "head" where there is one, else of the last layer."""
     named = next((child for name, child in model.named_children() if name == "head"), None)

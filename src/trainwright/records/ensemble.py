@@ -75,9 +75,11 @@ class Cost:
 class MethodRow:
     """One method. Both kinds of scores come from samples that nothing was fitted on, see `Gains.folds`.
 
-    `scores` are those of the predictions as they are, `scaled` those after one temperature. `gain` is in the criterion
-    (`Gains.criterion`), `accuracy_gain` in accuracy; both after a temperature, on either side, where one is fitted.
-    `test` and `test_gain` are there for what was chosen and for the best single network alone.
+    `scores` are those of the predictions as they are, `scaled` those after one temperature of the method's own. `gain`
+    is in the criterion (`Gains.criterion`), `accuracy_gain` in accuracy; both after a temperature, on either side,
+    where one is fitted (the row of the temperature itself alone is compared with the predictions as they are). `test`,
+    `test_scaled` and `test_gain`, in the same ways, are there for what was chosen and for the best single network
+    alone; the temperatures are those of validation.
     """
 
     method: str
@@ -90,6 +92,17 @@ class MethodRow:
     note: str = ""
     test: Scores | None = None
     test_gain: Gain | None = None
+    test_scaled: Scores | None = None
+
+    @property
+    def compared(self) -> Scores:
+        """Return the scores that the method is compared by."""
+        return self.scaled or self.scores
+
+    @property
+    def test_compared(self) -> Scores | None:
+        """Return those on test."""
+        return self.test_scaled or self.test
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -134,8 +147,8 @@ class Threshold:
     """From which probability of class 1 on to decide for it, where mistakes cost differently.
 
     `costs` are those of a false alarm (0 taken for 1) and of a miss (1 taken for 0). `exact` is the threshold that
-    follows from them if the probabilities are right, `value` the one that cost least on validation; `expected` and
-    `halved` are the mean costs of a sample there and at one half.
+    follows from them if the probabilities are right, `value` the one that cost least on validation; `at_exact`,
+    `expected` and `halved` are the mean costs of a validation sample at `exact`, at `value` and at one half.
     """
 
     costs: tuple[float, float]
@@ -143,6 +156,7 @@ class Threshold:
     value: float
     expected: float
     halved: float
+    at_exact: float = 0.0
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -16,7 +16,8 @@ def finish_verdict(info: EnsembleInfo) -> tuple[Sign, str]:
     row = gains.row(gains.chosen)
     if row.gain is None:
         return HEALTHY, f"{gains.chosen} is the final model"
-    said = f"{gains.chosen} gains {gain_phrase(row.gain)} {criterion_name(gains)} over the best single network"
+    terms = ", each after a temperature of its own" if row.scaled is not None and row.cost.networks > 1 else ""
+    said = f"{gains.chosen} gains {gain_phrase(row.gain)} {criterion_name(gains)} over the best single network{terms}"
     if row.test_gain is None:
         return HEALTHY, said
     if row.test_gain.is_beyond_noise:
@@ -40,7 +41,7 @@ def head_facts(info: EnsembleInfo) -> list[tuple[str, str]]:
     if gains.test_samples is not None:
         rows.append(("tested on", f"{plural(gains.test_samples, 'sample')}, once"))
     if any(row.scaled is not None for row in gains.rows):
-        rows.append(("compared", "after one temperature for each method"))
+        rows.append(("compared", "after one temperature for each method: NLL, ECE and Brier; raw NLL is without it"))
     if len(info.members) > 1:
         rows.append(("averages", info.average))
     if info.temperature is not None:
@@ -58,33 +59,38 @@ def threshold_phrase(info: EnsembleInfo) -> str:
     if one is None:
         return ""
     alarm, miss = one.costs
+    no, yes = (f"'{name}'" for name in info.classes) if len(info.classes) == 2 else ("class 0", "class 1")
+    which = "after the temperature" if info.temperature is not None else "as they are, with no temperature"
     return (
-        f"class 1 from probability {number(one.exact)} on, where a false alarm costs {number(alarm)} and a miss "
-        f"{number(miss)}; on validation {number(one.value)} cost least, {number(one.expected)} a sample "
-        f"({number(one.halved)} at one half)"
+        f"{yes} from probability {number(one.exact)} on, which costs {number(one.at_exact)} a sample on validation, "
+        f"where a false alarm ({no} taken for {yes}) costs {number(alarm)} and a miss ({yes} taken for {no}) "
+        f"{number(miss)}; from one half on it is {number(one.halved)}, and from {number(one.value)} on, which was best "
+        f"on validation, {number(one.expected)}; probabilities {which}"
     )
 
 
-HEAD = (
-    "method",
-    "nets",
-    "steps",
-    "ms per 1,000",
-    "memory",
-    "accuracy",
-    "NLL",
-    "ECE",
-    "Brier",
-    "gain",
-    "95 % interval",
-    "",
-)
-VALUES_HEAD = ("method", "nets", "steps", "ms per 1,000", "memory", "RMSE", "NLL", "gain", "95 % interval", "")
+_COSTS = ("nets", "steps", "ms per 1,000", "memory")
+
+
+def scores_head(gains: Gains) -> tuple[str, ...]:
+    """Return the headings of the scores: the NLL that is compared, and beside it the raw one where they differ."""
+    if gains.criterion == "rmse":
+        return ("RMSE", "NLL")
+    return ("accuracy", "NLL", "ECE", "Brier", *(("raw NLL",) if _cooled(gains) else ()))
 
 
 def head_of(gains: Gains) -> tuple[str, ...]:
     """Return the table's headings."""
-    return HEAD if gains.criterion == "nll" else VALUES_HEAD
+    return ("method", *_COSTS, *scores_head(gains), f"gain in {criterion_name(gains)}", "95 % interval", "")
+
+
+def test_head_of(gains: Gains) -> tuple[str, ...]:
+    """Return the headings of the table of what was tested."""
+    return ("method", *scores_head(gains), f"gain in {criterion_name(gains)}", "95 % interval")
+
+
+def _cooled(gains: Gains) -> bool:
+    return any(row.scaled is not None for row in gains.rows)
 
 
 def cells(row: MethodRow, gains: Gains) -> list[str]:
@@ -93,22 +99,24 @@ def cells(row: MethodRow, gains: Gains) -> list[str]:
     steps = "–" if cost.training_steps is None else compact(cost.training_steps)
     start = [row.method, str(cost.networks), steps, number(1000 * cost.seconds, digits=3), f"{compact(cost.size)}B"]
     gain = ["", ""] if row.gain is None else [gain_phrase(row.gain), interval_phrase(row.gain)]
-    return [*start, *measured(row.scores, gains), *gain, verdict_word(row, gains)]
+    return [*start, *measured(row.compared, row.scores, gains), *gain, verdict_word(row, gains)]
 
 
 def test_cells(row: MethodRow, gains: Gains) -> list[str]:
     """Return what a method came to on test."""
     assert row.test is not None
+    assert row.test_compared is not None
     gain = ["", ""] if row.test_gain is None else [gain_phrase(row.test_gain), interval_phrase(row.test_gain)]
-    return [row.method, *measured(row.test, gains), *gain]
+    return [row.method, *measured(row.test_compared, row.test, gains), *gain]
 
 
-def measured(scores: Scores, gains: Gains) -> list[str]:
-    """Return the scores as text."""
+def measured(scores: Scores, raw: Scores, gains: Gains) -> list[str]:
+    """Return the scores that are compared as text, with the NLL of the predictions as they are behind them."""
     if gains.criterion == "rmse":
         return [_value(scores.rmse), _value(scores.nll)]
     accuracy = "–" if scores.accuracy is None else f"{100 * scores.accuracy:.2f} %"
-    return [accuracy, _value(scores.nll), _value(scores.ece, 3), _value(scores.brier)]
+    shown = [accuracy, _value(scores.nll), _value(scores.ece, 3), _value(scores.brier)]
+    return [*shown, _value(raw.nll)] if _cooled(gains) else shown
 
 
 def verdict_word(row: MethodRow, gains: Gains) -> str:

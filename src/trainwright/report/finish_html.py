@@ -9,13 +9,14 @@ from trainwright.records.ensemble import EnsembleInfo
 from trainwright.report.cards import cards_html
 from trainwright.report.finish_facts import (
     cells,
-    criterion_name,
     finish_verdict,
     head_facts,
     head_of,
     measured,
     member_phrase,
+    scores_head,
     test_cells,
+    test_head_of,
 )
 from trainwright.report.finish_reliability import reliability_html
 from trainwright.report.numbers import plural
@@ -54,23 +55,26 @@ def finish_html(info: EnsembleInfo) -> str:
 def _figures(info: EnsembleInfo) -> list[tuple[str, str]]:
     gains = info.gains
     row = gains.row(gains.chosen)
-    names = ["accuracy", "NLL", "ECE", "Brier"] if gains.criterion == "nll" else ["RMSE", "NLL"]
-    scores, split = (row.test, "test") if row.test is not None else (row.scores, "validation")
-    figures = [(f"{split} {name}", value) for name, value in zip(names, measured(scores, gains), strict=True)]
+    tested = row.test is not None and row.test_compared is not None
+    raw, scores = (row.test or row.scores, row.test_compared or row.compared) if tested else (row.scores, row.compared)
+    if info.temperature is None:
+        scores = raw  # the final model's own
+    split = "test" if tested else "validation"
+    values = zip(scores_head(gains), measured(scores, raw, gains), strict=True)
+    figures = [(f"{split} {name}", value) for name, value in values]
     return [("final model", gains.chosen), *figures, ("networks", str(row.cost.networks))]
 
 
 def _table(info: EnsembleInfo) -> str:
     gains = info.gains
     head = list(head_of(gains))
-    head[head.index("gain")] = f"gain in {criterion_name(gains)}"
     head[-1] = "verdict"
     head.insert(1, head.pop())  # where a narrow screen still shows it
     rows = [cells(row, gains) for row in gains.rows]
     for row in rows:
         row.insert(1, row.pop())
     caption = "Every method beside the best single network; a gain counts where its whole interval is above zero"
-    return html_table(head, rows, caption=caption, numeric=range(2, len(head)))
+    return html_table(head, rows, caption=caption, numeric=range(2, len(head)), dense=True)
 
 
 def _tested(info: EnsembleInfo) -> str:
@@ -78,9 +82,9 @@ def _tested(info: EnsembleInfo) -> str:
     rows = [test_cells(row, gains) for row in gains.rows if row.test is not None]
     if not rows:
         return ""
-    scores = ["accuracy", "NLL", "ECE", "Brier"] if gains.criterion == "nll" else ["RMSE", "NLL"]
-    head = ["method", *scores, f"gain in {criterion_name(gains)}", "95 % interval"]
-    return html_table(head, rows, caption="The best single network and what was chosen", numeric=range(1, len(head)))
+    head = test_head_of(gains)
+    caption = "The best single network and what was chosen"
+    return html_table(head, rows, caption=caption, numeric=range(1, len(head)), dense=True)
 
 
 def _list(texts: Sequence[str]) -> str:

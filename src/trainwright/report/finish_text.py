@@ -8,12 +8,12 @@ from trainwright.records import Finding
 from trainwright.records.ensemble import EnsembleInfo
 from trainwright.report.finish_facts import (
     cells,
-    criterion_name,
     finish_verdict,
     head_facts,
     head_of,
     member_phrase,
     test_cells,
+    test_head_of,
 )
 from trainwright.report.finish_reliability import reliability_text
 from trainwright.report.safe import prose
@@ -49,10 +49,8 @@ def render_finish(
 
 def _table(info: EnsembleInfo, *, color: bool) -> list[str]:
     gains = info.gains
-    head = list(head_of(gains))
-    head[head.index("gain")] = f"gain in {criterion_name(gains)}"
     rows = [cells(row, gains) for row in gains.rows]
-    lines = _aligned(head, rows)
+    lines = _aligned(head_of(gains), rows)
     styles = {"gained": HEALTHY.ansi, "lost": SIGNS["warning"].ansi}
     told = [paint(lines[0], DIM, color=color)]
     for line, row in zip(lines[1:], gains.rows, strict=True):
@@ -66,8 +64,7 @@ def _tested(info: EnsembleInfo) -> list[str]:
     rows = [test_cells(row, gains) for row in gains.rows if row.test is not None]
     if not rows:
         return []
-    scores = ["accuracy", "NLL", "ECE", "Brier"] if gains.criterion == "nll" else ["RMSE", "NLL"]
-    return _aligned(["method", *scores, f"gain in {criterion_name(gains)}", "95 % interval"], rows)
+    return _aligned(test_head_of(gains), rows)
 
 
 def _aligned(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:

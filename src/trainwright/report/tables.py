@@ -18,13 +18,22 @@ _MAX_VALUE = 300
 
 
 def html_table(
-    head: Sequence[str], rows: Sequence[Sequence[str]], *, caption: str, numeric: Collection[int] = ()
+    head: Sequence[str],
+    rows: Sequence[Sequence[str]],
+    *,
+    caption: str,
+    numeric: Collection[int] = (),
+    dense: bool = False,
 ) -> str:
-    """Return a table. All cells are text and get escaped; columns in `numeric` are aligned at the right."""
+    """Return a table. All cells are text and get escaped; columns in `numeric` are aligned at the right.
+
+    A `dense` one, of many columns, stands closer, and where the screen is narrow each row becomes a list of its cells
+    under their headings, so that none is out of sight.
+    """
     top = _row('th scope="col"', head, numeric)
-    body = "".join(_row("td", row, numeric) for row in rows)
+    body = "".join(_row("td", row, numeric, head if dense else ()) for row in rows)
     # Words may wrap, numbers may not: a table of numbers scrolls instead.
-    style = ' class="wraps"' if len(numeric) < len(head) / 2 else ""
+    style = ' class="dense"' if dense else ' class="wraps"' if len(numeric) < len(head) / 2 else ""
     # Focusable, because a keyboard must be able to scroll it too.
     return (
         f'<div class="scroll" tabindex="0" role="region" aria-label="{markup(caption)}"><table{style}>'
@@ -99,10 +108,11 @@ def setting_text(value: Any) -> str:
     return clip(prose(plain), _MAX_VALUE)
 
 
-def _row(tag: str, cells: Sequence[str], numeric: Collection[int]) -> str:
+def _row(tag: str, cells: Sequence[str], numeric: Collection[int], labels: Sequence[str] = ()) -> str:
     close = tag.partition(" ")[0]
     parts = []
     for column, cell in enumerate(cells):
         style = ' class="number"' if column in numeric else ""
+        style += f' data-label="{markup(labels[column])}"' if labels and cell else ""
         parts.append(f"<{tag}{style}>{markup(cell)}</{close}>")
     return f"<tr>{''.join(parts)}</tr>"

@@ -122,6 +122,21 @@ def temporary_beside(path: Path) -> Path:
     return path.with_name(f"{TEMPORARY}{path.name}-{os.getpid()}-{uuid.uuid4().hex[:8]}")
 
 
+def check_writable(path: Path) -> None:
+    """Raise `RunError` where nothing can be made at `path`: to be asked before long work. Leaves nothing behind."""
+    parent = next(place for place in (path.absolute(), *path.absolute().parents) if place.exists())
+    trial = parent / f"{TEMPORARY}{uuid.uuid4().hex[:8]}"
+    try:
+        make_folder(trial)
+        remove(trial)
+    except OSError as problem:
+        raise RunError(
+            f"{path} cannot be written",
+            evidence=f"in {parent}: {problem.strerror or problem}",
+            remedy="choose another folder",
+        ) from None
+
+
 def sha256_of(path: Path) -> str:
     """Return the SHA-256 of a file, in hexadecimal digits."""
     with open(path, "rb") as file:

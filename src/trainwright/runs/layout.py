@@ -12,6 +12,12 @@ EVENTS = "events.jsonl"
 CHECKPOINTS = "checkpoints"
 FINISHED = "finish"
 FINISHED_FACTS = "finish.json"
+FINISHED_MODEL = "model.json"
+
+
+def is_finished(folder: Path) -> bool:
+    """Say whether `folder` holds a finished model."""
+    return (folder / FINISHED_FACTS).is_file()
 
 
 def is_run(folder: Path) -> bool:

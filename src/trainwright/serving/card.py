@@ -20,7 +20,7 @@ from trainwright.runs.durable import sha256_of
 JSON, TEXT = "card.json", "card.md"
 SCHEMA = 1
 FORMATS = ("safetensors", "onnx", "torch")
-_COUNTING = ("model", "preprocessing", "recipe")  # parts that predictions depend on
+_COUNTING = ("model", "preprocessing", "recipe", "ensemble")  # parts that predictions depend on, as far as there are
 _PATHS = ("source", "test_source")  # of the section data: where its files lay, which is nobody else's business
 
 
@@ -69,11 +69,19 @@ def input_meaning(preprocessing: Preprocessing) -> str:
 
 
 def limits(
-    preprocessing: Preprocessing, outcome: Outcome | None, findings: Sequence[Finding], splits: Mapping[str, Any]
+    preprocessing: Preprocessing,
+    outcome: Outcome | None,
+    findings: Sequence[Finding],
+    splits: Mapping[str, Any],
+    ensemble: Mapping[str, Any] | None = None,
 ) -> list[str]:
     """Return what whoever relies on the network should know, in sentences."""
     said: list[str] = []
-    if outcome is None:
+    if ensemble is not None:
+        names = ", ".join(f"{member['name']} ({member['share']:.3g})" for member in ensemble["members"])
+        count, what = len(ensemble["members"]), ensemble["average"]
+        said.append(f"It averages the {what} of {count} networks, by shares: {names}.")
+    elif outcome is None:
         said.append("The training never came to its end; these are its best weights until then.")
     elif outcome.status != "finished":
         said.append(f"The training ended early ({outcome.status}: {outcome.reason}); these are its best weights.")
@@ -102,8 +110,16 @@ def limits(
             f"scaled and cropped to {plan.image_size} x {plan.image_size}" if plan.image_size else "taken as they are"
         )
         said.append(f"Images have {plan.shape[0]} channels, and are {size}; others are refused.")
-    if preprocessing.task != "regression":
+    if ensemble is not None and ensemble["temperature"] is not None:
+        said.append(f"The probabilities are after a temperature of {ensemble['temperature']:.4g}, from validation.")
+    elif preprocessing.task != "regression" and (ensemble is None or ensemble["form"]["task"] != "regression"):
         said.append("The probabilities were not calibrated afterwards.")
+    if ensemble is not None and ensemble["threshold"] is not None:
+        threshold = ensemble["threshold"]
+        said.append(
+            f"The second class is decided for from probability {threshold['exact']:.4g} on: a false alarm costs "
+            f"{threshold['costs'][0]:g}, a miss {threshold['costs'][1]:g}."
+        )
     return said
 
 
@@ -121,10 +137,15 @@ def make_card(
     findings: Sequence[Finding],
     versions: Mapping[str, Any],
     check: Mapping[str, Any],
+    ensemble: Mapping[str, Any] | None = None,
+    metrics: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
-    """Return the card as plain values. `folder` holds the exported files, whose hashes it keeps."""
+    """Return the card as plain values. `folder` holds the exported files, whose hashes it keeps.
+
+    `ensemble` says how the members of a finished model become one, and `metrics` what they came to.
+    """
     data = dict(facts)
-    told = limits(preprocessing, outcome, findings, data.get("splits", {}))
+    told = limits(preprocessing, outcome, findings, data.get("splits", {}), ensemble)
     if form == "safetensors" and ":" in info.model:
         told.append(f"The network is made by '{info.model}', whose module must lie in the current folder to load it.")
     data.pop("preprocessing", None)
@@ -150,10 +171,11 @@ def make_card(
         "preprocessing": preprocessing.plain(),
         "recipe": shared,
         "outcome": outcome,
-        "metrics": outcome.best if outcome else {},
+        "metrics": metrics if metrics is not None else outcome.best if outcome else {},
         "findings": [_without_folder(finding) for finding in findings],
         "limits": told,
         "check": dict(check),
+        **({} if ensemble is None else {"ensemble": dict(ensemble)}),
     }
     plain = to_plain(card, strict=True)
     return plain | {"digest": _digest(plain)}
@@ -161,7 +183,7 @@ def make_card(
 
 def _digest(card: Mapping[str, Any]) -> str:
     """Return the SHA-256 over what predictions depend on: a mean of which a digit has changed must not go unseen."""
-    text = json.dumps([card[part] for part in _COUNTING], sort_keys=True, ensure_ascii=True)
+    text = json.dumps([card[part] for part in _COUNTING if part in card], sort_keys=True, ensure_ascii=True)
     return hashlib.sha256(text.encode("ascii")).hexdigest()
 
 

@@ -41,7 +41,7 @@ def rows(model: Model, answers: Answers) -> Iterator[list[Any]]:
     kept = list(zip(*piece.kept.values(), strict=True)) if piece.kept else [()] * len(values)
     said = [[]] * len(values)
     if model.task != "regression":
-        said = [[name] for name in chosen(values, model.task, _classes(model, answers))]
+        said = [[name] for name in chosen(values, model.task, _classes(model, answers), model.threshold)]
     for place, own, word, numbers in zip(piece.places, kept, said, values.tolist(), strict=True):
         yield [place, *own, *word, *numbers]
 

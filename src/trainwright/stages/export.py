@@ -1,10 +1,10 @@
-"""The verb export: a run's best network, with its card, in a form that others can load."""
+"""The verb export: the network of a run or of a finished model, with its card, in a form that others can load."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,12 +16,16 @@ from trainwright import __version__
 from trainwright.data.preprocessing import Preprocessing
 from trainwright.errors import RunError, UsageError
 from trainwright.parts import losses
+from trainwright.records import to_plain
 from trainwright.runs.durable import check_unused, whole
-from trainwright.runs.layout import is_run
+from trainwright.runs.layout import is_finished, is_run
 from trainwright.serving import card as cards
 from trainwright.serving import onnx_file, program
 from trainwright.serving.comparing import TOLERANCE, deviation
-from trainwright.stages.load import WEIGHTS, Kept, of_run, read_kept
+from trainwright.stages.finish_report import read_report
+from trainwright.stages.finished import Plan, load_finished, read_plan, shared
+from trainwright.stages.kept import Kept, read_kept
+from trainwright.stages.load import WEIGHTS, of_run
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,7 +37,9 @@ class Export:
 
 
 def export(run: str | Path, form: str, output: str | Path | None = None, *, overwrite: bool = False) -> Export:
-    """Write the best network of the run in folder `run` as "safetensors", "onnx" or "torch", with its card.
+    """Write the network of the run or of the finished model in folder `run` as "safetensors", "onnx" or "torch".
+
+    Its card lies beside it. The members of a finished model are one network, their average.
 
     `output` is the folder to make, else the run's name and the form beside the run. What was written is loaded again
     and compared with the network before it is put in place; what cannot be written leaves nothing. Raises `RunError`
@@ -48,12 +54,19 @@ def export(run: str | Path, form: str, output: str | Path | None = None, *, over
     _check_target(target, overwrite)
     if form == "onnx":
         onnx_file.check_installed()
-    kept = read_kept(folder)
-    network = of_run(kept).model
+    if is_finished(folder):
+        plan = read_plan(folder)
+        network, preprocessing = load_finished(folder, plan), Preprocessing.of(plan.preprocessing)
+        _check_traceable(form, preprocessing, folder)
+        describe = lambda place, check: _card_of_finished(folder, plan, target.name, form, place, check)  # noqa: E731
+    else:
+        kept = read_kept(folder)
+        network, preprocessing = of_run(kept).model, kept.preprocessing
+        describe = lambda place, check: _card(kept, target.name, form, place, check)  # noqa: E731
     with whole(target, overwrite=overwrite) as place:
         place.mkdir()
-        check = _FORMS[form](network, kept.preprocessing, place)
-        card = _card(kept, target.name, form, place, check)
+        check = _FORMS[form](network, preprocessing, place)
+        card = describe(place, check)
         (place / cards.JSON).write_text(json.dumps(card, indent=1, allow_nan=False), encoding="utf-8")
         (place / cards.TEXT).write_text(cards.card_text(card), encoding="utf-8")
         for file in place.iterdir():  # safetensors writes for its owner alone
@@ -88,6 +101,45 @@ def _card(kept: Kept, name: str, form: str, place: Path, check: Mapping[str, Any
         versions={"trainwright": __version__, "torch": torch.__version__, "trained_with": dict(kept.versions)},
         check=check,
     )
+
+
+def _card_of_finished(
+    folder: Path, plan: Plan, name: str, form: str, place: Path, check: Mapping[str, Any]
+) -> dict[str, Any]:
+    info, findings = read_report(folder)
+    row = info.gains.row(info.gains.chosen)
+    scores = {"validation": row.compared if plan.temperature is not None else row.scores}
+    if row.test is not None:
+        scores["test"] = row.test_scaled if plan.temperature is not None and row.test_scaled is not None else row.test
+    first = plan.members[0].recipe
+    return cards.make_card(
+        name=name,
+        form=form,
+        folder=place,
+        info=replace(plan.info, parameters=plan.info.parameters * len(plan.members)),
+        facts=plan.facts,
+        recipe=first,
+        preprocessing=Preprocessing.of(plan.preprocessing),
+        expects=plan.form.expects,
+        outcome=None,
+        findings=findings,
+        versions={"trainwright": __version__, "torch": torch.__version__, "trained_with": dict(plan.versions)},
+        check=check,
+        ensemble=shared(plan, cards.shared_recipe),
+        metrics={
+            split: {key: value for key, value in to_plain(one).items() if value is not None and key != "samples"}
+            for split, one in scores.items()
+        },
+    )
+
+
+def _check_traceable(form: str, preprocessing: Preprocessing, folder: Path) -> None:
+    if form != "safetensors" and preprocessing.shape is None:
+        raise UsageError(
+            f"the members in {folder} were given in Python, and nobody knows the shape of their inputs",
+            evidence=f"to write {form}, the network is run on inputs",
+            remedy="trace it in Python: torch.export.export(tw.load(folder, model=make_net).model, (x,))",
+        )
 
 
 def _safetensors(network: nn.Module, preprocessing: Preprocessing, place: Path) -> dict[str, Any]:

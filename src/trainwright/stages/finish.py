@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -13,28 +12,31 @@ from torch import nn
 from trainwright.data.feed import Feed
 from trainwright.doctor.kinds import find_kind
 from trainwright.ensembles.calibration import check_costs, not_two
-from trainwright.ensembles.course import Asked, Extra, Further
+from trainwright.ensembles.course import Asked, Extra, Further, Material
 from trainwright.ensembles.course import finish as measured
 from trainwright.ensembles.ensemble import Ensemble
 from trainwright.ensembles.gains import TEMPERATURE
 from trainwright.ensembles.network import Network
 from trainwright.ensembles.pool import pool_of
-from trainwright.errors import RunError, UsageError, did_you_mean
+from trainwright.errors import UsageError, did_you_mean
 from trainwright.records import Evidence, Finding, Remedy
 from trainwright.records.ensemble import Averaging
-from trainwright.report.finish_html import render_finish_html
-from trainwright.runs.layout import FINISHED_FACTS, RECIPE
+from trainwright.runs import durable
+from trainwright.runs.layout import RECIPE
 from trainwright.runs.reader import read_run
 from trainwright.runs.writer import check_free
-from trainwright.stages.finish_sources import Found, feed_of, found_of, is_study, material_of, run_of
+from trainwright.stages.finish_material import feed_of, material_of, split_of
+from trainwright.stages.finish_overlap import check_apart
+from trainwright.stages.finish_sources import Found, found_of, is_study, run_of
 from trainwright.stages.finish_study import of_study, rung_of
 from trainwright.stages.finish_training import Bench, Say, soup_extras
 from trainwright.stages.finish_workshop import Workshop, of_given, of_recipe
+from trainwright.stages.finished import write_finished
 from trainwright.stages.recipe import Recipe
+from trainwright.stages.sections import MOST_TRAINED
 from trainwright.stages.tune import Study
-from trainwright.training import checkpoint
 
-MEMBERS, PAGE, SEEDS = "members", "report.html", 5
+SEEDS = 5
 METHODS = ("seeds", "snapshots", "ema", "polyak", "swa", "soup", "distil")
 """What can be trained or built beside what is given; ensembles, greedy selection and temperatures cost no training."""
 Method = Literal["seeds", "snapshots", "ema", "polyak", "swa", "soup", "distil"]
@@ -67,12 +69,14 @@ def finish(
     `fit` takes, a pair `(x, y)` or an iterable of pairs; of a study and of runs that came from a recipe it may be left
     out, as may `test`. Everything is fitted and chosen on validation; `test` is looked at once, by what was chosen and
     by the best single run. `average` says what of the members is averaged. With `calibrate`, methods are compared after
-    one temperature each, and the final model has one where it gains. `costs`, of a false alarm and of a miss, ask for
-    a threshold between two classes. With `folder` the final model is kept there.
+    one temperature each: an average that is chosen keeps its own, a single network has one where it gains. `costs`, of
+    a false alarm and of a miss, ask for a threshold between two classes. With `folder` the final model is kept there,
+    for `tw.load`, `predict`, `export` and `report`.
 
     `methods` names what is trained or built beside what is given: "seeds" (members up to `seeds` in all, as one array;
     what a study does where nothing is named), "snapshots" (one training of `cycles` cycles), "ema", "polyak", "swa",
-    "soup" (of snapshots, and of the members where `shared_start` says that they began from the same weights), "distil".
+    "soup" (of snapshots, and of the members where they began from the same weights: all by one `model.start`, or as
+    `shared_start` says, which lets the further members of a recipe begin as the first run did), "distil".
     For runs of `fit` these need `model`, which makes a new network, and `train`; `loss` and `settings` are those of
     `fit`, by default what the first run had. `model` also makes the network of folders whose run was given in Python.
     `say` is told what goes on.
@@ -86,6 +90,7 @@ def finish(
     target = Path(folder) if folder is not None else None
     if target is not None:
         check_free(target)
+        durable.check_writable(target)  # before hours of training, not after them
     shop: Workshop | None = None
     if isinstance(study_or_runs, Study):
         found, shop, splits = of_study(study_or_runs)
@@ -97,7 +102,7 @@ def finish(
         wanted = ("seeds",) if methods is None and searched else wanted
         if (wanted or searched) and found.recipe is not None:
             shop = of_recipe(found, data_root)
-            found = replace(found, extras=rung_of(found.study, shop.enter))
+            found = replace(found, extras=rung_of(found.study, shop.enter, found.recipe))
         elif set(wanted) - {"soup"}:
             material_of(found, validation, test)  # what cannot be judged is told before anything is built
             shop = of_given(found, model, train, validation, loss=loss, settings=settings)
@@ -106,7 +111,13 @@ def finish(
     asked = Asked(average=average, calibrate=calibrate, costs=costs, seed=seed)
     plan = _Plan(methods=wanted, seeds=seeds, cycles=cycles, shared_start=shared_start, say=say or (lambda text: None))
     feed = shop.train if shop is not None else None if train is None else feed_of(train, found.networks[0], "training")
-    return kept(_carried_out(found, shop, feed, (validation, test), asked, plan), target)
+    made = _carried_out(found, shop, feed, (validation, test), asked, plan)
+    made.findings = findings_of(made)
+    if target is not None:
+        check_free(target)
+        write_finished(target, made, found.info, found.facts, found.versions)
+        made.folder = target
+    return made
 
 
 def finish_folders(
@@ -134,6 +145,7 @@ def finish_folders(
         seeds=section.members or (SEEDS if of_search else 1),
         cycles=max(section.snapshots, 1),
         calibrate=section.calibrate != "off",
+        shared_start=section.shared_start,
         costs=costs,
         folder=folder,
         data_root=data_root,
@@ -159,9 +171,12 @@ def _carried_out(
     networks = list(found.networks)
     like = networks[0] if networks else Network(name="", model=nn.Identity())
     bench = Bench(shop, asked.seed, like, plan.say) if shop is not None else None
+    # Told before anything is trained, as far as there is a network that the data can be read for.
+    told_apart = _apart(found, material_of(found, *data), data, train) if networks else None
     if bench is not None and "seeds" in plan.methods and len(networks) < plan.seeds:
-        networks += bench.members(plan.seeds - len(networks))
+        networks += bench.members(plan.seeds - len(networks), shared_start=plan.shared_start)
     material = material_of(found, *data, networks=networks)
+    told_apart = _apart(found, material, data, train) if told_apart is None else told_apart
     extras = list(found.extras)
     snapshots: list[Extra] = []
     if bench is not None and "snapshots" in plan.methods:
@@ -179,8 +194,20 @@ def _carried_out(
     if bench is not None and "distil" in plan.methods:
         further = lambda pool, judgement: bench.distilled(pool, judgement, asked)  # noqa: E731
     ensemble = measured(material, asked, extras, further)
-    told = (*(bench.notes if bench is not None else ()), *notes)
+    told = (*(bench.notes if bench is not None else ()), *notes, *told_apart)
     return ensemble.with_notes(told)
+
+
+def _apart(found: Found, material: Material, data: tuple[Any, Any], train: Feed | None) -> list[str]:
+    """Return what is to be said of data that share samples; those that a recipe divided itself are apart.
+
+    Raises `UsageError` where what judges is drawn from what was fitted.
+    """
+    if found.dataset is not None and data == (None, None):
+        return []
+    if train is None:
+        train = found.train if found.dataset is None else split_of(found, "train")
+    return check_apart({"test": material.test, "validation": material.validation, "training": train})
 
 
 def _soups(
@@ -190,18 +217,25 @@ def _soups(
     if train is None:
         return [], ["no soup: its statistics of batch normalisation need training data; pass train="]
     extras, notes = [], []
-    if plan.shared_start:
+    shared_start = plan.shared_start or _start_of(networks) != ""
+    if shared_start:
         plan.say("looking for hills between the members")
         made, told = soup_extras(networks, judge, train)
         extras, notes = [*extras, *made], [*notes, *told]
     elif len(networks) > 1:
         notes.append("no soup of the members: nothing says that they began from the same weights (shared_start)")
-    if not snapshots and not plan.shared_start and len(networks) == 1:
+    if not snapshots and not shared_start and len(networks) == 1:
         notes.append("no soup: there is a single network, and no snapshots were asked for")
     for extra in snapshots:
         made, told = soup_extras(extra.networks, judge, train, " of snapshots")
         extras, notes = [*extras, *made], [*notes, *told]
     return extras, notes
+
+
+def _start_of(networks: Sequence[Network]) -> str:
+    """Return the weights that all networks began from by their recipes, "" where one did not, or nobody knows."""
+    starts = {str(network.recipe.get("model", {}).get("start") or "") for network in networks}
+    return starts.pop() if len(networks) > 1 and len(starts) == 1 else ""
 
 
 def _check(methods: Sequence[str], average: str, seeds: int, cycles: int, costs: tuple[float, float] | None) -> None:
@@ -212,31 +246,13 @@ def _check(methods: Sequence[str], average: str, seeds: int, cycles: int, costs:
             raise UsageError(f"finish knows no method '{name}'", remedy=did_you_mean(name, METHODS))
     if average not in ("probabilities", "logits"):
         raise UsageError(f"average cannot be {average!r}", remedy="use 'probabilities' or 'logits'")
-    if seeds < 1 or cycles < 1:
-        raise UsageError("seeds and cycles count from 1", evidence=f"they are {seeds} and {cycles}")
-
-
-def kept(ensemble: Ensemble, folder: Path | None) -> Ensemble:
-    """Give the final model its findings, and keep it in `folder`: weights, facts and the page."""
-    ensemble.findings = findings_of(ensemble)
-    if folder is None:
-        return ensemble
-    check_free(folder)
-    for place, network in enumerate(ensemble.members):
-        facts = {"name": network.name, "share": float(ensemble.shares[place])}
-        where = folder / MEMBERS / f"{place:02d}"
-        checkpoint.save(where, "best", network.model.state_dict(), step=network.steps or 0, facts=facts)
-    ensemble.folder = folder
-    try:
-        (folder / FINISHED_FACTS).write_text(
-            json.dumps(ensemble.to_json(), indent=1, allow_nan=False) + "\n", encoding="utf-8"
-        )
-        (folder / PAGE).write_text(render_finish_html(ensemble.info, ensemble.findings), encoding="utf-8")
-    except OSError as problem:
-        raise RunError(
-            f"{folder} cannot be written", evidence=problem.strerror or str(problem), remedy="choose another folder"
-        ) from None
-    return ensemble
+    for name, count in (("seeds", seeds), ("cycles", cycles)):
+        if isinstance(count, bool) or not isinstance(count, int) or not 1 <= count <= MOST_TRAINED:
+            raise UsageError(
+                f"{name} must be a whole number from 1 to {MOST_TRAINED}",
+                evidence=f"it is {count!r}",
+                remedy="five are usual: by then most of what an ensemble gains is there",
+            )
 
 
 def findings_of(ensemble: Ensemble) -> list[Finding]:

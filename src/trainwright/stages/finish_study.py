@@ -14,8 +14,10 @@ from trainwright.errors import UsageError
 from trainwright.search.entrant import Enter, RowEntrant
 from trainwright.search.members import last_rung
 from trainwright.stacked.states import tensors_of
-from trainwright.stages.finish_sources import Found, form_of
+from trainwright.stages.finish_material import form_of
+from trainwright.stages.finish_sources import Found, stored_recipe
 from trainwright.stages.finish_workshop import Workshop, once
+from trainwright.stages.recipe import Recipe
 from trainwright.stages.tune import Study
 
 RUNG = 5
@@ -42,14 +44,20 @@ def of_study(study: Study) -> tuple[Found, Workshop, Mapping[str, Feed]]:
     if study.final is not None:
         steps = study.final.outcome.steps
         folder = None if study.final.folder is None else str(study.final.folder)
-        networks = [Network(name="final run", model=study.final.model, trained={"final run": steps}, folder=folder)]
+        networks = [Network(name="final run", model=study.final.model, trained={"final run": steps}, folder=folder,
+                            recipe=stored_recipe(study.final.folder))]  # fmt: skip
     # Trials that share a frozen body were heads alone, which nobody can ask for a prediction.
-    rung = () if work.shared is not None else rung_of(study.folder, work.enter(own_order=False))
+    rung = (
+        ()
+        if work.shared is not None
+        else rung_of(study.folder, work.enter(own_order=False), None if work.base.given else work.base.recipe)
+    )
     found = Found(
         networks=tuple(networks),
         form=form,
         info=work.base.info,
         extras=rung,
+        facts=work.base.facts.get("data") or {},
     )
     shop = Workshop(
         setup=lambda seed: work.final_setup(best.parameters, seed),
@@ -64,8 +72,11 @@ def of_study(study: Study) -> tuple[Found, Workshop, Mapping[str, Feed]]:
     return found, shop, splits
 
 
-def rung_of(folder: Path | None, enter: Enter) -> tuple[Extra, ...]:
-    """Return the best trials of a search's last rung as members of other configurations; () where none are kept."""
+def rung_of(folder: Path | None, enter: Enter, recipe: Recipe | None = None) -> tuple[Extra, ...]:
+    """Return the best trials of a search's last rung as members of other configurations; () where none are kept.
+
+    `recipe` is the resolved one that the trials differ from, None where their networks were given in Python.
+    """
     if folder is None:
         return ()
     networks = []
@@ -78,7 +89,12 @@ def rung_of(folder: Path | None, enter: Enter) -> tuple[Extra, ...]:
             for name, tensor in tensors_of(model):
                 tensor.copy_(weights[name])
         networks.append(
-            Network(name=f"trial {trial.number}", model=model.eval(), trained={f"trial {trial.number}": trial.steps})
+            Network(
+                name=f"trial {trial.number}",
+                model=model.eval(),
+                trained={f"trial {trial.number}": trial.steps},
+                recipe={} if recipe is None else recipe.changed(trial.values).plain(),
+            )
         )
     if not networks:
         return ()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import TypeVar
 
@@ -42,9 +42,22 @@ class Bench:
         self._say = say
         self.notes: list[str] = []
 
-    def members(self, count: int) -> list[Network]:
-        """Return up to `count` networks, trained under seeds of their own, as rows of one array where a row will do."""
+    def members(self, count: int, *, shared_start: bool = False) -> list[Network]:
+        """Return up to `count` networks, trained under seeds of their own, as rows of one array where a row will do.
+
+        With `shared_start` they begin with the weights that the first run began with, each in an order of its own.
+        """
         places = [derive(self._seed, "member", place) % 2**31 for place in range(count)]
+        if shared_start and self._shop.start is not None:
+            start = self._shop.start()
+            self._note(f"{count} further members begin with the first run's weights, each in an order of its own")
+            return [
+                network
+                for place, seed in enumerate(places)
+                for network in self._tried(
+                    f"seed {place + 2}", lambda place=place, seed=seed: [self._alone(place, seed, start)]
+                )
+            ]
         entrants = [self._shop.entrant(seed) for seed in places]
         rows = [entrant for entrant in entrants if isinstance(entrant, RowEntrant)]
         told = f"{count} further member{'s' if count > 1 else ''}"
@@ -70,8 +83,11 @@ class Bench:
         pairs = zip(made.places, made.models, strict=True)
         return [self._network(f"seed {place + 2}", model, made.steps) for place, model in pairs]
 
-    def _alone(self, place: int, seed: int) -> Network:
-        training = _training(self._shop.setup(seed))
+    def _alone(self, place: int, seed: int, start: Mapping[str, torch.Tensor] | None = None) -> Network:
+        setup = self._shop.setup(seed)
+        if start is not None:
+            setup.model.load_state_dict(start)
+        training = _training(setup)
         model = collected(training, [training.planned_steps])[0]
         return self._network(f"seed {place + 2}", model, training.planned_steps)
 
@@ -161,6 +177,7 @@ class Bench:
             trained={run or name: steps},
             classes=self._like.classes,
             preprocessing=self._like.preprocessing,
+            recipe=self._like.recipe,
         )
 
     def _note(self, text: str) -> None:
@@ -200,6 +217,7 @@ def _members(pool: Pool) -> torch.Tensor:
 
 def _told(made: seeds.Rows, count: int) -> str:
     way = "as one program" if made.lane == "stacked" else "one after the other"
-    cost = f", at {made.ratio:.2g} times the cost of one" if made.ratio is not None else ""
+    ratio = made.ratio if made.lane == "stacked" else float(count)
+    cost = f", {count} against 1 at {ratio:.2g} times the cost" if ratio is not None and count > 1 else ""
     lost = f"; {len(made.diverged)} of them diverged and are left out" if made.diverged else ""
     return f"{count} further member{'s' if count > 1 else ''} trained {way}{cost}: {made.reason}{lost}"

@@ -30,7 +30,8 @@ class Workshop:
     """`setup(seed)` gives a fresh training under a seed, `enter` the same as a row of an array where a row will do.
 
     `values` are those of a search's best configuration, {} where there was none. `once` says that training data are in
-    memory and neither changed nor drawn unevenly.
+    memory and neither changed nor drawn unevenly. `start` gives the weights that the first run began with, None where
+    nobody can make them again.
     """
 
     setup: Callable[[int], Setup]
@@ -41,6 +42,7 @@ class Workshop:
     threads: int
     once: bool
     values: Mapping[str, Scalar]
+    start: Callable[[], Mapping[str, torch.Tensor]] | None = None
 
     def entrant(self, seed: int) -> Entrant:
         """Return the training under a seed, to be trained beside others."""
@@ -62,6 +64,7 @@ def of_recipe(found: Found, data_root: str | None = None) -> Workshop:
         threads=int(base.recipe.train.threads),
         once=once(recipe),
         values={},
+        start=lambda: prepare(recipe, dataset, data_root).model.state_dict(),
     )
 
 

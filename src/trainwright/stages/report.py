@@ -14,12 +14,14 @@ from trainwright.doctor.silence import silence_of
 from trainwright.errors import RunError
 from trainwright.records import CheckResult, from_plain, to_plain
 from trainwright.records.ensemble import EnsembleInfo
+from trainwright.report.finish_html import render_finish_html
 from trainwright.report.finish_text import render_finish
 from trainwright.report.html import render_html
 from trainwright.report.safe import visible
 from trainwright.report.text import render_run
-from trainwright.runs.layout import FINISHED, FINISHED_FACTS
+from trainwright.runs.layout import FINISHED, FINISHED_FACTS, is_finished, is_run
 from trainwright.runs.reader import StoredRun, read_run
+from trainwright.stages.finish_report import PAGE, read_report
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,9 +36,13 @@ class Written:
 def report_run(folder: Path, page: Path | None = None, *, color: bool = False, width: int = 100) -> Written:
     """Diagnose the run in `folder` from what it recorded, without its model, and write the page.
 
+    Of a finished model it is the table of what gained and what lost.
+
     The page goes to `page`, or to report.html in the folder. Raises `RunError` where the run cannot be read or the
     page not be written.
     """
+    if is_finished(folder) and not is_run(folder):
+        return _report_finished(folder, page, color=color, width=width)
     stored = read_run(folder)
     silence = silence_of(stored.info)
     everything = examine(stored.chart)
@@ -60,14 +66,7 @@ def report_run(folder: Path, page: Path | None = None, *, color: bool = False, w
         checks=checks,
         finish=finished,
     )
-    try:
-        target.write_text(html, encoding="utf-8")
-    except OSError as problem:
-        raise RunError(
-            f"the page {target} cannot be written",
-            evidence=problem.strerror or str(problem),
-            remedy="name another place with --html FILE",
-        ) from None
+    _write(target, html)
     text = render_run(stored.info, stored.outcome, stored.chart, findings, checks=checks, color=color, width=width)
     if finished is not None:
         text += "\n\n" + render_finish(finished, color=color, width=width)
@@ -87,6 +86,27 @@ def report_run(folder: Path, page: Path | None = None, *, color: bool = False, w
     return Written(
         text=f"{notes}{text}\npage: {visible(str(target))}", page=target, document=to_plain(document, strict=True)
     )
+
+
+def _report_finished(folder: Path, page: Path | None, *, color: bool, width: int) -> Written:
+    """Show a finished model again from what it keeps: what gained and what lost, and its page."""
+    info, findings = read_report(folder)
+    target = page if page is not None else folder / PAGE
+    _write(target, render_finish_html(info, findings))
+    text = render_finish(info, findings, color=color, width=width)
+    document = {"schema": 1, "findings": findings, "folder": str(folder), "page": str(target), **to_plain(info)}
+    return Written(text=f"{text}\npage: {visible(str(target))}", page=target, document=to_plain(document, strict=True))
+
+
+def _write(target: Path, html: str) -> None:
+    try:
+        target.write_text(html, encoding="utf-8")
+    except OSError as problem:
+        raise RunError(
+            f"the page {target} cannot be written",
+            evidence=problem.strerror or str(problem),
+            remedy="name another place with --html FILE",
+        ) from None
 
 
 def _finished(folder: Path) -> EnsembleInfo | None:

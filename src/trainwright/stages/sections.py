@@ -160,17 +160,24 @@ class TuneSection(Section):
     seconds: float = Field(default=0.0, ge=0, allow_inf_nan=False)
 
 
+MOST_TRAINED = 1_000
+"""Members, and cycles of snapshots, at most: beyond some dozens more of them gain nothing that can be measured."""
+
+
 class FinishSection(Section):
     """What is done with a run that has ended; nothing where all is off, so that a run costs nothing more.
 
     `members` counts networks in all, this run's among them, and `snapshots` the cycles of one training; 0 for none.
+    `soup` averages the weights of snapshots, and those of members that began from the same weights, as runs of one
+    `model.start` do; `shared_start` lets further members begin so, with the weights that this run began with.
     `calibrate` "auto" fits a temperature with whatever else is asked for, "on" by itself too.
     """
 
-    members: int = Field(default=0, ge=0)
-    snapshots: int = Field(default=0, ge=0)
+    members: int = Field(default=0, ge=0, le=MOST_TRAINED)
+    snapshots: int = Field(default=0, ge=0, le=MOST_TRAINED)
     average: list[Literal["ema", "polyak", "swa"]] = []
     soup: bool = False
+    shared_start: bool = False
     distil: bool = False
     combine: Literal["probabilities", "logits"] = "probabilities"
     calibrate: Literal["auto", "on", "off"] = AUTO

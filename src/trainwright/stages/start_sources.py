@@ -17,7 +17,7 @@ from trainwright.parts.weight_files import SAFE, is_weights, read_weights
 from trainwright.parts.weight_names import State
 from trainwright.runs.layout import CHECKPOINTS, RUN, is_run
 from trainwright.runs.reader import StoredRun, find_runs, read_run
-from trainwright.training import checkpoint
+from trainwright.stages.best_weights import best_weights
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,12 +92,7 @@ def _of_run(stored: StoredRun, start: str) -> Weights:
             evidence=f"{ended}, and no checkpoint is in {folder}",
             remedy=f"let it train first: trainwright resume {stored.folder}; or start from another run",
         )
-    state, manifest = checkpoint.load(folder, name)
-    notes = (f"its {name} weights are those of step {manifest.get('step', '?')}",)
-    if stored.outcome is None:
-        notes += ("that run has not ended: these are its best weights so far",)
-    elif stored.outcome.status != "finished":
-        notes += (f"that run ended as {stored.outcome.status}",)
+    state, notes = best_weights(stored.folder, stored.outcome, names=(name,))
     return Weights(source=start, state=state, notes=notes)
 
 

@@ -6,7 +6,7 @@ import json
 import sys
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +14,8 @@ import torch
 from torch import nn
 
 from trainwright import __version__
+from trainwright.data.batches import Batches
+from trainwright.data.feed import Feed
 from trainwright.doctor.diagnose import diagnose
 from trainwright.doctor.repairs import skipping
 from trainwright.doctor.silence import silence_of
@@ -63,7 +65,8 @@ class Run:
 
     `history` holds every step and evaluation, `outcome` how it ended and the losses and metrics of `model`, `findings`
     what the doctor found, worst first. `digest` is the SHA-256 over the weights after the last step, `folder` where the
-    run is kept (None where it is not), and `loaded` what the model started from, None where its weights were drawn.
+    run is kept (None where it is not), and `loaded` what the model started from, None where its weights were drawn. `train` are
+    the training data where they were given in Python as arrays: what judges the run later must not be among them.
     """
 
     model: nn.Module
@@ -73,6 +76,7 @@ class Run:
     digest: str | None
     folder: Path | None
     loaded: Loaded | None = None
+    train: Feed | None = field(default=None, repr=False, compare=False)
 
     def to_json(self) -> dict[str, Any]:
         """Return what `--json` writes: plain values that every JSON parser can read back."""
@@ -284,6 +288,7 @@ def carry_out(
         digest=conclusion.digest,
         folder=folder,
         loaded=setup.loaded,
+        train=batches if setup.given and isinstance(batches := setup.splits["train"], Batches) else None,
     )
 
 

@@ -157,6 +157,7 @@ def generate(
         raise UsageError(
             "temperature and count must be finite and not negative",
             evidence=f"temperature = {temperature}, count = {count}",
+            remedy="use a temperature of 0 for the likeliest tokens, and some 0.5 to 1.5 for drawn ones",
         )
     ids = prompt.reshape(-1, prompt.shape[-1])
     with evaluating(model), torch.no_grad():
@@ -165,8 +166,9 @@ def generate(
             if temperature == 0:
                 drawn = logits.argmax(1, keepdim=True)
             else:
-                # Subtracted first: a small temperature would make infinities of large logits.
-                shares = ((logits - logits.amax(1, keepdim=True)) / temperature).softmax(1)
+                # Subtracted first: a small temperature would make infinities of large logits. In float64, where the
+                # smallest temperature that Python can hold is no zero.
+                shares = ((logits.double() - logits.double().amax(1, keepdim=True)) / temperature).softmax(1)
                 drawn = torch.multinomial(shares.cpu(), 1, generator=generator).to(ids.device)
             ids = torch.cat([ids, drawn], 1)
     return ids.reshape(*prompt.shape[:-1], -1)
