@@ -15,6 +15,9 @@ EXIT_UNHEALTHY = 3
 """Exit status: done, and at least one finding of severity error."""
 
 
+_TOLD = 60  # problems of one recipe that are written out
+
+
 class TrainwrightError(Exception):
     """The root of all errors that trainwright raises on purpose.
 
@@ -51,7 +54,10 @@ class RecipeError(TrainwrightError):
         self.problems = tuple(problems)
         count = len(self.problems)
         head = f"{source} has {'a problem' if count == 1 else f'{count} problems'}"
-        super().__init__("\n".join([f"{head}:", *(f"  {problem}" for problem in self.problems)]))
+        lines = [f"  {problem}" for problem in self.problems[:_TOLD]]
+        if count > _TOLD:
+            lines.append(f"  ... and {count - _TOLD:,} more")
+        super().__init__("\n".join([f"{head}:", *lines]))
 
 
 class DataError(TrainwrightError):

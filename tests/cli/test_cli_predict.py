@@ -52,7 +52,7 @@ def test_predictions_are_written_with_a_column_for_each_class(runs: Path, place:
     assert "were passed over: 'name'" in answer.out
     header, *rows = read(Path("out.csv").read_text())
     assert header == ["row", "name", "prediction", "no", "yes, sir"]
-    assert [row[:2] for row in rows] == [["1", "=1+1"], ["2", "b"]]
+    assert [row[:2] for row in rows] == [["1", "'=1+1"], ["2", "b"]]
     for row in rows:
         assert float(row[3]) + float(row[4]) == pytest.approx(1)
         assert row[2] == header[3 + (float(row[4]) > float(row[3]))]

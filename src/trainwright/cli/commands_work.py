@@ -355,6 +355,25 @@ def export(
         command.run(console, document, folder, form=form, output=output, overwrite=overwrite)
 
 
+@app.command("import", rich_help_panel="Work")
+def import_weights(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="Weights of torch: .pt, .pth, .bin, .ckpt.")],
+    untrusted: Annotated[
+        bool, typer.Option("--untrusted", help="Read its tensors alone, in a process of its own with limits.")
+    ] = False,
+    output: Annotated[
+        Path | None, typer.Option("--output", metavar="FILE", help="The .safetensors file to write; else by its name.")
+    ] = None,
+    overwrite: Overwrite = False,
+    json: JsonFile = None,
+) -> None:
+    """Import weights that somebody else saved, as safetensors: nothing in the file is run."""
+    with answering(json) as (console, document):
+        from trainwright.cli import import_weights as command
+
+        command.run(console, document, file, output=output, untrusted=untrusted, overwrite=overwrite)
+
+
 @app.command(rich_help_panel="Work")
 def finish(
     folders: Annotated[

@@ -17,6 +17,8 @@ from trainwright.cli.completion import answer_bash
 from trainwright.cli.examples import show_examples
 from trainwright.errors import EXIT_FAILED, EXIT_USAGE, SaidElsewhere, TrainwrightError
 
+_WIDEST = 2000  # characters of a line of an error, which may quote what it was given
+
 app = typer.Typer(
     name="trainwright",
     help="Train PyTorch networks, and be told what is wrong with the training, the way a good compiler tells.",
@@ -64,7 +66,8 @@ def main(arguments: Sequence[str] | None = None) -> Any:
     except TrainwrightError as problem:
         from trainwright.report.safe import visible
 
-        sys.stderr.write(visible(f"error: {problem}\n", keep="\n"))
+        lines = [line if len(line) <= _WIDEST else f"{line[:_WIDEST]} ..." for line in f"error: {problem}".split("\n")]
+        sys.stderr.write(visible("\n".join(lines) + "\n", keep="\n"))
         sys.exit(problem.exit_status)
     except (KeyboardInterrupt, typer.Abort):
         sys.stderr.write("interrupted\n")

@@ -19,6 +19,10 @@ MOST_BYTES = 4 * 2**30
 """Largest size, decompressed, of one source file: everything is held in memory."""
 _CHUNK = 8 * 2**20
 _GZIP = b"\x1f\x8b"
+MOST_EXPANSION = 500
+"""Times its packed size that data may unpack to. One-hot tables of 1,000 columns come to 400; bombs, to 1,000."""
+SMALL_BYTES = 256 * 2**20
+"""Up to here data may unpack from as little as they like: so much does no harm."""
 
 
 def locate(source: str, *, folder: str | None, data_root: str | None, names: Iterable[str] = ()) -> Path:
@@ -39,6 +43,13 @@ def locate(source: str, *, folder: str | None, data_root: str | None, names: Ite
     if not guesses:
         remedy += ". " if remedy else ""
         remedy += f"Give the path of a CSV file, of an IDX file or of a folder of them; {ROOT_VARIABLE} sets the root"
+    dangling = next((place for place in places if _is_link(place)), None)
+    if dangling is not None:
+        raise DataError(
+            f"the data '{source}' cannot be found",
+            evidence=f"{dangling} is a link to {os.readlink(dangling)}, which leads nowhere",
+            remedy="mend the link, or give the path of the file itself",
+        )
     raise DataError(
         f"the data '{source}' cannot be found",
         evidence="tried " + ", ".join(str(place) for place in places),
@@ -58,6 +69,13 @@ def _exists(path: Path) -> bool:
     try:
         return path.exists()
     except (OSError, ValueError):  # a name that no file can have: too long, or with a NUL
+        return False
+
+
+def _is_link(path: Path) -> bool:
+    try:
+        return path.is_symlink()
+    except (OSError, ValueError):
         return False
 
 
@@ -94,7 +112,7 @@ def opened(path: Path) -> Iterator[BinaryIO]:
             if not compressed:
                 yield raw
                 return
-            with gzip.GzipFile(fileobj=raw) as stream:
+            with _Unpacked(raw) as stream:
                 yield cast(BinaryIO, stream)
     except (EOFError, zlib.error, gzip.BadGzipFile) as problem:
         raise DataError(
@@ -106,6 +124,31 @@ def opened(path: Path) -> Iterator[BinaryIO]:
         raise DataError(
             f"{path} cannot be read", evidence=problem.strerror or str(problem), remedy="check its permissions"
         ) from None
+
+
+class _Unpacked(gzip.GzipFile):
+    """A gzip file that is refused while it is read, once it has unpacked to far more than data do."""
+
+    def __init__(self, raw: BinaryIO) -> None:
+        super().__init__(fileobj=raw)
+        self._raw = raw
+
+    def read(self, size: int | None = -1) -> bytes:
+        """Read as any gzip file does. Raises `DataError` where it is a bomb."""
+        content = super().read(size)
+        check_expansion(str(self._raw.name), self.tell(), self._raw.tell())
+        return content
+
+
+def check_expansion(path: str, unpacked: int, packed: int) -> None:
+    """Raise `DataError` where `packed` bytes of a file become so many that it was made to fill memory or disk."""
+    if unpacked > max(SMALL_BYTES, MOST_EXPANSION * packed):
+        raise DataError(
+            f"{path} expands like a decompression bomb, and was not read further",
+            evidence=f"{packed:,} bytes are {unpacked:,} when they are unpacked; data come to at most "
+            f"{MOST_EXPANSION} times",
+            remedy="where you trust it, unpack it yourself, and give what came of it",
+        )
 
 
 def read_upto(stream: BinaryIO, count: int) -> bytearray:

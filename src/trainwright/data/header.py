@@ -34,14 +34,14 @@ def header_names(cells: Sequence[str], path: Path, line: int) -> list[str]:
 
     Raises `DataError` where a name occurs twice.
     """
-    names: list[str] = []
+    names: dict[str, int] = {}  # to where each stands
     for place, cell in enumerate(cells):
         name = " ".join(cell.split()) or ("index" if place == 0 else f"column_{place + 1}")
         if name in names:
             raise DataError(
                 f"{path} has two columns called '{name}'",
-                evidence=f"line {line}: columns {names.index(name) + 1} and {place + 1}",
+                evidence=f"line {line}: columns {names[name] + 1} and {place + 1}",
                 remedy="rename or remove one of them",
             )
-        names.append(name)
-    return names
+        names[name] = place
+    return list(names)

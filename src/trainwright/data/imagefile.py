@@ -21,6 +21,8 @@ ENDINGS = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".
 """Endings of image files, in lower case."""
 LARGEST_SIDE = 4096
 """Pixels that an image may be scaled to, at most."""
+# Looked for by content, whatever a file is called. Others could start programs, as PostScript starts Ghostscript.
+_FORMATS = ("PNG", "JPEG", "BMP", "DIB", "GIF", "TIFF", "WEBP", "PPM")
 _GREY = ("1", "L", "LA", "La")
 _MOST_BYTES = 2**30  # of one file
 
@@ -73,7 +75,7 @@ def read_image(path: Path, *, image_size: int = 0) -> Picture:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of odd metadata; the pixels are what counts
             warnings.simplefilter("error", module.DecompressionBombWarning)
-            with module.open(io.BytesIO(content)) as image:
+            with module.open(io.BytesIO(content), formats=_FORMATS) as image:
                 return _decode(image, content, image_size)
     except Exception as problem:  # a damaged file can make a decoder fail in any way
         words = str(problem).strip().splitlines()

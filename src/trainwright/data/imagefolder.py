@@ -28,6 +28,7 @@ class ClassFolders:
     empty: list[str] = field(default_factory=list)  # folders without an image
     nested: list[str] = field(default_factory=list)  # folders within those of classes
     strays: list[str] = field(default_factory=list)  # files that are no images, or outside the folders of classes
+    linked: list[str] = field(default_factory=list)  # images and folders of classes that are links to elsewhere
 
 
 def read_image_folder(folder: Path, *, image_size: int = 0) -> SampleSource | None:
@@ -118,16 +119,21 @@ def _find(folder: Path) -> tuple[dict[str, Path], dict[str, ClassFolders]]:
 
 def _scan(folder: Path) -> ClassFolders:
     found = ClassFolders()
+    inside = folder.resolve()
     for name, is_folder in _entries(folder):
         if not is_folder:
             found.strays.append(name)
             continue
+        if _leads_out(folder / name, inside):
+            found.linked.append(name)
         images = []
         for inner, is_inner_folder in _entries(folder / name):
             if is_inner_folder:
                 found.nested.append(f"{name}/{inner}")
             elif inner.lower().endswith(ENDINGS):
                 images.append(folder / name / inner)
+                if _leads_out(folder / name / inner, inside):
+                    found.linked.append(f"{name}/{inner}")
             else:
                 found.strays.append(f"{name}/{inner}")
         if images:
@@ -135,6 +141,10 @@ def _scan(folder: Path) -> ClassFolders:
         else:
             found.empty.append(name)
     return found
+
+
+def _leads_out(path: Path, folder: Path) -> bool:
+    return path.is_symlink() and not path.resolve().is_relative_to(folder)
 
 
 def _check_layout(folder: Path, found: ClassFolders, notes: list[str]) -> None:
@@ -154,6 +164,7 @@ def _check_layout(folder: Path, found: ClassFolders, notes: list[str]) -> None:
         )
     _note(notes, f"folders in {folder.name}/ without an image were left out", found.empty)
     _note(notes, f"folders within those of classes in {folder.name}/ were left out", found.nested)
+    _note(notes, f"what lies outside {folder.name}/ was read, as links within it lead there", found.linked)
     _note(notes, f"files in {folder.name}/ that are no images, or in no folder of a class, were left out", found.strays)
 
 

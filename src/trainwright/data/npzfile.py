@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from trainwright.data.dataset import content_digest
-from trainwright.data.files import MOST_BYTES, opened, read_upto
+from trainwright.data.files import MOST_BYTES, check_expansion, opened, read_upto
 from trainwright.data.samples import Samples, SampleSource
 from trainwright.data.scaling import channels_first
 from trainwright.errors import DataError
@@ -123,7 +123,9 @@ def _read(path: Path) -> dict[str, np.ndarray]:
             archive = np.load(stream, allow_pickle=False)
             if not isinstance(archive, np.lib.npyio.NpzFile):
                 raise DataError(f"{path} is no archive of arrays", evidence="a single array", remedy=_KEYS)
-            size = sum(info.file_size for info in archive.zip.infolist()) if archive.zip is not None else 0
+            members = archive.zip.infolist() if archive.zip is not None else []
+            size = sum(info.file_size for info in members)
+            check_expansion(str(path), size, sum(info.compress_size for info in members))
             if size > MOST_BYTES:
                 raise DataError(
                     f"{path} is too large to be held in memory",

@@ -177,11 +177,32 @@ def _read(content: bytes, path: Path) -> tuple[pl.DataFrame, list[str]]:
                 evidence=f"{rows:,} rows of {width:,} columns are about {rows * width * 8:,} bytes",
                 remedy="train on a sample of its rows, or pass a DataLoader from Python",
             )
-        return pl.read_parquet(io.BytesIO(content))
+        frame = pl.read_parquet(io.BytesIO(content))
+        _check_words(frame, path)
+        return frame
 
     frame = _guarded(path, read)
     kept, notes = _without_index(frame.columns, path)
     return frame.select(kept), notes
+
+
+def _check_words(frame: pl.DataFrame, path: Path) -> None:
+    """Raise `DataError` where words that the file holds once, and names often, would fill memory once for each cell."""
+    import polars as pl
+
+    size = 0
+    for series in frame.iter_columns():
+        if series.dtype in (pl.Categorical, pl.Enum):  # whose words are copied out for each cell, so they are counted
+            words, counts = series.drop_nulls().value_counts().get_columns()
+            size += int((words.cast(pl.String).str.len_bytes().cast(pl.Int64) * counts.cast(pl.Int64)).sum())
+        elif series.dtype == pl.String:
+            size += int(series.str.len_bytes().cast(pl.Int64).sum())
+    if size > MOST_BYTES:
+        raise DataError(
+            f"{path} is too large to be held in memory",
+            evidence=f"the words of its {frame.height:,} rows are {size:,} bytes",
+            remedy="train on a sample of its rows, or leave the columns of long words out of the file",
+        )
 
 
 def _guarded(path: Path, read: Callable[[], Read]) -> Read:

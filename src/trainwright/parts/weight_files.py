@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import pickle
 import re
+import struct
 import warnings
+from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -14,11 +16,17 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 
 from trainwright.errors import RunError, UsageError, did_you_mean
+from trainwright.parts.weight_archive import check_archive
 
 TORCH = (".pt", ".pth", ".bin", ".ckpt")
 SAFE = ".safetensors"
 _INSIDE = ("state_dict", "model_state_dict", "model", "net", "network", "weights", "params")
 """Where training programs put the weights among the rest of a checkpoint."""
+_MALFORMED = (
+    *(OSError, RuntimeError, EOFError, ValueError, KeyError, TypeError, AttributeError, IndexError),
+    *(AssertionError, struct.error, RecursionError, MemoryError, OverflowError),
+)
+"""What torch raises on a pickle that is torn, or made to confuse it."""
 
 
 def is_weights(path: Path) -> bool:
@@ -53,14 +61,21 @@ def read_weights(path: Path) -> dict[str, torch.Tensor]:
             evidence=f"its name ends in '{path.suffix}'" if path.suffix else "its name has no ending",
             remedy=f"weights end in {SAFE}, or, as torch saves them, in {', '.join(TORCH)}",
         )
-    return _tensors(_read_torch(path), path)
+    content, sizes = _read_torch(path)
+    state = _tensors(content, path)
+    if sizes is not None:
+        _check_sizes(state, sizes, path)
+    return state
 
 
-def _read_torch(path: Path) -> Any:
+def _read_torch(path: Path) -> tuple[Any, list[int] | None]:
+    """Return what a file of torch holds, and the bytes of its tensors where it is an archive."""
     try:
+        # Mapped, since torch believes the sizes in an archive's names: of a mapping, no byte beyond the file is read.
+        sizes = check_archive(path)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            return torch.load(path, map_location="cpu", weights_only=True)
+            return torch.load(path, map_location="cpu", weights_only=True, mmap=sizes is not None), sizes
     except pickle.UnpicklingError as problem:
         named = re.search(r"(?:GLOBAL|global|class|function)[: `']+([A-Za-z_][\w.]*\.[\w.]+)", str(problem))
         if named is None:
@@ -70,8 +85,20 @@ def _read_torch(path: Path) -> Any:
             evidence=f"it names {named[1]}: to read it would be to run code that the file chooses",
             remedy="where you trust it, save its weights alone: torch.save(model.state_dict(), FILE)",
         ) from None
-    except (OSError, RuntimeError, EOFError, ValueError, KeyError, TypeError, AttributeError, IndexError) as problem:
+    except _MALFORMED as problem:
         raise _damaged(path, problem) from None
+
+
+def _check_sizes(state: Mapping[str, torch.Tensor], sizes: list[int], path: Path) -> None:
+    """Raise `RunError` where tensors claim more, or other, bytes than the archive holds for them."""
+    storages = {value.untyped_storage().data_ptr(): value.untyped_storage().nbytes() for value in state.values()}
+    wrong = Counter(size for size in storages.values() if size) - Counter(sizes)
+    if wrong:
+        raise RunError(
+            f"{path} is damaged: a tensor claims to be of another size than its bytes in the archive",
+            evidence=f"{next(iter(wrong)):,} bytes are claimed; the archive has {', '.join(map(str, sizes[:8]))}",
+            remedy="copy or download it again, or start from another checkpoint",
+        )
 
 
 def _damaged(path: Path, problem: Exception) -> RunError:

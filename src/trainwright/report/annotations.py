@@ -11,7 +11,7 @@ from pathlib import PurePath
 
 from trainwright.records import Finding, Severity
 from trainwright.report.phrases import evidence_phrase
-from trainwright.report.safe import prose
+from trainwright.report.safe import prose, visible
 from trainwright.report.summary import worst_first
 
 _COMMANDS: dict[Severity, str] = {"error": "error", "warning": "warning", "note": "notice"}
@@ -59,4 +59,4 @@ def _data(text: str) -> str:
 
 
 def _property(text: str) -> str:
-    return _data(text).replace(":", "%3A").replace(",", "%2C")
+    return _data(visible(text)).replace(":", "%3A").replace(",", "%2C")

@@ -8,14 +8,18 @@ import unicodedata
 
 # The joiners are invisible too, but several scripts and many emoji cannot be written without them.
 _JOINERS = "\u200c\u200d"
+# A line of ::error::text or ##[error]text is an order to the runner of GitHub Actions, wherever it is printed from.
+_ORDER = re.compile(r":(?=:[A-Za-z-]+(?:[ \t][^\n]*?)?::)|#(?=#(?:\[|vso\[))")
 _BLANKS = re.compile(r"[ \t\r\n]+")
 
 
 def visible(text: str, *, keep: str = "") -> str:
     """Return `text` with every invisible or controlling character written as an escape such as `\\x1b`.
 
-    That covers C0, C1, DEL, bidi overrides, line separators and lone surrogates. Characters in `keep` stay.
+    That covers C0, C1, DEL, bidi overrides, line separators and lone surrogates. Characters in `keep` stay. What a
+    runner of workflows would obey is broken up in the same way.
     """
+    text = _ORDER.sub(lambda found: f"\\x{ord(found[0]):02x}", text)
     if text.isprintable():
         return text
     return "".join(each if _harmless(each) or each in keep else _escaped(each) for each in text)

@@ -95,7 +95,7 @@ def _location(where: Location, folder: str) -> dict[str, Any]:
 
 
 def _artifact(file: str, folder: str) -> dict[str, str]:
-    short = inside(file, folder)
+    short = inside(file, folder).encode("utf-8", "backslashreplace").decode()  # a name of bytes that are no text
     if short.startswith("<"):
         return {"uri": quote(short)}  # code that came from no file
     if Path(short).is_absolute():

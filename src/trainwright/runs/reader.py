@@ -60,10 +60,19 @@ def read_run(folder: str | Path, *, curves: bool = True) -> StoredRun:
         outcome=outcome,
         findings=findings,
         digest=head.get("digest"),
-        recipe=(folder / RECIPE).read_text(encoding="utf-8") if (folder / RECIPE).is_file() else "",
+        recipe=_read_recipe(folder / RECIPE, notes),
         head=head,
         notes=tuple(notes),
     )
+
+
+def _read_recipe(path: Path, notes: list[str]) -> str:
+    """Return the text of a run's recipe, "" where it has none that can be read, which is noted."""
+    try:
+        return path.read_text(encoding="utf-8") if path.is_file() else ""
+    except (OSError, UnicodeDecodeError) as problem:
+        notes.append(f"{path.name} cannot be read: {problem}")
+        return ""
 
 
 def find_runs(parent: str | Path) -> list[Path]:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,10 @@ from trainwright.stages.sections import (
 )
 from trainwright.stages.toml_lines import key_lines
 from trainwright.stages.toml_text import toml
+
+_MOST_BYTES = 2**20  # recipes have some hundred lines
+_DEEP = re.compile(r"""(?<![\w"'-])(?:[\w"'-]++[ \t]*+\.[ \t]*+){32}""")  # a dotted key of more than 32 parts
+_BITS = 4096  # of an integer: more than any setting needs, and few enough to be shown in an error
 
 
 class Recipe(Section):
@@ -57,7 +62,8 @@ class Recipe(Section):
         """
         path = Path(path)
         try:
-            text = path.read_text(encoding="utf-8-sig")
+            with path.open("rb") as file:
+                text = _text(file.read(_MOST_BYTES + 1), path)
         except (OSError, ValueError) as problem:  # ValueError: a path with a NUL
             reason = problem.strerror if isinstance(problem, OSError) else problem
             reason = "it is not UTF-8 text" if isinstance(problem, UnicodeDecodeError) else reason
@@ -69,6 +75,8 @@ class Recipe(Section):
                 else "write one for your data with: trainwright new DATA",
             ) from None
         try:
+            if _DEEP.search(text):  # the parser would take minutes to find what no recipe has
+                raise RecursionError
             plain = tomllib.loads(text)
         except (ValueError, RecursionError) as problem:  # ValueError alone: a number with thousands of digits
             reason = "nested too deeply" if isinstance(problem, RecursionError) else problem
@@ -165,6 +173,10 @@ class Recipe(Section):
 
     @classmethod
     def _build(cls, plain: Mapping[str, Any], path: str | None, lines: Mapping[str, int]) -> Recipe:
+        # First: a number of thousands of digits could not even be shown by what else is wrong with it.
+        problems = [(name, f"{name} holds a number of more than {_BITS} bits") for name in _too_large(plain)]
+        if problems:
+            raise RecipeError([text for _, text in problems], source=path or "the recipe")
         problems = [(name, no_section(name)) for name in plain if name not in SECTIONS]
         recipe = None
         try:
@@ -183,6 +195,24 @@ class Recipe(Section):
                 [_located(name, text, where, lines) for name, text in ordered], source=path or "the recipe"
             )
         return recipe
+
+
+def _text(content: bytes, path: Path) -> str:
+    """Return the text of a recipe's file, line ends as \\n. Raises `RecipeError` where it is far too long for one."""
+    if len(content) > _MOST_BYTES:
+        raise RecipeError([f"it is no recipe: it has more than {_MOST_BYTES:,} bytes"], source=str(path))
+    return content.decode("utf-8-sig").replace("\r\n", "\n").replace("\r", "\n")
+
+
+def _too_large(value: Any, name: str = "") -> Iterator[str]:
+    """Yield the dotted names below which an integer is larger than a recipe may hold."""
+    if isinstance(value, int) and value.bit_length() > _BITS:
+        yield name
+    entries = value.items() if isinstance(value, Mapping) else ()
+    for key, inner in entries:
+        yield from _too_large(inner, f"{name}.{key}" if name else str(key))
+    if isinstance(value, list | tuple) and any(True for inner in value for _ in _too_large(inner, name)):
+        yield name
 
 
 def _located(name: str, text: str, file: str, lines: Mapping[str, int]) -> str:

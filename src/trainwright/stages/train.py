@@ -65,8 +65,9 @@ class Run:
 
     `history` holds every step and evaluation, `outcome` how it ended and the losses and metrics of `model`, `findings`
     what the doctor found, worst first. `digest` is the SHA-256 over the weights after the last step, `folder` where the
-    run is kept (None where it is not), and `loaded` what the model started from, None where its weights were drawn. `train` are
-    the training data where they were given in Python as arrays: what judges the run later must not be among them.
+    run is kept (None where it is not), and `loaded` what the model started from, None where its weights were drawn.
+    `train` are the training data where they were given in Python as arrays: what judges the run later must not be
+    among them.
     """
 
     model: nn.Module
