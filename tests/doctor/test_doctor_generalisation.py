@@ -94,6 +94,13 @@ class TestOverfitting:
         longer = replace(chart, info=replace(chart.info, planned_steps=4 * 180 + 4))
         assert judge(OVER, longer) is None
 
+    def test_a_network_that_is_worse_than_a_guess_on_what_it_was_shown_memorises_nothing(self) -> None:
+        chart = memorised()
+        guess = chart.steps[-1].loss / 2
+        assert chart.info.targets is not None
+        bad = replace(chart.info, targets=replace(chart.info.targets, constant_loss=guess))
+        assert judge(OVER, replace(chart, info=bad)) is None
+
     def test_a_healthy_run_is_fine(self) -> None:
         assert judge(OVER, healthy()) is None
 

@@ -48,7 +48,7 @@ def test_values_that_are_not_finite_stay_in_sight_and_are_counted() -> None:
     y[7_000], y[12_000], y[12_001] = math.nan, math.inf, -math.inf
     drawn = draw(x, y, start=None, end=None, pixels=200)
     assert drawn.lost == (1, 1, 1)
-    assert drawn.first_lost == 7_000
+    assert drawn.first_lost[0] == 7_000
     assert np.isnan(drawn.y).sum() == 2  # the two infinities share a pixel
     assert math.isfinite(drawn.high)
 
@@ -79,6 +79,22 @@ def test_smoothing_looks_back_only_and_starts_without_a_bias() -> None:
 def test_smoothing_halves_the_weight_after_its_half_life() -> None:
     x = np.array([0.0, 10.0])
     assert smoothed(x, np.array([0.0, 3.0]), 10.0)[1] == pytest.approx(3.0 / 1.5)
+
+
+def test_smoothing_is_the_plain_recursion_over_any_steps() -> None:
+    draws = np.random.default_rng(0)
+    x = np.cumsum(draws.integers(1, 400, 3_000)).astype(float)
+    y = draws.normal(size=3_000)
+    y[[5, 6, 700]] = math.nan
+    total = weight = 0.0
+    plain = []
+    for value, gap in zip(y, np.diff(x, prepend=x[:1]), strict=True):
+        keep = 2 ** (-gap / 50)
+        total, weight = total * keep, weight * keep
+        if math.isfinite(value):
+            total, weight = total + value, weight + 1
+        plain.append(total / weight if math.isfinite(value) else math.nan)
+    assert smoothed(x, y, 50.0) == pytest.approx(np.array(plain), rel=1e-9, abs=1e-9, nan_ok=True)
 
 
 def test_smoothing_leaves_a_gap_where_a_value_is_lost() -> None:

@@ -126,6 +126,10 @@ def test_a_simulation_describes_itself_in_json(name: str) -> None:
             assert parameter.high is not None
             assert parameter.low <= float(parameter.default) <= parameter.high
             assert not (parameter.log and parameter.low <= 0)
+        others = {each.name: each for each in simulation.parameters}
+        for name, allowed in parameter.needs:
+            choices = [value for value, _ in others[name].choices]
+            assert set(allowed) <= set(choices or [True, False, ""])
         if parameter.kind == "choice":
             assert parameter.default in [value for value, _ in parameter.choices]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 from pathlib import Path
 
 import pytest
@@ -136,7 +137,9 @@ def test_a_run_with_a_link_among_its_files_is_not_shown(lab: LabServer, tmp_path
     outside = plant(tmp_path / "outside", title=SECRET)
     (lab.folder / "link-to-a-run").symlink_to(outside)
     text = lab.ask("/api/runs")[2].decode()
-    assert "runs/linked" not in text
+    told = json.loads(text)
+    assert not any(run["name"].endswith("linked") for run in told["runs"])
+    assert {"name": "runs/linked", "why": "its recipe.toml is a link"} in told["left_out"]
     assert SECRET not in text
 
 

@@ -10,6 +10,7 @@ from lab_runs import result_of
 
 from trainwright.lab.descent import descend
 from trainwright.lab.framing import linspace, logspace, window
+from trainwright.lab.simulations.backpropagation import exact
 from trainwright.lab.simulations.contour import best_rates
 from trainwright.lab.simulations.half_precision import gradients
 from trainwright.lab.simulations.initial_loss import softmax_twice_floor
@@ -134,3 +135,48 @@ def test_spaced_numbers_begin_and_end_exactly() -> None:
     assert logspace(1e-4, 1.0, 17)[0] == 1e-4
     assert logspace(1e-4, 1.0, 17)[-1] == 1.0
     assert logspace(1e-4, 1.0, 17)[4] == pytest.approx(1e-3)
+
+
+def test_the_worked_example_takes_a_sum_of_exactly_zero_for_zero_as_a_hand_would() -> None:
+    result = result_of("backpropagation", {})
+    rows = {row[0]: row for row in result.tables[0].rows}
+    assert rows["W1"][2].startswith("[[0.0000, 0.0000], [0.2573")
+    assert rows["W1"][1] == "[[0.5000, -0.3000], [0.2000, 0.8000]]"
+    assert result["units that are off"] == 1
+    for tenths in range(-30, 31):  # every place of the slider at which the first sum is zero
+        x = torch.tensor([tenths / 10, (5 * tenths + 10) / 30], dtype=torch.float64)
+        assert float(exact(torch.tensor([0.5, -0.3], dtype=torch.float64) @ x + 0.1)) == 0
+
+
+@pytest.mark.parametrize(
+    ("values", "sign"),
+    [
+        ({"actual": 3.4}, "warning"),
+        ({"actual": 2.5}, "healthy"),
+        ({"actual": 1.8}, "warning"),
+        ({"classes": 2, "actual": 1.0}, "warning"),
+        ({"classes": 2, "actual": 1.3}, "error"),
+        ({"classes": 1000, "scale": 100.0}, "warning"),
+    ],
+)
+def test_an_initial_loss_that_is_off_is_not_called_healthy(values: dict, sign: str) -> None:
+    assert result_of("initial-loss", values).verdict.sign == sign
+
+
+def test_where_both_matter_alike_the_verdict_is_that_the_grid_comes_nearer() -> None:
+    assert "the grid comes" in result_of("grid-vs-random", {"importance": 1.0}).verdict.text
+
+
+def test_a_ball_that_starts_off_the_map_is_marked_and_its_first_loss_is_in_the_window() -> None:
+    result = result_of("loss-landscape", {"surface": "rosenbrock", "rate": 1.5, "steps": 400})
+    assert any("starts off the map" in marker.text for marker in result.fields[0].markers)
+    axis, (line,) = result.plots[0].y, result.plots[0].series
+    assert axis.low is not None
+    assert axis.high is not None
+    assert axis.low < line.y[0] < axis.high
+
+
+def test_a_training_that_the_doctor_found_a_note_about_is_not_said_to_have_none() -> None:
+    result = result_of("training-lottery", {})
+    for name, text in zip(("low", "middle", "high"), (row[2] for row in result.tables[0].rows), strict=True):
+        assert (result[f"findings, {name}"] == "none") == ("finds nothing" in str(text))

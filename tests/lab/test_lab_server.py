@@ -47,7 +47,7 @@ def test_series_are_the_numbers_that_were_written_in_both_forms(lab: LabServer) 
     plain = lab.json(f"{path}&format=json")["series"][0]
     assert plain["y"] == [2.3, 1.1, "NaN", "NaN", 0.4]
     assert plain["lost"] == {"NaN": 1, "Infinity": 1, "-Infinity": 0}
-    assert plain["first_lost"] == 2
+    assert plain["first_lost"] == {"NaN": 2, "Infinity": 3, "-Infinity": None}
 
 
 def test_series_over_epochs_and_over_seconds(lab: LabServer) -> None:
@@ -104,6 +104,61 @@ def test_a_folder_in_any_state_is_told_and_never_fails(lab: LabServer, state: st
         assert listed[name]["problem"]
     if state == "torn":
         assert lab.json(f"/api/runs/{identifier}/tags")["torn"] == 1
+
+
+def test_lines_that_no_parser_can_nest_or_hold_are_counted_and_the_rest_is_drawn(lab: LabServer) -> None:
+    folder = plant(lab.folder / "nested", [1.0, 0.5])
+    with open(folder / "metrics.jsonl", "a") as file:
+        file.write('{"a":' * 2000 + "\n" + '{"record": "eval", "step": 1%s, "split": "x", "loss": 1}\n' % ("0" * 400))
+    told = lab.json(f"/api/runs/{lab.run('runs/nested')}/tags")
+    assert told["torn"] == 2
+    assert {each["tag"]: each["points"] for each in told["tags"]}["loss"] == 2
+
+
+def test_only_the_columns_that_are_named_come_smoothed_too(lab: LabServer) -> None:
+    plant(lab.folder / "soft", [3.0, 2.0, 1.0, 0.5])
+    run = lab.run("runs/soft")
+    asked = f"/api/runs/{run}/series?tag=loss&tag=rate&tag=epoch&smooth=2&format=json"
+    for more, softened in (("", {"loss~", "rate~", "epoch~"}), ("&soft=loss&soft=rate", {"loss~", "rate~"})):
+        tags = {each["tag"] for each in lab.json(asked + more)["series"]}
+        assert {tag for tag in tags if tag.endswith("~")} == softened & {f"{tag}~" for tag in tags}
+        assert "loss~" in tags
+
+
+def test_the_page_hears_of_what_is_missing_without_an_error_in_its_console(lab: LabServer) -> None:
+    code, headers, text = lab.ask("/api/runs/0123456789abcdef", headers={"x-trainwright-quiet": "1"})
+    assert (code, headers["x-trainwright-status"]) == (200, "404")
+    assert "there is no such run" in json.loads(text)["error"]["what"]
+
+
+def test_an_address_that_somebody_typed_leads_to_the_page(lab: LabServer) -> None:
+    code, headers, _ = lab.ask("/runs/first", headers={"sec-fetch-dest": "document"})
+    assert (code, headers["location"]) == (307, "/#/nowhere")
+    assert lab.ask("/runs/first")[0] == 404
+
+
+def test_metrics_that_lack_steps_of_the_run_are_named_in_the_list(lab: LabServer) -> None:
+    for name, text in (("emptied", b""), ("binary", bytes(range(256)) * 4)):
+        (plant(lab.folder / name, [1.0, 0.5]) / "metrics.jsonl").write_bytes(text)
+    shutil.copytree(plant(lab.folder / "stray", [1.0]), lab.folder / "strays" / "one")
+    (lab.folder / "strays" / "one" / "run.json").unlink()
+    told = lab.json("/api/runs")
+    damage = {run["name"].split("/")[-1]: run["damage"] for run in told["runs"]}
+    assert "no step can be read" in damage["emptied"]
+    assert "no step can be read" in damage["binary"]
+    assert damage["stray"] == ""
+    assert {"name": "runs/strays/one", "why": "it has a metrics.jsonl, but no run.json"} in told["left_out"]
+
+
+def test_a_finding_that_came_and_went_is_told_with_both_steps(lab: LabServer) -> None:
+    folder = plant(lab.folder / "came-and-went")
+    events = [
+        {"time": 1.0, "step": 0, "name": "finding", "detail": finding(kind="plateau", severity="note")},
+        {"time": 3.0, "step": 9, "name": "resolved", "detail": {"kind": "plateau"}},
+    ]
+    (folder / "events.jsonl").write_text("".join(json.dumps(event) + "\n" for event in events))
+    (gone,) = lab.json(f"/api/runs/{lab.run('came-and-went')}")["resolved"]
+    assert (gone["finding"]["kind"], gone["found"], gone["gone"]) == ("plateau", 0, 9)
 
 
 def test_what_was_edited_by_hand_is_left_out_and_the_rest_is_told(lab: LabServer) -> None:

@@ -28,6 +28,8 @@ def test_the_slice_of_a_run_says_how_little_it_shows(folder: Path) -> None:
     assert result["dimensions shown"] == 2
     assert f"2 of {result['dimensions of the model']:,} dimensions" in field.caveat
     assert "2 of" in result.verdict.text
+    assert folder.name in field.title
+    assert result["share of the way's variance in the plane"] == pytest.approx(1.0)
     plain(result)
 
 
@@ -70,6 +72,9 @@ def test_the_rates_that_a_run_logged_are_drawn_beside_the_schedules(folder: Path
     result = simulate("schedules", {"folder": str(folder)})
     assert result.plots[0].series[-1].name.startswith("logged by")
     assert result["largest rate, your run"] > 0
+    assert result["epochs, your run"] == 4
+    assert max(result.plots[0].series[-1].x) < 4  # over its own epochs, not stretched over those of the controls
+    assert result["largest rate, cosine"] == pytest.approx(result["largest rate, your run"], rel=0.05)
 
 
 def test_the_checklist_checks_the_model_and_the_data_of_a_run(folder: Path) -> None:

@@ -381,6 +381,20 @@ def test_a_setting_points_to_its_line(text: str, line: int, tmp_path: Path) -> N
     )
 
 
+def test_what_was_asked_for_outside_the_file_is_no_default(tmp_path: Path) -> None:
+    path = tmp_path / "recipe.toml"
+    path.write_text("[data]\nsource = 'iris'\n")
+    for recipe in (
+        Recipe.read(path, {"optimizer.lr": 0.2}),
+        Recipe.of({"data": {"source": "iris"}}, **{"optimizer.lr": 0.2}),
+    ):
+        settings = recipe.resolved({"optimizer.weight_decay": 0.5}).settings()
+        assert settings["optimizer.lr"].given
+        assert not settings["optimizer.weight_decay"].given
+        assert not settings["train.epochs"].given
+    assert Recipe.read(path).settings()["data.source"].given
+
+
 @calmly
 @given(
     st.lists(

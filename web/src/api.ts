@@ -13,7 +13,7 @@ export function isFailure(problem: unknown): problem is Failure {
 async function ask(path: string, init?: RequestInit): Promise<Response> {
   let response: Response;
   try {
-    response = await fetch(path, { credentials: "same-origin", ...init });
+    response = await fetch(path, { credentials: "same-origin", ...init, headers: { ...init?.headers, "x-trainwright-quiet": "1" } });
   } catch (problem) {
     if (init?.signal?.aborted) throw problem;
     trouble.value = "The lab's server does not answer. Start it again with: trainwright lab";
@@ -24,9 +24,10 @@ async function ask(path: string, init?: RequestInit): Promise<Response> {
     throw { status: 403, what: "the lab does not know this page", evidence: "its token is old", remedy: "open the newest address" } satisfies Failure;
   }
   trouble.value = "";
-  if (!response.ok) {
+  const told = response.headers.get("x-trainwright-status"); // an error that the console need not show
+  if (!response.ok || told) {
     const body = await response.json().catch(() => ({}));
-    throw { status: response.status, what: "this could not be answered", evidence: "", remedy: "", ...body.error } satisfies Failure;
+    throw { status: told ? Number(told) : response.status, what: "this could not be answered", evidence: "", remedy: "", ...body.error } satisfies Failure;
   }
   return response;
 }
@@ -58,11 +59,11 @@ export async function* lines<T>(path: string, body: unknown, stop: AbortSignal):
 
 export interface Drawn {
   tag: string; length: number; total: number; shown: number; low: number | string; high: number | string; last: number | string;
-  lost: Record<string, number>; first_lost: number | null; x: Float64Array; y: Float64Array;
+  lost: Record<string, number>; first_lost: Record<string, number | null>; x: Float64Array; y: Float64Array;
 }
 export interface SeriesHead { read: number; axis: string; last_step: number | null; series: Drawn[] }
 
-export interface Wanted { tags: string[]; axis?: string; from?: number | null; to?: number | null; px?: number; smooth?: number }
+export interface Wanted { tags: string[]; axis?: string; from?: number | null; to?: number | null; px?: number; smooth?: number; soft?: string[] }
 
 /** Series in their binary form: a head of JSON, then x and y of each as 64-bit numbers. */
 export async function series(run: string, wanted: Wanted, stop?: AbortSignal): Promise<SeriesHead> {
@@ -87,6 +88,7 @@ async function some(run: string, wanted: Wanted, stop?: AbortSignal): Promise<Se
   query.set("x", wanted.axis ?? "step");
   query.set("px", String(Math.round(wanted.px ?? 800)));
   if (wanted.smooth) query.set("smooth", String(wanted.smooth));
+  for (const tag of wanted.soft ?? []) query.append("soft", tag);
   if (wanted.from != null) query.set("from", String(wanted.from));
   if (wanted.to != null) query.set("to", String(wanted.to));
   const bytes = await (await ask(`/api/runs/${run}/series?${query}`, { signal: stop })).arrayBuffer();

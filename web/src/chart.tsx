@@ -57,7 +57,7 @@ export function Chart(props: ChartProps) {
     const colors = sheet();
     const axis = { stroke: colors.soft, font: `11px ${MONO}`, ticks: { stroke: colors.soft, width: 1, size: 5 }, grid: { stroke: colors.grid, width: 1 } };
     const named = (_: uPlot, ticks: number[]): (string | null)[] => ticks.map(tick);
-    const shortly = (_: uPlot, ticks: number[]): (string | null)[] => ticks.map((value) => num(value, 4));
+    const shortly = (_: uPlot, ticks: number[]): (string | null)[] => ticks.map((value) => (y.label ? narrowly(value, y.log ? 3 : 5) : ""));
     const log = { splits: (_: uPlot, __: number, low: number, high: number): number[] => decades(low, high), filter: (_: uPlot, ticks: number[]): number[] => ticks };
     const made = new uPlot(
       {
@@ -69,7 +69,7 @@ export function Chart(props: ChartProps) {
         series: [{}, { scale: "y", paths: () => null, points: { show: false } }],
         axes: [
           { ...axis, size: 34, space: narrow ? 56 : 70, ...(x.log ? log : {}), values: named },
-          { ...axis, size: narrow ? 52 : 62, space: 30, ...(y.log ? log : {}), values: y.log ? shortly : named },
+          { ...axis, size: narrow ? 52 : 62, space: 30, ...(y.log ? log : {}), values: shortly },
         ],
         cursor: { y: false, points: { show: false }, drag: { x: !!props.onRange, y: false, setScale: false } },
         hooks: {
@@ -182,7 +182,7 @@ export function Chart(props: ChartProps) {
       <p id={`${id}-s`} class="unseen">{summary(lines, x)}. Arrow keys move along the curve.</p>
       <p class="unseen" role="status">{spoken}</p>
       {props.note && <p class="remark">{props.note}</p>}
-      <DataTable name={props.title} make={() => rowsOf(lines, x, sorted)} />
+      <DataTable name={props.title} make={() => rowsOf(lines, x, sorted)} picture={() => host.current?.querySelector("canvas") ?? null} />
     </figure>
   );
 }
@@ -197,6 +197,12 @@ function decades(low: number, high: number): number[] {
   for (let power = from - 1; power <= to + 1; power++) for (const each of [1, 2, 3, 5]) finer.push(each * 10 ** power);
   const inside = finer.filter((value) => value >= low && value <= high);
   return inside.length > 1 ? inside : [low, Math.sqrt(low * high), high];
+}
+
+/** A number in the room beside a chart: a million has seven digits and no place there. */
+function narrowly(value: number | null, digits: number): string | null {
+  if (value === null || value === undefined) return null;
+  return Math.abs(value) >= 1e5 ? value.toExponential(2).replace(/\.?0+e\+?/, "e").replace("-", "−") : num(value, digits);
 }
 
 function tick(value: number | null): string | null {

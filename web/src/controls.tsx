@@ -8,7 +8,30 @@ import { num, visible } from "./words";
 type Change = (name: string, value: Value) => void;
 
 export function Controls({ parameters, values, onChange }: { parameters: Parameter[]; values: Record<string, Value>; onChange: Change }) {
-  return <div class="controls">{parameters.map((each) => <Control key={each.name} parameter={each} value={values[each.name] ?? each.default} onChange={onChange} />)}</div>;
+  return (
+    <div class="controls">{parameters.filter((each) => !each.tabs).map((each) => {
+      const idle = isIdle(each, parameters, values);
+      return <fieldset key={each.name} disabled={idle} class={idle ? "idle" : undefined} title={idle ? "changes nothing as things are set" : undefined}><Control parameter={each} value={values[each.name] ?? each.default} onChange={onChange} /></fieldset>;
+    })}</div>
+  );
+}
+
+/** Whether another control is set so that this one changes nothing. */
+function isIdle(parameter: Parameter, parameters: Parameter[], values: Record<string, Value>): boolean {
+  return parameter.needs.some(([name, allowed]) => !allowed.includes(values[name] ?? parameters.find((each) => each.name === name)!.default));
+}
+
+/** Choices that are laid out as tabs above what they show; arrow keys go from one to the next. */
+export function Tabs({ parameters, values, onChange }: { parameters: Parameter[]; values: Record<string, Value>; onChange: Change }) {
+  return (
+    <>
+      {parameters.filter((each) => each.tabs).map((each) => (
+        <fieldset key={each.name} class="tabs"><legend>{each.label}</legend>
+          {each.choices.map(([choice, label]) => <label key={choice}><input type="radio" name={each.name} value={choice} checked={(values[each.name] ?? each.default) === choice} onChange={() => onChange(each.name, choice)} /><span>{label}</span></label>)}
+        </fieldset>
+      ))}
+    </>
+  );
 }
 
 function Control({ parameter, value, onChange }: { parameter: Parameter; value: Value; onChange: Change }) {
@@ -36,7 +59,7 @@ function Control({ parameter, value, onChange }: { parameter: Parameter; value: 
   }
   const slides = parameter.low !== null && parameter.high !== null;
   return (
-    <div class="control"><label for={id}>{parameter.label}{parameter.unit && <span class="soft"> {parameter.unit}</span>}</label>
+    <div class="control"><label for={id}>{parameter.label}{parameter.unit && parameter.unit !== parameter.label.toLowerCase() && <span class="soft"> {parameter.unit}</span>}</label>
       <div class="pair">
         {slides && <Slider parameter={parameter} value={Number(value)} onChange={onChange} />}
         <Number_ id={id} parameter={parameter} value={value} described={described} onChange={onChange} />

@@ -20,6 +20,7 @@ export function drawScene(plot: uPlot, scene: Scene): void {
   ctx.clip();
   for (const span of scene.spans) drawSpan(ctx, span, x, top, height, ratio);
   for (const line of scene.lines) drawLine(ctx, line, x, y, ratio, top + height);
+  for (const line of scene.lines) if (!line.faint) drawLeaving(ctx, line, x, y, ratio, plot.bbox);
   const taken: Taken[] = [];
   for (const mark of scene.marks) drawMark(ctx, mark, x, y, plot.bbox, ratio, taken);
   if (scene.lost.length) drawLost(ctx, scene.lost, x, top, ratio);
@@ -44,7 +45,7 @@ function drawSpan(ctx: CanvasRenderingContext2D, span: Stretch, x: Map1, top: nu
   const to = Math.max(x(span.x1), from + ratio);
   const paint = color(span.sign ?? "reference");
   ctx.fillStyle = paint;
-  ctx.globalAlpha = 0.09;
+  ctx.globalAlpha = span.sign ? 0.09 : 0.03; // what is over is only hinted at
   ctx.fillRect(from, top, to - from, height);
   ctx.globalAlpha = 0.8;
   ctx.strokeStyle = paint;
@@ -76,7 +77,7 @@ function drawLine(ctx: CanvasRenderingContext2D, line: Line, x: Map1, y: Map1, r
     ctx.restore();
   }
   if (style === "points") {
-    for (let k = 0; k < size; k++) dot(ctx, x(line.x[k]!), y(line.y[k]!), 2.8 * ratio);
+    for (let k = 0; k < size; k++) shape(ctx, x(line.x[k]!), y(line.y[k]!), 3 * ratio, line.dash ?? "solid");
   } else if (style === "bars" || style === "stems") {
     const gap = size > 1 ? Math.abs(x(line.x[1]!) - x(line.x[0]!)) : 24 * ratio;
     const wide = style === "stems" ? 1.5 * ratio : Math.max(Math.min(gap * 0.72, 60 * ratio), ratio);
@@ -123,6 +124,16 @@ function dot(ctx: CanvasRenderingContext2D, x: number, y: number, size: number):
   if (!Number.isFinite(x) || !Number.isFinite(y)) return;
   ctx.beginPath();
   ctx.arc(x, y, size, 0, 7);
+  ctx.fill();
+}
+
+/** A point as its series has it: round, square or a diamond, as a line would be solid, dashed or dotted. */
+export function shape(ctx: CanvasRenderingContext2D, x: number, y: number, size: number, dash: string): void {
+  if (!Number.isFinite(x) || !Number.isFinite(y)) return;
+  if (dash === "dashed") return ctx.fillRect(x - size * 0.9, y - size * 0.9, size * 1.8, size * 1.8);
+  if (dash === "solid") return dot(ctx, x, y, size);
+  ctx.beginPath();
+  for (const [dx, dy] of [[0, -1.3], [1.3, 0], [0, 1.3], [-1.3, 0]] as const) ctx.lineTo(x + dx * size, y + dy * size);
   ctx.fill();
 }
 
@@ -176,6 +187,28 @@ function drawMark(ctx: CanvasRenderingContext2D, mark: Mark, x: Map1, y: Map1, b
   ctx.strokeText(mark.text, base, height);
   ctx.fillStyle = colors.ink;
   ctx.fillText(mark.text, base, height);
+}
+
+/** An arrow at the edge where a line leaves the window: what diverged is not out of mind because it is out of sight. */
+function drawLeaving(ctx: CanvasRenderingContext2D, line: Line, x: Map1, y: Map1, ratio: number, box: uPlot.BBox): void {
+  let out = 0;
+  let last = -Infinity;
+  ctx.fillStyle = color(line.role);
+  for (let k = 0; k < line.x.length; k++) {
+    const [px, py] = [x(line.x[k]!), y(line.y[k]!)];
+    const side = py < box.top - 1 ? -1 : py > box.top + box.height + 1 ? 1 : 0;
+    if (side && side !== out && px - last > 14 * ratio && px >= box.left && px <= box.left + box.width) {
+      const edge = side < 0 ? box.top + 9 * ratio : box.top + box.height - 9 * ratio;
+      const at = Math.max(box.left + 6 * ratio, Math.min(px, box.left + box.width - 6 * ratio));
+      ctx.beginPath();
+      ctx.moveTo(at - 5 * ratio, edge);
+      ctx.lineTo(at + 5 * ratio, edge);
+      ctx.lineTo(at, edge + side * 8 * ratio);
+      ctx.fill();
+      last = px;
+    }
+    if (Number.isFinite(py)) out = side;
+  }
 }
 
 /** Marks in the gutter at the top where values are not finite. */

@@ -1,7 +1,7 @@
 // A surface as a map: tints by height, contour lines, and the ways that optimisers took over it.
 import { useEffect, useId, useMemo, useRef, useState } from "preact/hooks";
 import { contour, joined } from "./contours";
-import { MONO } from "./draw";
+import { MONO, shape } from "./draw";
 import { Swatch } from "./signs";
 import { DataTable } from "./table";
 import { color, isDark, sheet } from "./theme";
@@ -47,14 +47,14 @@ export function FieldView({ field, frame }: { field: SimField; frame: number | n
         <canvas ref={canvas} role="img" aria-label={spoken(field, ground)} style={{ width: "100%", height: `${height}px` }} />
       </div>
       <p class="axis-name" aria-hidden="true">{field.x_axis.label} → · {field.y_axis.label} ↑</p>
-      <div class="tints" aria-hidden="true">
+      {ground.high > ground.low && <div class="tints" aria-hidden="true">
         <span>{num(ground.low, 3)}</span>
         <svg viewBox="0 0 80 6" preserveAspectRatio="none" height="8">{Array.from({ length: 40 }, (_, k) => <rect key={k} x={k * 2} width="2.1" height="6" fill={`rgb(${tint(k / 39)})`} />)}</svg>
         <span>{num(ground.high, 3)}{field.log ? ", logarithmic" : ""}</span>
-      </div>
+      </div>}
       {field.caveat && <p class="remark">{field.caveat}</p>}
       {field.off_scale > 0 && <p class="remark">{plural(field.off_scale, "point")} of the paths lie off the map.</p>}
-      {field.paths.length > 0 && <DataTable name={`the paths of ${field.title}`} make={() => ({
+      {field.paths.length > 0 && <DataTable name={`the paths of ${field.title}`} picture={() => canvas.current} make={() => ({
         columns: ["point", ...field.paths.flatMap((path) => [`${path.name}: ${field.x_axis.label}`, `${path.name}: ${field.y_axis.label}`])],
         count: Math.max(...field.paths.map((path) => path.x.length)),
         row: (place) => [place, ...field.paths.flatMap((path) => [path.x[place] ?? null, path.y[place] ?? null])],
@@ -105,6 +105,7 @@ function paint(canvas: HTMLCanvasElement, field: SimField, ground: Ground, width
       image.data.set(Number.isFinite(share) ? [...tint(share), 255] : [128, 128, 128, 60], 4 * ((rows - 1 - row) * columns + column));
     }
   }
+  const flat = !(ground.high > ground.low); // no surface: directions alone, on plain paper
   const small = new OffscreenCanvas(columns, rows);
   small.getContext("2d")!.putImageData(image, 0, 0);
   ctx.save();
@@ -112,8 +113,11 @@ function paint(canvas: HTMLCanvasElement, field: SimField, ground: Ground, width
   ctx.rect(box.left, box.top, box.width, box.height);
   ctx.clip();
   const [cellX, cellY] = [box.width / (columns - 1), box.height / (rows - 1)];
-  ctx.drawImage(small, box.left - cellX / 2, box.top - cellY / 2, box.width + cellX, box.height + cellY);
-  for (let level = 1; level < LEVELS; level++) {
+  if (flat) {
+    ctx.fillStyle = colors.paper;
+    ctx.fillRect(box.left, box.top, box.width, box.height);
+  } else ctx.drawImage(small, box.left - cellX / 2, box.top - cellY / 2, box.width + cellX, box.height + cellY);
+  for (let level = 1; level < LEVELS && !flat; level++) {
     ctx.strokeStyle = level % 5 === 0 ? "rgba(20,18,12,.62)" : "rgba(20,18,12,.3)";
     ctx.lineWidth = level % 5 === 0 ? 1 : 0.7;
     ctx.beginPath();
@@ -129,10 +133,15 @@ function paint(canvas: HTMLCanvasElement, field: SimField, ground: Ground, width
   ctx.strokeStyle = "rgba(255,255,255,.75)";
   ctx.lineWidth = 1.2;
   for (const [ax, ay, dx, dy] of field.arrows) arrow(ctx, X(ax), Y(ay), X(ax + dx), Y(ay + dy));
-  for (const path of field.paths) drawPath(ctx, path.x.map(real), path.y.map(real), path.role, path.style === "points" ? "points" : path.dash, path.played ? frame : null, X, Y);
+  const draw = (points: boolean): void => {
+    for (const path of field.paths) if ((path.style === "points") === points) drawPath(ctx, path.x.map(real), path.y.map(real), path.role, path.dash, points, path.played ? frame : null, X, Y);
+  };
+  draw(false);
   for (const mark of field.markers) drawMarker(ctx, X(real(mark.x)), Y(real(mark.y)), mark.text, box);
   ctx.restore();
+  draw(true); // a point on the edge is drawn whole
   ctx.strokeStyle = colors.soft;
+  ctx.lineWidth = 1;
   ctx.strokeRect(box.left + 0.5, box.top + 0.5, box.width - 1, box.height - 1);
   ctx.fillStyle = colors.soft;
   ctx.font = `11px ${MONO}`;
@@ -151,13 +160,13 @@ function paint(canvas: HTMLCanvasElement, field: SimField, ground: Ground, width
   }
 }
 
-function drawPath(ctx: CanvasRenderingContext2D, x: number[], y: number[], role: string, dash: string, frame: number | null, X: (v: number) => number, Y: (v: number) => number): void {
+function drawPath(ctx: CanvasRenderingContext2D, x: number[], y: number[], role: string, dash: string, points: boolean, frame: number | null, X: (v: number) => number, Y: (v: number) => number): void {
   const size = frame === null ? x.length : Math.min(frame + 1, x.length);
   if (!size) return;
-  if (dash === "points") {
+  if (points) {
     for (const [paint, radius] of [["rgba(255,255,255,.9)", 5], [pathColor(role), 3.6]] as const) {
       ctx.fillStyle = paint;
-      for (let k = 0; k < size; k++) circle(ctx, X(x[k]!), Y(y[k]!), radius);
+      for (let k = 0; k < size; k++) shape(ctx, X(x[k]!), Y(y[k]!), radius, dash);
     }
     return;
   }

@@ -6,9 +6,15 @@ import { DataTable } from "./table";
 import { isDark, sheet } from "./theme";
 import { num, real, short, type Real } from "./words";
 
-export interface Layers { steps: Real[]; layers: string[]; values: Real[][] }
+export interface Layers { steps: Real[]; layers: string[]; kinds: Record<string, string>; values: Real[][] }
 
 const ROW = 18;
+
+/** "3 Linear": a number alone says nothing of the layer. */
+function named(layers: Layers, name: string): string {
+  const kind = layers.kinds[name];
+  return kind ? `${name} ${kind}` : name;
+}
 
 export function HeatMap({ title, layers, log, cursor, controls }: { title: string; layers: Layers; log: boolean; cursor?: Signal<number | null>; controls?: preact.ComponentChildren }) {
   const canvas = useRef<HTMLCanvasElement>(null);
@@ -45,7 +51,7 @@ export function HeatMap({ title, layers, log, cursor, controls }: { title: strin
     event.preventDefault();
     go(here.row + move[0], here.column + move[1]);
   }
-  const told = at ? `${layers.layers[at.row]} at step ${num(steps[at.column])}: ${num(values[at.row]![at.column])}` : "";
+  const told = at ? `${named(layers, layers.layers[at.row]!)} at step ${num(steps[at.column])}: ${num(values[at.row]![at.column])}` : "";
   return (
     <figure class="chart heat" aria-labelledby={`${id}-t`}>
       <figcaption>
@@ -54,7 +60,7 @@ export function HeatMap({ title, layers, log, cursor, controls }: { title: strin
         {controls}
       </figcaption>
       <div class="heat-grid">
-        <ol class="rows" aria-hidden="true" style={{ lineHeight: `${ROW}px` }}>{layers.layers.map((name) => <li key={name} title={name}>{short(name, 22)}</li>)}</ol>
+        <ol class="rows" aria-hidden="true" style={{ lineHeight: `${ROW}px` }}>{layers.layers.map((name) => <li key={name} title={named(layers, name)}>{short(named(layers, name), 26)}</li>)}</ol>
         <canvas
           ref={canvas} tabIndex={0} role="img" onKeyDown={key} style={{ height: `${values.length * ROW}px` }}
           aria-label={`${title}: ${layers.layers.length} layers over ${steps.length} moments, from ${num(log ? 10 ** low : low)} to ${num(log ? 10 ** high : high)}. ${told}`}
@@ -71,7 +77,7 @@ export function HeatMap({ title, layers, log, cursor, controls }: { title: strin
         <span>{num(log ? 10 ** high : high, 3)}{log ? ", logarithmic" : ""}</span>
       </div>
       <DataTable name={title} make={() => ({
-        columns: ["step", ...layers.layers.slice(0, 40)], count: steps.length,
+        columns: ["step", ...layers.layers.slice(0, 40).map((name) => named(layers, name))], count: steps.length,
         row: (place) => [steps[place], ...values.slice(0, 40).map((row) => row[place])],
       })} />
     </figure>

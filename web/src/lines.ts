@@ -51,6 +51,39 @@ export function windowOf(axis: AxisSpec, values: Iterable<ArrayLike<number>>, ro
   return most > least ? [least, most] : [least, least + 1];
 }
 
+const CRUSHED = 12; // times what is usual from which the rest of a curve would be crushed flat
+
+/** Where a curve ran away, or few points are very high, the window that keeps the rest in sight; NaN where all fits.
+ * Where most of it ran `away`, a logarithmic axis shows more. */
+export function sight(lines: Line[], isLoss: boolean): { high: number; above: number; away: boolean } {
+  const values: number[] = [];
+  const firsts: number[] = [];
+  for (const line of lines) {
+    let first = NaN;
+    for (let k = 0; k < line.y.length; k++) {
+      if (!Number.isFinite(line.y[k]!)) continue;
+      if (Number.isNaN(first)) first = line.y[k]!;
+      values.push(line.y[k]!);
+    }
+    if (Number.isFinite(first)) firsts.push(first);
+  }
+  const none = { high: NaN, above: 0, away: false };
+  if (!values.length) return none;
+  values.sort((a, b) => a - b);
+  firsts.sort((a, b) => a - b);
+  const most = values[values.length - 1]!;
+  const start = firsts[firsts.length >> 1]!;
+  let high = NaN;
+  if (isLoss && start > 0 && most > CRUSHED * start) high = 4 * start; // a loss far above where training began has diverged
+  else if (values.length >= 20) {
+    const usual = values[Math.floor(values.length * 0.95)]! * 1.5;
+    if (usual > 0 && most >= usual * CRUSHED) high = usual;
+  }
+  if (Number.isNaN(high)) return none;
+  const above = values.filter((value) => value > high).length;
+  return { high, above, away: above > values.length / 2 && values[0]! > 0 };
+}
+
 /** The place of the nearest of `sorted` to `x`. */
 export function nearest(sorted: ArrayLike<number>, x: number): number {
   let low = 0;
@@ -93,6 +126,7 @@ export function summary(lines: Line[], x: AxisSpec): string {
       }
       const missing = lost ? `, ${plural(lost, "value")} not finite` : "";
       if (first < 0) return `${line.name}: no finite value${missing}`;
+      if (line.style === "points") return `${line.name}: ${plural(line.y.length, "point")}, from ${num(line.y[low]!)} at ${x.label} ${num(line.x[low]!)} to ${num(line.y[high]!)} at ${num(line.x[high]!)}${missing}`;
       const ends = `from ${num(line.y[first]!)} to ${num(line.y[last]!)}`;
       const least = `least ${num(line.y[low]!)} at ${x.label} ${num(line.x[low]!)}`;
       return `${line.name}: ${ends}, ${least}, greatest ${num(line.y[high]!)}${missing}`;

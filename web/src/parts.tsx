@@ -2,6 +2,8 @@
 import type { ComponentChildren } from "preact";
 import { useEffect, useState } from "preact/hooks";
 import { isFailure, post, type Failure } from "./api";
+import { download } from "./files";
+import { mute, muted, unmute } from "./muted";
 import { Glyph, Sign } from "./signs";
 import { Terrain } from "./terrain";
 import type { Evidence, Finding, SignName } from "./types";
@@ -82,8 +84,14 @@ function placeText(finding: Finding): string {
 
 export interface Trying { text: string; href: string }
 
-export function FindingCard({ finding, number, run, onPoint, tries }: { finding: Finding; number: number; run?: string; onPoint?: (step: number) => void; tries?: Trying[] }) {
+export function FindingCard({ finding, number, run, onPoint, tries, mutes }: { finding: Finding; number: number; run?: string; onPoint?: (step: number) => void; tries?: Trying[]; mutes?: boolean }) {
   const place = placeText(finding);
+  const reason = mutes ? muted.value[finding.kind] : undefined;
+  if (reason !== undefined) {
+    return (
+      <p class="muted" id={`finding-${number}`} tabIndex={-1}><Glyph sign={finding.severity} /> {number} <span class="soft">{visible(finding.code)}</span> {visible(finding.title)} <span class="soft">muted: {visible(reason)}</span> <button type="button" class="small" onClick={() => unmute(finding.kind)}>Unmute</button></p>
+    );
+  }
   return (
     <article class={`card ${finding.severity}`} id={`finding-${number}`} tabIndex={-1} aria-labelledby={`finding-${number}-t`} onFocus={() => finding.step !== null && onPoint?.(finding.step)}>
       <p class="margin"><Glyph sign={finding.severity} /><span class="ordinal">{number}</span></p>
@@ -98,10 +106,23 @@ export function FindingCard({ finding, number, run, onPoint, tries }: { finding:
             <li key={k}>{visible(remedy.text)}{remedy.change && run && <Patch run={run} finding={number - 1} remedy={k} />}</li>
           ))}</ul></dd></>}
           {!!tries?.length && <><dt>try it</dt><dd>{tries.map((each) => <a key={each.href} class="try" href={each.href}>{each.text}</a>)}</dd></>}
-          <dt>more</dt><dd><code>trainwright explain {visible(finding.code)}</code>{finding.confidence < 1 && <span class="soft"> · confidence {num(finding.confidence, 2)}</span>}</dd>
+          <dt>more</dt><dd><code>trainwright explain {visible(finding.code)}</code>{finding.confidence < 1 && <span class="soft"> · confidence {num(finding.confidence, 2)}</span>}{mutes && <Mute kind={finding.kind} />}</dd>
         </dl>
       </div>
     </article>
+  );
+}
+
+/** A rule is muted with a reason, in this browser; the line for the recipe mutes it for everybody. */
+function Mute({ kind }: { kind: string }) {
+  const [reason, setReason] = useState<string | null>(null);
+  if (reason === null) return <> <button type="button" class="small" onClick={() => setReason("")}>Mute this rule</button></>;
+  return (
+    <form class="buttons" onSubmit={(event) => { event.preventDefault(); if (reason.trim()) mute(kind, reason.trim()); }}>
+      <label>why <input type="text" required value={reason} onInput={(event) => setReason(event.currentTarget.value)} /></label>
+      <button type="submit" class="small">Mute in this browser</button>
+      <CopyButton text={`[doctor]\nignore = ["${kind}"]  # ${reason.trim()}`} what="the recipe's line" />
+    </form>
   );
 }
 
@@ -144,13 +165,4 @@ export function CopyButton({ text, what }: { text: string; what: string }) {
     window.setTimeout(() => setDone(false), 1500);
   }
   return <button type="button" class="small" onClick={() => void copy()}>{done ? "copied" : `Copy ${what}`}</button>;
-}
-
-export function download(name: string, text: string, type = "text/plain"): void {
-  const address = URL.createObjectURL(new Blob([text], { type }));
-  const link = document.createElement("a");
-  link.href = address;
-  link.download = name;
-  link.click();
-  URL.revokeObjectURL(address);
 }

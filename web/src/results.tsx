@@ -27,7 +27,7 @@ export function Plots({ result, frame }: { result: Result; frame: number | null 
 function PlotView({ plot, frame }: { plot: SimPlot; frame: number | null }) {
   const cursor = useMemo(() => signal<number | null>(null), []);
   const whole = useMemo(() => plot.series.map((each) => ({
-    name: each.name, role: each.role, style: each.style === "band" ? "line" : each.style, dash: each.dash, played: each.played, wide: each.style === "band",
+    name: each.name, role: each.role, style: each.style === "band" ? "line" : each.style, dash: each.dash, played: each.played, wide: each.style === "band", dots: each.x.length < 4,
     x: Float64Array.from(each.x, real), y: Float64Array.from(each.y, real),
     low: each.low.length ? Float64Array.from(each.low, real) : undefined, high: each.high.length ? Float64Array.from(each.high, real) : undefined,
   })), [plot]);
@@ -65,10 +65,12 @@ export function Tables({ tables }: { tables: SimTable[] }) {
   );
 }
 
-export function Steps({ steps, frame }: { steps: SimStep[]; frame: number | null }) {
+/** The steps up to a frame, the last of them marked; all of them, none marked, where they are not played. */
+export function Steps({ steps, frame, loops }: { steps: SimStep[]; frame: number | null; loops?: string }) {
   if (!steps.length) return null;
-  const current = Math.min(frame ?? steps.length - 1, steps.length - 1);
+  const current = frame === null ? Infinity : Math.min(frame, steps.length - 1);
   return (
+    <div class={loops ? "loop" : undefined}>
     <ol class="steps">
       {steps.map((step, k) => (
         <li key={k} class={`${k === current ? "current" : ""} ${k > current ? "ahead" : ""}`} aria-current={k === current ? "step" : undefined}>
@@ -81,14 +83,23 @@ export function Steps({ steps, frame }: { steps: SimStep[]; frame: number | null
         </li>
       ))}
     </ol>
+    {loops && <p class="back"><span aria-hidden="true">↑</span> {visible(loops)}</p>}
+    </div>
   );
+}
+
+const NAMES: Record<string, string> = { sgd: "SGD", adam: "Adam", adamw: "AdamW", nadam: "NAdam", radam: "RAdam", rmsprop: "RMSProp", adagrad: "AdaGrad", lion: "Lion", nesterov: "Nesterov", adafactor: "Adafactor" };
+
+/** "turns on the way, sgd" with the optimizer's name as people write it. */
+function told(name: string): string {
+  return visible(name).replace(/, ([a-z]+)$/, (whole, last: string) => (NAMES[last] ? `, ${NAMES[last]}` : whole));
 }
 
 export function Evidences({ evidence }: { evidence: Evidence[] }) {
   if (!evidence.length) return null;
   return (
     <>
-      <dl class="facts numbers">{evidence.slice(0, 12).map((each, k) => <div key={k}><dt>{visible(each.name)}</dt><dd>{visible(scalar(each.value))}{each.unit && ` ${each.unit}`}{each.threshold !== null && each.threshold !== undefined && <span class="soft"> (threshold {scalar(each.threshold)})</span>}</dd></div>)}</dl>
+      <dl class="facts numbers">{evidence.slice(0, 12).map((each, k) => <div key={k}><dt>{told(each.name)}</dt><dd>{visible(scalar(each.value))}{each.unit && ` ${each.unit}`}{each.threshold !== null && each.threshold !== undefined && <span class="soft"> (threshold {scalar(each.threshold)})</span>}</dd></div>)}</dl>
       {evidence.length > 12 && <DataTable name="all numbers" make={() => ({ columns: ["name", "value", "threshold", "unit"], count: evidence.length, row: (place) => [evidence[place]!.name, evidence[place]!.value, evidence[place]!.threshold, evidence[place]!.unit] })} />}
     </>
   );

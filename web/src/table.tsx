@@ -1,6 +1,8 @@
 // The table that stands beside every chart: the same numbers, a page at a time.
 import { useId, useState } from "preact/hooks";
 import { isSorted, type Line } from "./lines";
+import { download } from "./files";
+import { sheet } from "./theme";
 import type { AxisSpec } from "./types";
 import { num, scalar, visible } from "./words";
 
@@ -31,17 +33,43 @@ export function rowsOf(lines: Line[], x: AxisSpec, sorted: number[]): Rows {
   };
 }
 
-export function DataTable({ name, make }: { name: string; make: () => Rows }) {
+export function DataTable({ name, make, picture }: { name: string; make: () => Rows; picture?: () => HTMLCanvasElement | null }) {
   const [open, setOpen] = useState(false);
   return (
     <details class="twin" onToggle={(event) => setOpen((event.currentTarget as HTMLDetailsElement).open)}>
       <summary>Table<span class="unseen"> of {name}</span></summary>
-      {open && <Paged name={name} rows={make()} />}
+      {open && <Paged name={name} rows={make()} picture={picture} />}
     </details>
   );
 }
 
-function Paged({ name, rows }: { name: string; rows: Rows }) {
+/** All rows as RFC 4180 has them. A cell that a spreadsheet would take for a formula begins with an apostrophe. */
+function csv(rows: Rows): string {
+  const cell = (value: unknown): string => {
+    const text = value === null || value === undefined ? "" : typeof value === "number" ? String(value) : String(value).replace(/^[=+@\t\r-]/, "'$&");
+    return /[",\n\r]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
+  };
+  const lines = [rows.columns, ...Array.from({ length: rows.count }, (_, place) => rows.row(place))];
+  return lines.map((line) => line.map(cell).join(",")).join("\r\n") + "\r\n";
+}
+
+function fileName(name: string): string {
+  return visible(name).replace(/[^\p{L}\p{N}]+/gu, "-").replace(/^-|-$/g, "").slice(0, 60) || "chart";
+}
+
+/** The chart on the colour of its paper: alone it would be see-through. */
+function keepPicture(name: string, canvas: HTMLCanvasElement | null): void {
+  if (!canvas) return;
+  const sheeted = document.createElement("canvas");
+  [sheeted.width, sheeted.height] = [canvas.width, canvas.height];
+  const ctx = sheeted.getContext("2d")!;
+  ctx.fillStyle = sheet().paper;
+  ctx.fillRect(0, 0, canvas.width, canvas.height);
+  ctx.drawImage(canvas, 0, 0);
+  sheeted.toBlob((blob) => blob && download(`${fileName(name)}.png`, blob, "image/png"));
+}
+
+function Paged({ name, rows, picture }: { name: string; rows: Rows; picture?: () => HTMLCanvasElement | null }) {
   const [start, setStart] = useState(0);
   const id = useId();
   const first = Math.min(start, Math.max(Math.floor((rows.count - 1) / PAGE) * PAGE, 0));
@@ -55,12 +83,16 @@ function Paged({ name, rows }: { name: string; rows: Rows }) {
           <tbody>{places.map((place) => <tr key={place}>{rows.row(place).map((cell, k) => <td key={k}>{scalar(cell)}</td>)}</tr>)}</tbody>
         </table>
       </div>
-      {rows.count > PAGE && (
-        <p class="buttons">
-          <button type="button" class="small" disabled={first === 0} onClick={() => setStart(first - PAGE)}>earlier rows</button>
-          <button type="button" class="small" disabled={first + PAGE >= rows.count} onClick={() => setStart(first + PAGE)}>later rows</button>
-        </p>
-      )}
+      <p class="buttons">
+        {rows.count > PAGE && (
+          <>
+            <button type="button" class="small" disabled={first === 0} onClick={() => setStart(first - PAGE)}>earlier rows</button>
+            <button type="button" class="small" disabled={first + PAGE >= rows.count} onClick={() => setStart(first + PAGE)}>later rows</button>
+          </>
+        )}
+        <button type="button" class="small" onClick={() => download(`${fileName(name)}.csv`, csv(rows), "text/csv")}>Keep as CSV</button>
+        {picture && <button type="button" class="small" onClick={() => keepPicture(name, picture())}>Keep as PNG</button>}
+      </p>
     </div>
   );
 }

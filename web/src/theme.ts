@@ -57,9 +57,9 @@ export function color(role: string): string {
   return colors[role] ?? colors.ink!;
 }
 
-/** A colour and a dash for the n-th of several equal series: the dash changes once the colours are used up. */
+/** A colour and a dash for the n-th of several equal series: neighbours differ in both, and no pair comes twice in 32. */
 export function nth(place: number): { role: string; dash: string } {
-  return { role: SERIES[place % SERIES.length]!, dash: DASHES[Math.floor(place / SERIES.length) % DASHES.length]! };
+  return { role: SERIES[place % SERIES.length]!, dash: DASHES[(place + Math.floor(place / SERIES.length)) % DASHES.length]! };
 }
 
 export function sheet(): { paper: string; ink: string; soft: string; line: string; grid: string; contour: string } {

@@ -14,7 +14,7 @@ export interface RunLine {
   id: string; name: string; title: string; status: string; problem: string; task: string | null; model: string; optimizer: string;
   loss: Real; steps: number; planned: number | null; seconds: number | null; started: number | null; written: number;
   metric: string | null; best: Record<string, Record<string, Real>>; rate: unknown; seed: unknown;
-  severities: Record<string, number>; lead: string; signature: string;
+  severities: Record<string, number>; lead: string; signature: string; damage: string;
 }
 export interface Check {
   check: string; status: "passed" | "warned" | "failed" | "skipped"; findings: Finding[]; value: string; expected: string;
@@ -24,13 +24,14 @@ export interface RunEvent { time: number; step: number; name: string; detail: Re
 export interface RunDetail extends RunLine {
   folder: string; info: Record<string, any>; outcome: Record<string, any> | null; findings: Finding[]; digest: string | null;
   versions: Record<string, unknown>; data: Record<string, any>; checks: Check[]; events: RunEvent[]; cursor: number; recipe: string;
-  patience: number;
+  patience: number; resolved: { finding: Finding; found: number | null; gone: number | null }[];
 }
 
 export type Value = number | string | boolean;
 export interface Parameter {
   name: string; label: string; kind: "number" | "integer" | "choice" | "switch" | "seed" | "text"; default: Value;
   low: number | null; high: number | null; log: boolean; step: number | null; unit: string; choices: [string, string][]; help: string;
+  tabs: boolean; needs: [string, Value[]][];
 }
 export interface AxisSpec { label: string; unit?: string; log?: boolean; low?: Real; high?: Real }
 export interface SimSeries {
@@ -49,7 +50,7 @@ export interface Link { text: string; simulation: string; values: Record<string,
 export interface SimStep { title: string; text: string; formula: string; worked: string; numbers: Evidence[]; sign: SignName | null; links: Link[] }
 export interface Result {
   verdict: { sign: SignName; text: string }; plots: SimPlot[]; fields: SimField[]; tables: SimTable[]; steps: SimStep[];
-  evidence: Evidence[]; python: string; frames: number; frame_label: string; progress: number; done: boolean;
+  evidence: Evidence[]; python: string; frames: number; frame_label: string; loops: string; progress: number; done: boolean;
 }
 export interface Preset { name: string; title: string; values: Record<string, Value> }
 export interface Claim { text: string; source: string; as_written: string; cases: Record<string, Value>[] }

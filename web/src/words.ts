@@ -24,6 +24,7 @@ function minus(text: string): string {
 
 export function scalar(value: unknown): string {
   if (typeof value === "boolean") return value ? "yes" : "no";
+  if (Number.isSafeInteger(value) && Math.abs(value as number) < 1e12) return minus(String(value));
   if (typeof value === "number") return num(value);
   if (value === null || value === undefined) return "–";
   if (value === "NaN" || value === "Infinity" || value === "-Infinity") return num(value);
@@ -56,8 +57,8 @@ export function ago(time: Real): string {
 
 /** Text from outside with what would reorder or hide it shown as an escape. It only ever becomes a text node. */
 export function visible(text: unknown): string {
-  return String(text ?? "").replace(/[\u0000-\u001f\u007f-\u009f\u200e\u200f\u202a-\u202e\u2066-\u2069\u2028\u2029\ufeff]/g, (each) =>
-    each === "\n" || each === "\t" ? " " : `\\u${each.charCodeAt(0).toString(16).padStart(4, "0")}`,
+  return String(text ?? "").replace(/[\u0000-\u001f\u007f-\u009f\u00ad\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u2064\u2066-\u2069\u2028\u2029\ufeff]/g, (each) =>
+    each === "\n" ? " ↵ " : each === "\t" ? " " : `\\u${each.charCodeAt(0).toString(16).padStart(4, "0")}`,
   );
 }
 

@@ -51,6 +51,9 @@ def overfitting(chart: Chart) -> Finding | None:
     now = level(tail(chart.steps, 0.0, _epoch(chart)))
     if not now < 0.95 * then:
         return None
+    constant = chart.info.constant_loss
+    if constant is not None and now > constant:
+        return None  # worse than a constant guess on what it was shown: nothing of it is known by heart
     last = recent[-1]
     first = next(record for record in after if _risen(chart, record, best))
     dropout = chart.info.setting("model.dropout")

@@ -55,7 +55,7 @@ class Drawn:
 
     `x` and `y` are real points of the column (never means), NaN where at least one value of a pixel was not finite;
     `total` counts the points in the interval, `low` and `high` are exact over the finite ones; `lost` counts NaN,
-    infinity and minus infinity, and `first_lost` is the x of the first of them.
+    infinity and minus infinity, and `first_lost` the x of the first of each, None where there is none.
     """
 
     x: Numbers
@@ -65,8 +65,8 @@ class Drawn:
     low: float
     high: float
     last: float
-    lost: tuple[int, int, int]
-    first_lost: float | None
+    lost: tuple[int, ...]
+    first_lost: tuple[float | None, ...]
 
 
 def draw(x: Numbers, y: Numbers, *, start: float | None, end: float | None, pixels: int) -> Drawn:
@@ -82,6 +82,7 @@ def draw(x: Numbers, y: Numbers, *, start: float | None, end: float | None, pixe
     sound = y if finite.all() else y[finite]
     lost_places = np.flatnonzero(~finite)
     lost = y[lost_places]
+    kinds = (np.isnan(lost), lost == math.inf, lost == -math.inf)
     kept = np.arange(len(x)) if len(x) <= MOST_RAW else _kept(x, y, finite, pixels)
     return Drawn(
         x=x[kept],
@@ -91,8 +92,8 @@ def draw(x: Numbers, y: Numbers, *, start: float | None, end: float | None, pixe
         low=float(sound.min()) if len(sound) else math.nan,
         high=float(sound.max()) if len(sound) else math.nan,
         last=float(y[-1]) if len(y) else math.nan,
-        lost=(int(np.isnan(lost).sum()), int((lost == math.inf).sum()), int((lost == -math.inf).sum())),
-        first_lost=float(x[lost_places[0]]) if len(lost_places) else None,
+        lost=tuple(int(each.sum()) for each in kinds),
+        first_lost=tuple(float(x[lost_places[each.argmax()]]) if each.any() else None for each in kinds),
     )
 
 
@@ -116,6 +117,10 @@ def _kept(x: Numbers, y: Numbers, finite: NDArray[np.bool_], pixels: int) -> NDA
     return np.unique(np.array(chosen, dtype=np.intp))
 
 
+LONGEST = 20
+"""Half-lives that are summed at once: the last weight is then a million times the first, far from rounding."""
+
+
 def smoothed(x: Numbers, y: Numbers, half_life: float) -> Numbers:
     """Return the debiased exponential mean of `y`, looking back only, with a half-life in units of `x`.
 
@@ -123,12 +128,18 @@ def smoothed(x: Numbers, y: Numbers, half_life: float) -> Numbers:
     that are not finite are passed over, and leave a gap.
     """
     finite = np.isfinite(y)
-    decay = np.exp2(-np.diff(x, prepend=x[:1]) / half_life).tolist()
-    total = weight = 0.0
-    means = []
-    for value, keep, sound in zip(y.tolist(), decay, finite.tolist(), strict=True):
-        total, weight = total * keep, weight * keep
-        if sound:
-            total, weight = total + value, weight + 1.0
-        means.append(total / weight if sound and weight else math.nan)
-    return np.array(means)
+    means = np.full(len(y), math.nan)
+    total = weight = before = 0.0
+    # Stretches over which the weights stay within 2^LONGEST of each other: there the recursion is a running sum.
+    begin = 0
+    while begin < len(x):
+        end = max(int(np.searchsorted(x, x[begin] + LONGEST * half_life, side="right")), begin + 1)
+        gain = np.exp2((x[begin:end] - x[begin]) / half_life)
+        keep = 2.0 ** (-(x[begin] - before) / half_life)
+        sound = finite[begin:end]
+        totals = total * keep + np.cumsum(np.where(sound, y[begin:end], 0.0) * gain)
+        weights = weight * keep + np.cumsum(sound * gain)
+        np.divide(totals, weights, out=means[begin:end], where=sound)
+        total, weight, before = totals[-1] / gain[-1], weights[-1] / gain[-1], float(x[end - 1])
+        begin = end
+    return means

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from trainwright.lab.schema import Claim, Parameter, Preset, Role, Series
+from trainwright.lab.schema import Claim, Dash, Parameter, Preset, Role, Series
 from trainwright.parts import optimizers
 from trainwright.records import Evidence
 from trainwright.records.findings import Scalar
@@ -23,9 +24,32 @@ ROLES: Mapping[str, Role] = {
 """The guides draw SGD orange, momentum teal and Adam purple; so does the lab, everywhere."""
 
 
+DASHES: Mapping[str, Dash] = {
+    "sgd": "solid",
+    "momentum": "dashed",
+    "classical_momentum": "dashed",
+    "adam": "dotted",
+    "nesterov": "dashdot",
+    "adamw": "dashdot",
+    "rmsprop": "dashed",
+    "adagrad": "dotted",
+}
+"""And each has a dash of its own, so that colour is not the only sign."""
+
+
 def role_of(optimizer: str) -> Role:
     """Return the colour role of an optimizer."""
     return ROLES.get(optimizer, "other")
+
+
+def steps_told(count: float, made: int) -> int | str:
+    """Return after how many steps something was reached, in words where it was not."""
+    return int(count) if math.isfinite(count) else f"more than {made}"
+
+
+def steps_of(value: Scalar) -> float:
+    """Return what `steps_told` tells as a number that can be compared."""
+    return float(value) if isinstance(value, int | float) else math.inf
 
 
 def number(name: str, label: str, default: float, low: float, high: float, **more: Any) -> Parameter:

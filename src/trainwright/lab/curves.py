@@ -50,9 +50,13 @@ class Curves:
         end: float | None = None,
         pixels: int = 800,
         half_life: float = 0.0,
+        soft: Sequence[str] | None = None,
         per_epoch: float | None = None,
     ) -> tuple[dict[str, Any], list[tuple[str, Drawn]]]:
-        """Return what is drawn of some columns over steps, epochs or seconds, and how much of the file was read."""
+        """Return what is drawn of some columns over steps, epochs or seconds, and how much of the file was read.
+
+        Those in `soft`, all where it is None, come smoothed too, under their names with a tilde.
+        """
         follower, lock = self._follower(item)
         with lock:
             read = self._refresh(follower)
@@ -63,9 +67,9 @@ class Curves:
                     continue
                 x = _on_axis(follower, column, axis, per_epoch)
                 drawn.append((tag, draw(x, column.y, start=start, end=end, pixels=pixels)))
-                if half_life > 0 and column.size > 2:
-                    soft = smoothed(column.x, column.y, half_life)
-                    drawn.append((f"{tag}~", draw(x, soft, start=start, end=end, pixels=pixels)))
+                if half_life > 0 and column.size > 2 and (soft is None or tag in soft):
+                    means = smoothed(column.x, column.y, half_life)
+                    drawn.append((f"{tag}~", draw(x, means, start=start, end=end, pixels=pixels)))
             return {"read": read, "axis": axis, "last_step": _last(follower.steps())}, drawn
 
     def layers(self, item: Item, field: str, *, most: int = 400) -> dict[str, Any]:
@@ -89,7 +93,9 @@ class Curves:
                 fits = (places < len(steps)) & (steps[np.minimum(places, len(steps) - 1)] == column.x)
                 row[places[fits]] = column.y[fits]
                 rows.append(row.tolist())
-            document = {"steps": steps.tolist(), "layers": [name for name, _ in found], "values": rows}
+            names = [name for name, _ in found]
+            kinds = {name: follower.kinds[name] for name in names if follower.kinds.get(name)}
+            document = {"steps": steps.tolist(), "layers": names, "kinds": kinds, "values": rows}
             return to_plain(document, strict=True)
 
     def _follower(self, item: Item) -> tuple[Follower, threading.Lock]:

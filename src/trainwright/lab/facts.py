@@ -15,6 +15,7 @@ from trainwright.lab.shelf import Item
 from trainwright.records import Finding, from_plain, to_plain
 from trainwright.records.findings import SEVERITIES
 from trainwright.runs.layout import EVENTS, METRICS, RECIPE, RUN, SCHEMA
+from trainwright.runs.step_columns import MARK
 
 LIVES_AT_LEAST = 6.0
 """Seconds without a line after which a run may count as stalled at the earliest: a writer flushes every half second."""
@@ -37,6 +38,8 @@ class Facts:
     patience: float = BEFORE_FIRST_STEP
     started: float | None = None
     problem: str = ""
+    damage: str = ""
+    """What the metrics lack of what the head tells, "" where nothing."""
 
 
 class FactsBook:
@@ -74,11 +77,27 @@ def read_facts(folder: Path) -> Facts:
             f"a newer trainwright wrote this run (schema {schema}, this one reads up to {SCHEMA}): update trainwright"
         )
         return Facts(problem=text)
-    newest, patience = _newest(folder / METRICS)
-    told, started = _told(folder / EVENTS)
     ended = isinstance(head.get("outcome"), dict)
+    newest, patience = _newest(folder / METRICS, ended=ended)
+    told, _, started = ((), (), None) if ended else read_told(folder)  # a finished run's head holds its findings
     findings = tuple(sound(Finding, head.get("findings"))) if ended else told
-    return Facts(head=head, findings=findings, newest=newest, patience=patience, started=started)
+    return Facts(
+        head=head,
+        findings=findings,
+        newest=newest,
+        patience=patience,
+        started=started,
+        damage=_damage(head.get("outcome"), newest),
+    )
+
+
+def _damage(outcome: Any, newest: Mapping[str, Any]) -> str:
+    """Say what is missing where the head tells of more steps than the end of the metrics."""
+    steps = outcome.get("steps") if isinstance(outcome, dict) else None
+    if not isinstance(steps, int) or steps <= 0 or newest.get("step", -1) >= steps - 1:
+        return ""
+    found = f"its last whole line is of step {newest['step']}" if newest else "no step can be read in it"
+    return f"metrics.jsonl is damaged: run.json tells of {steps} steps, {found}"
 
 
 def status_of(item: Item, facts: Facts) -> str:
@@ -135,15 +154,18 @@ def _is_whole(finding: dict[str, Any]) -> bool:
     return finding["severity"] in SEVERITIES and all(isinstance(part, dict) for part in parts)
 
 
-def _newest(path: Path) -> tuple[Mapping[str, Any], float]:
-    """Return the newest step, and for how long the run may be silent."""
+def _newest(path: Path, *, ended: bool) -> tuple[Mapping[str, Any], float]:
+    """Return the newest step, and for how long the run may be silent, which nobody asks of one that has ended."""
     try:
         with open_regular(path) as file:
             size = os.fstat(file.fileno()).st_size
             file.seek(max(size - _TAIL, 0))
-            lines = [line for line in map(_parsed, file.read().split(b"\n")) if line]
+            texts = file.read().split(b"\n")
     except OSError:
         return {}, BEFORE_FIRST_STEP
+    if ended:  # of a thousand runs only one line each is read
+        texts = next(([text] for text in reversed(texts) if text.startswith(MARK) and _parsed(text)), texts)
+    lines = [line for line in map(_parsed, texts) if line]
     steps = [line for line in lines if line.get("record") == "step" and isinstance(line.get("step"), int)]
     if not steps:
         return {}, BEFORE_FIRST_STEP
@@ -152,18 +174,29 @@ def _newest(path: Path) -> tuple[Mapping[str, Any], float]:
     return steps[-1], max(LIVES_AT_LEAST, LIVES_LONGER * longest)
 
 
-def _told(path: Path) -> tuple[tuple[Mapping[str, Any], ...], float | None]:
-    """Return the findings among the events that were not resolved, and when the first event came."""
-    events, _ = events_after(path.parent, 0)
+def read_told(folder: Path) -> tuple[tuple[Mapping[str, Any], ...], tuple[Mapping[str, Any], ...], float | None]:
+    """Return the findings among the events that stand, those that came and went, and when the first event came.
+
+    Of each that went: `finding`, and the steps `found` and `gone`.
+    """
+    events, _ = events_after(folder, 0)
     found: dict[str, Mapping[str, Any]] = {}
+    since: dict[str, Any] = {}
+    gone: dict[str, Mapping[str, Any]] = {}
     for event in events:
         detail = event["detail"]
         if event.get("name") == "finding":
-            found |= {str(each["kind"]): each for each in sound(Finding, [detail])}
+            for each in sound(Finding, [detail]):
+                found[str(each["kind"])] = each
+                since.setdefault(str(each["kind"]), event.get("step"))
         elif event.get("name") == "resolved":
-            found.pop(str(detail.get("kind")), None)
+            kind = str(detail.get("kind"))
+            finding = found.pop(kind, None)
+            if finding is not None:
+                gone[kind] = {"finding": finding, "found": since.pop(kind, None), "gone": event.get("step")}
     first = events[0].get("time") if events else None
-    return tuple(found.values()), first if isinstance(first, int | float) else None
+    started = first if isinstance(first, int | float) else None
+    return tuple(found.values()), tuple(gone.values()), started
 
 
 def _parsed(line: bytes) -> dict[str, Any]:

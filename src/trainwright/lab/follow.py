@@ -41,6 +41,8 @@ class Follower:
     def restart(self) -> None:
         """Forget all: the file is another one than it was."""
         self.columns: dict[str, Column] = {}
+        self.kinds: dict[str, str] = {}
+        """What each layer is ("Linear"), by its module."""
         self.offset = 0
         self.torn = 0
         """Lines that could not be read."""
@@ -75,7 +77,7 @@ class Follower:
         """Return a hash of the last bytes that were read: whoever keeps the columns can tell whether they still fit."""
         return hashlib.blake2b(self._tail, digest_size=16).hexdigest()
 
-    def restore(self, columns: dict[str, Column], offset: int, identity: str) -> bool:
+    def restore(self, columns: dict[str, Column], kinds: dict[str, str], offset: int, identity: str) -> bool:
         """Take over columns that were kept, where the file still holds what they were made from."""
         try:
             with open_regular(self.path) as file:
@@ -85,7 +87,7 @@ class Follower:
             return False
         if len(tail) < min(_TAIL, offset) or hashlib.blake2b(tail, digest_size=16).hexdigest() != identity:
             return False
-        self.columns, self.offset, self._tail = columns, offset, tail
+        self.columns, self.kinds, self.offset, self._tail = columns, kinds, offset, tail
         return True
 
     def steps(self) -> Numbers:
@@ -101,7 +103,8 @@ class Follower:
     def _ends(self, file: BinaryIO, size: int) -> bool:
         """Say whether nothing but a torn line is left to read."""
         file.seek(self.offset)
-        return b"\n" not in file.read(size - self.offset)
+        # A file that grows while it is read may be read further than its size was.
+        return b"\n" not in file.read(max(size - self.offset, 0))
 
     def _take(self, text: bytes) -> None:
         steps, others = parted(text)
@@ -113,14 +116,17 @@ class Follower:
         gathered: dict[str, tuple[list[float], list[float]]] = {}
         for line in filter(None, others):
             try:
-                for tag, step, value in _values(json.loads(line)):
+                record = json.loads(line)
+                if record["record"] == "layer":
+                    self.kinds.setdefault(_short(str(record["module"])), str(record.get("kind") or "")[:LONGEST_TAG])
+                for tag, step, value in _values(record):
                     xs, ys = gathered.setdefault(tag, ([], []))
                     if xs and step <= xs[-1]:
                         self._extend(tag, xs, ys)
                         xs, ys = gathered[tag] = ([], [])
                     xs.append(step)
                     ys.append(value)
-            except (ValueError, TypeError, KeyError, AttributeError):
+            except (ValueError, TypeError, KeyError, AttributeError, RecursionError, OverflowError):
                 self.torn += 1
         for tag, (xs, ys) in gathered.items():
             self._extend(tag, xs, ys)

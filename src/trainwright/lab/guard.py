@@ -27,6 +27,8 @@ _HEADERS = {
     b"cross-origin-resource-policy": b"same-origin",
     b"permissions-policy": b"camera=(), geolocation=(), microphone=()",
 }
+QUIET_HEADER = b"x-trainwright-quiet"
+STATUS_HEADER = b"x-trainwright-status"
 ASKED_HEADER = b"x-trainwright-lab"
 """A header that only a script of our own origin can send; without it nothing but reading is answered."""
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
@@ -61,7 +63,8 @@ class Guard:
         elif given and scope["method"] == "GET" and scope["path"] == "/":
             await self._welcome(send, query)
         else:
-            await self._app(scope, receive, _with_headers(send))
+            send = _with_headers(send)
+            await self._app(scope, receive, _quietly(send) if headers.get(QUIET_HEADER) else send)
 
     def _refusal(self, method: str, headers: Mapping[bytes, list[bytes]]) -> str:
         hosts = headers.get(b"host", [])
@@ -122,6 +125,18 @@ class Guard:
         ]
         await _with_headers(send)({"type": "http.response.start", "status": 303, "headers": headers})
         await send({"type": "http.response.body", "body": b""})
+
+
+def _quietly(send: Send) -> Send:
+    """Answer 200 and tell the status in a header: a browser writes every other one into its console as an error."""
+
+    async def answer(message: Message) -> None:
+        if message["type"] == "http.response.start" and message["status"] >= 400:
+            told = (STATUS_HEADER, str(message["status"]).encode())
+            message = {**message, "status": 200, "headers": [*message.get("headers", []), told]}
+        await send(message)
+
+    return answer
 
 
 def _with_headers(send: Send) -> Send:

@@ -16,7 +16,7 @@ from trainwright.lab.follow import Follower
 
 LEAST = 4 << 20
 """Bytes of a file from which keeping its columns pays: less is read anew in some tens of milliseconds."""
-_VERSION = 1
+_VERSION = 2
 
 
 def cache_folder() -> Path:
@@ -38,7 +38,8 @@ def load(follower: Follower, folder: Path) -> bool:
         for tag, size in head["columns"]:
             columns[tag] = Column(numbers[place : place + size], numbers[place + size : place + 2 * size])
             place += 2 * size
-        return follower.restore(columns, int(head["offset"]), head["identity"])
+        kinds = {str(module): str(kind) for module, kind in dict(head["kinds"]).items()}
+        return follower.restore(columns, kinds, int(head["offset"]), head["identity"])
     except (OSError, ValueError, KeyError, TypeError):
         return False
 
@@ -52,6 +53,7 @@ def save(follower: Follower, folder: Path) -> None:
         "version": _VERSION,
         "offset": follower.offset,
         "identity": follower.identity(),
+        "kinds": follower.kinds,
         "columns": [[tag, column.size] for tag, column in follower.columns.items()],
         "bytes": sum(array.nbytes for array in arrays),
     }

@@ -18,6 +18,7 @@ from trainwright.lab.facts import Facts, FactsBook, events_after
 from trainwright.lab.shelf import Item, Shelf
 from trainwright.lab.told import as_binary, as_json, detailed, listed
 from trainwright.lab.workers import Worker, WorkerError
+from trainwright.records import to_plain
 
 _FAR = 1e15
 _MOST_TAGS = 200
@@ -61,7 +62,12 @@ class RunRoutes:
             return [listed(item, self._facts.of(item)) for item in sorted(found, key=lambda item: -item.written)]
 
         runs = await asyncio.to_thread(lines)
-        return answer(request, {"runs": runs, "folders": [str(root.folder) for root in self._shelf.roots]})
+        told = {
+            "runs": runs,
+            "folders": [str(root.folder) for root in self._shelf.roots],
+            "left_out": [{"name": name, "why": why} for name, why in self._shelf.left_out],
+        }
+        return answer(request, to_plain(told, strict=True))
 
     async def run(self, request: Request) -> Response:
         """One run: head, findings, checks, events."""
@@ -95,6 +101,7 @@ class RunRoutes:
             end=number(request, "to", None, -_FAR, _FAR),
             pixels=int(pixels or 800),
             half_life=number(request, "smooth", 0.0, 0.0, _FAR) or 0.0,
+            soft=request.query_params.getlist("soft")[:_MOST_TAGS] or None,
             per_epoch=float(per_epoch) if isinstance(per_epoch, int | float) and per_epoch > 0 else None,
         )
         if request.query_params.get("format") == "json":

@@ -47,7 +47,8 @@ class Parameter:
     """One control. `low` and `high` are included; `log` says that equal ratios are equal distances on the slider.
 
     `step` is the distance between neighbouring places of the slider (in decades where `log`), and binds nobody else.
-    `choices` are pairs (value, label). `unit` stands behind the number ("steps").
+    `choices` are pairs (value, label); `tabs` lays them out as tabs. `unit` stands behind the number ("steps"). `needs`
+    are pairs (name, values): where another parameter has none of those values, this one changes nothing, and looks so.
     """
 
     name: str
@@ -61,6 +62,8 @@ class Parameter:
     unit: str = ""
     choices: tuple[tuple[str, str], ...] = ()
     help: str = ""
+    tabs: bool = False
+    needs: tuple[tuple[str, tuple[Value, ...]], ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -205,7 +208,8 @@ class Result:
     """What a simulation gives. `python` does the same with trainwright or torch and runs as it stands.
 
     `frames` is the number of frames of the animation (0 for none): frame k shows points 0 to k of whatever is
-    `played`, or step k of `steps`; `frame_label` says what a frame is ("step", "epoch"). A live simulation gives
+    `played`, or step k of `steps`; `frame_label` says what a frame is ("step", "epoch"); `loops` says how often the
+    `steps` come round again, "" where they do not. A live simulation gives
     several results; `progress` runs from 0 to 1, and `done` is true of the last.
     """
 
@@ -218,6 +222,7 @@ class Result:
     python: str = ""
     frames: int = 0
     frame_label: str = "step"
+    loops: str = ""
     progress: float = 1.0
     done: bool = True
 

@@ -10,9 +10,10 @@ from importlib import resources
 from pathlib import Path
 
 from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
 from starlette.middleware.gzip import GZipMiddleware
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
@@ -65,7 +66,7 @@ def make_lab(settings: Settings) -> Lab:
         path = request.path_params["path"] or PAGE
         found = files.get(path)  # looked up among the files of the package: no path is made of what was asked
         if found is None:
-            return failed(404, "there is no such page", remedy="start again at /")
+            return await _lost(request, HTTPException(404))
         return tagged(request, found, mimetypes.guess_type(path)[0] or "application/octet-stream")
 
     @contextlib.asynccontextmanager
@@ -89,6 +90,8 @@ def page_files() -> Mapping[str, bytes]:
 
 
 async def _lost(request: Request, problem: Exception) -> Response:
+    if request.headers.get("sec-fetch-dest") == "document":  # somebody typed an address: they get the page
+        return RedirectResponse("/#/nowhere")
     return failed(404, "there is nothing at this address", remedy="start again at /")
 
 

@@ -16,6 +16,7 @@ DEEPEST = 3
 """Folders below a root that are looked into: studies/NAME/final."""
 _MOST = 20_000  # entries of one folder that are looked at
 _INSIDE = frozenset({"checkpoints", "arrays", "__pycache__", "node_modules"})
+_STRAY = "stray"
 _FILES = (RUN, METRICS, EVENTS, RECIPE, JOURNAL)
 
 
@@ -49,19 +50,26 @@ class Shelf:
 
     def __init__(self, roots: tuple[Root, ...]) -> None:
         self.roots = tuple(Root(folder=root.folder.absolute(), deepest=root.deepest) for root in roots)
+        self.left_out: tuple[tuple[str, str], ...] = ()
+        """Folders that look like runs and are not shown: their names, and why."""
         self._items: dict[str, Item] = {}
         self._lock = threading.Lock()
 
     def scan(self) -> dict[str, Item]:
         """Look again, and return what is there by its identifier."""
         found: dict[str, Item] = {}
+        left_out: dict[str, str] = {}
         for root in self.roots:
             for folder, kind in _folders(root.folder, root.deepest):
-                item = _item(folder, kind, root.folder)
+                odd = f"it has a {METRICS}, but no {RUN}" if kind == _STRAY else _odd(folder)
+                item = None if odd else _item(folder, kind, root.folder)
                 if item is not None:
                     found.setdefault(item.id, item)
+                elif odd:
+                    left_out.setdefault(_name(folder, root.folder), odd)
         with self._lock:
             self._items = found
+            self.left_out = tuple(left_out.items())
         return found
 
     def find(self, identifier: str, kind: str) -> Item | None:
@@ -93,9 +101,28 @@ def _folders(folder: Path, deeper: int) -> list[tuple[Path, str]]:
     except OSError:
         return []
     here = [(folder, kind) for name, kind in ((RUN, "run"), (JOURNAL, "study")) if name in names]
+    if not here and METRICS in names:
+        here = [(folder, _STRAY)]
     if RUN in names or not deeper:
         return here
     return here + [found for name in below for found in _folders(folder / name, deeper - 1)]
+
+
+def _name(folder: Path, root: Path) -> str:
+    return os.path.relpath(folder, root.parent) if folder != root else root.name
+
+
+def _odd(folder: Path) -> str:
+    """Say which file of a run is none: a link leads out of the folder, a pipe would make its reader wait."""
+    for name in _FILES:
+        try:
+            mode = os.lstat(folder / name).st_mode
+        except OSError:
+            continue
+        if not stat.S_ISREG(mode):
+            what = "a link" if stat.S_ISLNK(mode) else "a folder" if stat.S_ISDIR(mode) else "no regular file"
+            return f"its {name} is {what}"
+    return ""
 
 
 def _item(folder: Path, kind: str, root: Path) -> Item | None:
@@ -111,6 +138,6 @@ def _item(folder: Path, kind: str, root: Path) -> Item | None:
         signature.append((facts.st_size, facts.st_mtime_ns))
         if name != RECIPE:
             written = max(written, facts.st_mtime)
-    name = os.path.relpath(folder, root.parent) if folder != root else root.name
+    name = _name(folder, root)
     identity = hashlib.blake2b(os.fsencode(folder), digest_size=8, person=kind.encode()).hexdigest()
     return Item(id=identity, kind=kind, folder=folder, name=name, signature=tuple(signature), written=written)

@@ -49,6 +49,8 @@ class Cut:
     names: tuple[str, ...]
     places: tuple[tuple[float, float], ...]
     labels: tuple[str, str]
+    explained: float
+    """Share of the squared lengths of the way, from the origin to each of its weights, that lies in the plane."""
 
 
 def slice_of(folder: str, *, seed: int) -> Result:
@@ -57,7 +59,8 @@ def slice_of(folder: str, *, seed: int) -> Result:
     Raises `RunError` where the run cannot be rebuilt: it was made in Python, its data are gone, or it is too large.
     """
     place = Folder(folder)
-    stored = read_run(place)
+    stored = read_run(place, curves=False)
+    title = place.name or stored.info.name
     setup = rebuilt(place, stored.recipe)
     model = setup.model
     count = sum(parameter.numel() for parameter in model.parameters())
@@ -81,20 +84,25 @@ def slice_of(folder: str, *, seed: int) -> Result:
     caveat = (
         f"2 of {count:,} dimensions, on {len(x):,} training samples: what looks like a wall may have a way around it"
     )
+    if len(cut.places) > 1:
+        caveat += (
+            f". The way has the {len(cut.places)} weights that the run kept; {cut.explained:.1%} of its variance lies "
+            "in this plane, and what came between them is not known"
+        )
     way = Path(
         name=" → ".join(cut.names), x=tuple(a for a, _ in cut.places), y=tuple(b for _, b in cut.places), role="train"
     )
     return Result(
         verdict=Verdict(
             sign="note",
-            text=f"2 of {count:,} dimensions of {stored.info.name}: the loss went from {heights[0]:.4g} to "
+            text=f"2 of {count:,} dimensions of {title}: the loss went from {heights[0]:.4g} to "
             f"{heights[-1]:.4g} on this plane"
             if len(heights) > 1
-            else f"2 of {count:,} dimensions of {stored.info.name}, around weights with a loss of {heights[0]:.4g}",
+            else f"2 of {count:,} dimensions of {title}, around weights with a loss of {heights[0]:.4g}",
         ),
         fields=(
             Field(
-                title=f"the loss of {stored.info.name} around its weights",
+                title=f"the loss of {title} around its weights",
                 x_axis=Axis(label=cut.labels[0], low=spans[0][0], high=spans[0][1]),
                 y_axis=Axis(label=cut.labels[1], low=spans[1][0], high=spans[1][1]),
                 x=axes[0],
@@ -113,6 +121,7 @@ def slice_of(folder: str, *, seed: int) -> Result:
             fact("dimensions shown", 2),
             fact("dimensions of the model", count),
             fact("samples", len(x)),
+            fact("share of the way's variance in the plane", cut.explained),
             fact("loss at the run's last weights", heights[-1]),
             fact("least loss on the map", min(shown) if shown else math.nan),
         ),
@@ -164,7 +173,15 @@ def _cut(model: nn.Module, begin: Weights, kept: Mapping[str, Weights], seed: in
     if not kept:
         first = _filter_normalised(last, floating, seed, 0)
         labels = ("random direction 1, in weights' lengths", "random direction 2, in weights' lengths")
-        return Cut(origin=last, first=first, second=second, names=("untrained",), places=((0.0, 0.0),), labels=labels)
+        return Cut(
+            origin=last,
+            first=first,
+            second=second,
+            names=("untrained",),
+            places=((0.0, 0.0),),
+            labels=labels,
+            explained=1.0,
+        )
     first = {name: last[name] - begin[name] if name in floating else torch.zeros_like(last[name]) for name in last}
     if _dot(first, first) == 0:
         first = _filter_normalised(last, floating, seed, 0)
@@ -184,10 +201,17 @@ def _cut(model: nn.Module, begin: Weights, kept: Mapping[str, Weights], seed: in
         )
         for each in weights
     )
+    gaps = [{name: each[name] - last[name] for name in floating} for each in weights]
+    whole = sum(_dot(gap, gap) for gap in gaps)
+    within = sum(
+        a * a * _dot(first, first) + b * b * _dot(other, other)  # the directions are at right angles
+        for a, b in places
+    )
     return Cut(
         origin=last,
         first=first,
         second=other,
+        explained=min(within / whole, 1.0) if whole else 1.0,
         names=names,
         places=places,  # type: ignore[arg-type]
         labels=("along the run's way: -1 untrained, 0 last", label),

@@ -8,9 +8,13 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from trainwright.lab.columns import Drawn
-from trainwright.lab.facts import Facts, events_after, read_recipe, sound, status_of
+from trainwright.lab.facts import Facts, events_after, read_recipe, read_told, sound, status_of
 from trainwright.lab.shelf import Item
 from trainwright.records import CheckResult, to_plain
+
+_LOST = ("NaN", "Infinity", "-Infinity")
+_EXACT = 1 << 53
+"""Whole numbers from here on are sent as text: a browser's numbers would round them."""
 
 
 def listed(item: Item, facts: Facts) -> dict[str, Any]:
@@ -25,6 +29,7 @@ def listed(item: Item, facts: Facts) -> dict[str, Any]:
         "title": info.get("name", ""),
         "status": status_of(item, facts),
         "problem": facts.problem,
+        "damage": facts.damage,
         "task": info.get("task"),
         "model": info.get("model", ""),
         "optimizer": info.get("optimizer", ""),
@@ -47,13 +52,17 @@ def listed(item: Item, facts: Facts) -> dict[str, Any]:
 def detailed(item: Item, facts: Facts) -> dict[str, Any]:
     """Return all that the small files of a run tell."""
     events, cursor = events_after(item.folder, 0)
+    _, resolved, started = read_told(item.folder)
+    standing = {str(each["kind"]) for each in facts.findings}
     head = facts.head
     checks = next((event["detail"].get("checks") for event in events if event.get("name") == "verified"), None)
     return listed(item, facts) | {
         "folder": str(item.folder),
-        "info": head.get("info", {}),
+        "info": _exact(head.get("info", {})),
         "outcome": head.get("outcome"),
         "findings": list(facts.findings),
+        "resolved": [each for each in resolved if each["finding"]["kind"] not in standing],
+        "started": started,
         "digest": head.get("digest"),
         "versions": head.get("versions") or {},
         "data": head.get("data") or {},
@@ -89,16 +98,23 @@ def as_json(head: Mapping[str, Any], drawn: Sequence[tuple[str, Drawn]]) -> dict
 
 
 def _described(drawn: Drawn) -> dict[str, Any]:
-    nan, plus, minus = drawn.lost
     return {
         "total": drawn.total,
         "shown": drawn.shown,
         "low": drawn.low,
         "high": drawn.high,
         "last": drawn.last,
-        "lost": {"NaN": nan, "Infinity": plus, "-Infinity": minus},
-        "first_lost": drawn.first_lost,
+        "lost": dict(zip(_LOST, drawn.lost, strict=True)),
+        "first_lost": dict(zip(_LOST, drawn.first_lost, strict=True)),
     }
+
+
+def _exact(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _exact(each) for name, each in value.items()}
+    if isinstance(value, list):
+        return [_exact(each) for each in value]
+    return str(value) if isinstance(value, int) and abs(value) >= _EXACT else value
 
 
 def _setting(info: Mapping[str, Any], name: str) -> Any:

@@ -17,10 +17,14 @@ Task = Literal["classification", "multi-label", "regression"]
 
 @dataclass(frozen=True, kw_only=True)
 class Setting:
-    """One setting as it was resolved, and where the user wrote it (None where it is a default)."""
+    """One setting as it was resolved, and where the user wrote it (None where no file says it).
+
+    `given` says that it was asked for, in a recipe, in a call or on the command line; else it is a default.
+    """
 
     value: Any
     where: Location | None = None
+    given: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

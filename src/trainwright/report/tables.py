@@ -70,10 +70,18 @@ def repairs_table(chart: Chart) -> str:
     return html_table(["step", "what"], rows, caption=caption) if rows else ""
 
 
+GIVEN = "the command or the call"
+"""Where a setting was asked for that stands in no file."""
+
+
 def settings_table(info: RunInfo) -> str:
     """Return every setting with its value and where it was set."""
     rows = [
-        [prose(name), setting_text(setting.value), (place_phrase(setting.where) if setting.where else "") or "default"]
+        [
+            prose(name),
+            setting_text(setting.value),
+            (place_phrase(setting.where) if setting.where else "") or (GIVEN if setting.given else "default"),
+        ]
         for name, setting in info.settings.items()
     ]
     return html_table(["setting", "value", "set in"], rows, caption="Settings as they were resolved")

@@ -99,7 +99,7 @@ class Recipe(Section):
             raise UsageError(
                 "recipe must be a Recipe, a dict of its sections, or a path", evidence=f"it is a {type(plain).__name__}"
             )
-        return cls._build(_over(plain or {}, changes), None, {})
+        return cls._build(_over(plain or {}, changes), None, _without({}, changes))
 
     def changed(self, changes: Mapping[str, Any]) -> Recipe:
         """Return the recipe with `{"section.key": value}` put over it; the other keys keep the lines they came from."""
@@ -134,7 +134,9 @@ class Recipe(Section):
     def settings(self) -> dict[str, Setting]:
         """Return every setting by its dotted name, with the line of the recipe that it came from."""
         return {
-            f"{section}.{key}": Setting(value=value, where=self._where(f"{section}.{key}"))
+            f"{section}.{key}": Setting(
+                value=value, where=self._where(f"{section}.{key}"), given=f"{section}.{key}" in self.lines
+            )
             for section, keys in self.plain().items()
             for key, value in keys.items()
         }

@@ -291,7 +291,10 @@ class Resumption:
         if self.run is None:
             return setup.info
         info, new = self.run.info, setup.info
-        settings = {**info.settings, **{name: Setting(value=pair[1]) for name, pair in self.changed.items()}}
+        settings = {
+            **info.settings,
+            **{name: Setting(value=pair[1], given=True) for name, pair in self.changed.items()},
+        }
         return replace(info, planned_steps=new.planned_steps, steps_per_epoch=new.steps_per_epoch, settings=settings)
 
     def _said(self, setup: Setup, found: stored.Stored | None, done: int) -> str:

@@ -1,16 +1,17 @@
 // Several runs side by side: one curve of each, groups over seeds, and what differs in what they were asked.
 import { signal } from "@preact/signals";
-import { useMemo } from "preact/hooks";
+import { useMemo, useState } from "preact/hooks";
 import { get, series, type SeriesHead } from "../api";
 import { Chart } from "../chart";
 import { useData } from "../data";
-import type { Line } from "../lines";
+import { sight, type Line } from "../lines";
 import { Parallel, type Coordinate } from "../parallel";
 import { Empty, Failed, Loading, Masthead, Section, Status } from "../parts";
 import { query, setParameter } from "../route";
 import { nth } from "../theme";
 import type { RunDetail } from "../types";
 import { num, plural, real, scalar, short, visible } from "../words";
+import { SOFT } from "./run_curves";
 import { bestOf, chosen, type RunList } from "./runs";
 
 const MOST = 10;
@@ -48,15 +49,15 @@ function settingsOf(run: RunDetail): Record<string, unknown> {
 
 function Compared({ ids }: { ids: string[] }) {
   const axis = query.value.get("x") ?? "step";
-  const tag = query.value.get("tag") ?? "validation/loss";
+  const asked = query.value.get("tag");
   const grouped = query.value.get("seeds") === "group";
-  const log = query.value.get("log") === "1";
   const details = useData<(RunDetail | null)[]>(`details ${ids.join()}`, (stop) => Promise.all(ids.map((id) => get<RunDetail>(`/api/runs/${id}`, stop).catch(() => null))), ids);
   const tags = useData<string[]>(`all tags ${ids.join()}`, async (stop) => {
     const found = await Promise.all(ids.map((id) => get<{ tags: { tag: string }[] }>(`/api/runs/${id}/tags`, stop).catch(() => ({ tags: [] }))));
     return [...new Set(found.flatMap((each) => each.tags.map((one) => one.tag)))].filter((each) => !each.startsWith("layer/") && each !== "epoch");
   }, ids);
-  const curves = useData<(SeriesHead | null)[]>(`curves ${ids.join()} ${axis} ${tag}`, (stop) => Promise.all(ids.map((id) => series(id, { tags: [tag], axis, px: 900, smooth: tag === "loss" ? 8 : 0 }, stop).catch(() => null))), ids);
+  const tag = asked ?? (!tags.data || tags.data.includes("validation/loss") ? "validation/loss" : "loss");
+  const curves = useData<(SeriesHead | null)[]>(`curves ${ids.join()} ${axis} ${tag} ${details.data?.length ?? 0}`, (stop) => Promise.all(ids.map((id) => series(id, { tags: [tag], axis, px: 900, smooth: SOFT.includes(tag) ? Math.max(8, ...(details.data ?? []).map((run) => (run?.steps ?? 0) / 60)) : 0 }, stop).catch(() => null))), ids);
   const runs = (details.data ?? []).filter((run): run is RunDetail => !!run);
   const differing = useMemo(() => {
     const all = runs.map(settingsOf);
@@ -65,6 +66,10 @@ function Compared({ ids }: { ids: string[] }) {
   }, [details.data]);
   const lines = useMemo(() => linesOf(ids, details.data ?? [], curves.data ?? [], grouped, differing), [details.data, curves.data, grouped, differing]);
   const { totals, shown } = lines.counted;
+  const { high, above, away } = useMemo(() => sight(lines.lines, tag.endsWith("loss")), [lines, tag]);
+  const log = query.value.has("log") ? query.value.get("log") === "1" : away;
+  const [whole, setWhole] = useState(false);
+  const axes = differing.filter((name) => name !== "train.seed");
   return (
     <>
       <Masthead kind="Compare" title={`${num(ids.length)} runs side by side`} terrain={ids.join()} facts={[["settings that differ", num(differing.length)]]} />
@@ -79,11 +84,12 @@ function Compared({ ids }: { ids: string[] }) {
           </div>
           {!curves.data && !curves.failure && <Loading />}
           {curves.data && !lines.lines.length && <Empty title={`None of these runs has recorded ${visible(tag)}.`}><p>Choose another curve above.</p></Empty>}
-          {lines.lines.length > 0 && <Chart title={visible(tag)} x={{ label: AXES.find(([name]) => name === axis)?.[1] ?? "step" }} y={{ label: tag, log }} lines={lines.lines} height={360} cursor={cursor} onLog={() => setParameter("log", log ? null : "1")} note={shown < totals ? `showing ${num(shown)} of ${plural(totals, "point")}, extremes kept` : `all ${plural(totals, "point")} shown`} />}
+          {lines.lines.length > 0 && <Chart title={visible(tag)} x={{ label: AXES.find(([name]) => name === axis)?.[1] ?? "step" }} y={{ label: tag, log, high: whole || log || Number.isNaN(high) ? null : high }} lines={lines.lines} height={360} cursor={cursor} onLog={() => setParameter("log", log ? "0" : "1")} note={shown < totals ? `showing ${num(shown)} of ${plural(totals, "point")}, extremes kept` : `all ${plural(totals, "point")} shown`} />}
+          {lines.lines.length > 0 && !log && !Number.isNaN(high) && <p class="remark"><button type="button" class="small" onClick={() => setWhole(!whole)}>{whole ? "keep what matters in sight" : `${plural(above, "point")} above the window: show all`}</button></p>}
         </Section>
         {runs.length > 0 && <Differences runs={runs} differing={differing} />}
-        {runs.length > 1 && differing.length > 0 && (
-          <Section id="parallel" title="Parallel coordinates"><Parallel title="what differs, and how it ended" axes={[...differing.filter((name) => name !== "train.seed"), "best"]} rows={runs.map((run): Coordinate => ({ id: run.id, name: short(run.name, 40), values: { ...settingsOf(run), best: real(bestOf(run).split(" ")[0]!.replace("−", "-")) } }))} /></Section>
+        {runs.length > 1 && axes.length > 0 && (
+          <Section id="parallel" title="Parallel coordinates"><Parallel title="what differs, and how it ended" axes={[...axes, "best"]} rows={runs.map((run): Coordinate => ({ id: run.id, name: short(run.name, 40), values: { ...settingsOf(run), best: score(run) } }))} /></Section>
         )}
       </main>
     </>
@@ -111,14 +117,27 @@ function linesOf(ids: string[], details: (RunDetail | null)[], curves: (SeriesHe
   return { counted, lines };
 }
 
+function score(run: RunDetail): number {
+  return real(bestOf(run).split(" ")[0]!.replaceAll("−", "-"));
+}
+
+/** What a run gained over the baseline, where both were measured alike. */
+function gain(run: RunDetail, base: RunDetail): string {
+  const alike = run !== base && bestOf(run).split(" ").slice(1).join() === bestOf(base).split(" ").slice(1).join();
+  const by = score(run) - score(base);
+  return alike && Number.isFinite(by) ? ` (${by > 0 ? "+" : ""}${num(by, 3)})` : "";
+}
+
 function Differences({ runs, differing }: { runs: RunDetail[]; differing: string[] }) {
+  const base = runs.find((run) => run.id === query.value.get("base")) ?? runs[0]!;
   return (
     <Section id="differences" title="What differs">
       <div class="scroll" tabIndex={0} role="region" aria-label="differences">
         <table><thead><tr><th scope="col">setting</th>{runs.map((run) => <th key={run.id} scope="col"><a href={`#/run/${run.id}`}>{short(run.name, 40)}</a></th>)}</tr></thead>
           <tbody>
+            {runs.length > 1 && <tr><th scope="row">baseline</th>{runs.map((run) => <td key={run.id}>{run === base ? "this one" : <button type="button" class="small" onClick={() => setParameter("base", run.id)} aria-label={`compare with it: ${visible(run.name)}`}>compare with it</button>}</td>)}</tr>}
             <tr><th scope="row">state</th>{runs.map((run) => <td key={run.id}><Status status={run.status} /></td>)}</tr>
-            <tr><th scope="row">best</th>{runs.map((run) => <td key={run.id}>{bestOf(run)}</td>)}</tr>
+            <tr><th scope="row">best</th>{runs.map((run) => <td key={run.id}>{bestOf(run)}<span class="soft">{gain(run, base)}</span></td>)}</tr>
             <tr><th scope="row">findings</th>{runs.map((run) => <td key={run.id}>{run.findings.map((each) => visible(each.kind)).join(", ") || "none"}</td>)}</tr>
             {differing.map((name) => <tr key={name}><th scope="row">{visible(name)}</th>{runs.map((run) => <td key={run.id}>{short(scalar(settingsOf(run)[name]), 60)}</td>)}</tr>)}
           </tbody></table>

@@ -20,7 +20,7 @@ export function Help() {
             <div><dt><Glyph sign="note" /> note</dt><dd>worth knowing, nothing to mend</dd></div>
             <div><dt><Glyph sign="healthy" /> healthy</dt><dd>it was looked for and not found</dd></div>
           </dl>
-          <p>The same signs, words and numbers stand in the terminal and in the report. A finding is drawn on every curve: a shaded interval where its evidence lies, a numbered pin below, a card with the remedy. A triangle at the upper edge of a curve marks values that are not finite.</p>
+          <p>The same signs, words and numbers stand in the terminal and in the report. A finding is drawn on every curve: a shaded interval where its evidence lies, a numbered pin below, a card with the remedy. A triangle at the upper edge of a curve that points down marks values that are not finite; an arrow at an edge marks where a line leaves the window. A rule that is not wanted can be muted on its card, with a reason: it is folded, not hidden.</p>
         </Section>
         <Section id="keys" title="Keys">
           {KEYS.map(([where, keys]) => (

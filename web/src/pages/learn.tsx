@@ -1,9 +1,9 @@
 // Chapters: what each simulation teaches, what of the guides is true, and a question whose wrong answers can be refuted.
-import { useState } from "preact/hooks";
 import { get } from "../api";
 import { useData } from "../data";
 import { Failed, Loading, Masthead, Section } from "../parts";
 import { LinkTo } from "../results";
+import { query, setParameter } from "../route";
 import { Glyph } from "../signs";
 import type { Learn, Question, Simulation } from "../types";
 import { num, plural } from "../words";
@@ -24,8 +24,9 @@ export function LearnPage() {
   const all = useData<{ simulations: Simulation[] }>("simulations", (stop) => get("/api/simulations", stop));
   const failure = learn.failure ?? all.failure;
   const simulations = all.data?.simulations ?? [];
-  const guides = [...new Set(simulations.map((each) => each.guide))].sort();
-  const chapterOf = (guide: string): number => Number(/G2,? (?:ch|chapter) ?(\d+)/.exec(guide)?.[1] ?? NaN);
+  const guideOf = (each: Simulation): string => /^G2, chapter \d+/.exec(each.guide)?.[0] ?? each.guide;
+  const guides = [...new Set(simulations.map(guideOf))].sort((a, b) => a.localeCompare(b, "en", { numeric: true }));
+  const chapterOf = (guide: string): number => Number(/^G2, chapter (\d+)/.exec(guide)?.[1] ?? NaN);
   const loose = (learn.data?.questions ?? []).filter((question) => !guides.some((guide) => chapterOf(guide) === question.chapter));
   return (
     <>
@@ -40,7 +41,7 @@ export function LearnPage() {
         )}
         {guides.map((guide, k) => (
           <Section key={guide} id={`chapter-${k}`} title={guide}>
-            {simulations.filter((each) => each.guide === guide).map((each) => (
+            {simulations.filter((each) => guideOf(each) === guide).map((each) => (
               <div key={each.name} class="lesson">
                 <h3><a href={`#/lab/${each.name}`}>{each.title}</a></h3>
                 <p>{each.teaches}</p>
@@ -56,10 +57,14 @@ export function LearnPage() {
   );
 }
 
+/** Answers stand in the address, as chapter and letter ("0b,5c"), and in this browser. */
 function Quiz({ question }: { question: Question }) {
-  const [chosen, setChosen] = useState<number | null>(answered()[question.question] ?? null);
+  const told = (query.value.get("answers") ?? "").split(",").filter((each) => /^\d+[a-z]$/.test(each));
+  const mine = told.find((each) => parseInt(each, 10) === question.chapter);
+  const asked = mine ? mine.charCodeAt(mine.length - 1) - 97 : answered()[question.question];
+  const chosen = asked !== undefined && question.answers[asked] ? asked : null;
   function choose(place: number): void {
-    setChosen(place);
+    setParameter("answers", [...told.filter((each) => each !== mine), `${question.chapter}${String.fromCharCode(97 + place)}`].join(","));
     try {
       localStorage.setItem(KEY, JSON.stringify({ ...answered(), [question.question]: place }));
     } catch {

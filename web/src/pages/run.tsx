@@ -4,15 +4,16 @@ import { useEffect, useMemo, useState } from "preact/hooks";
 import { get, isFailure, series, type Failure, type SeriesHead } from "../api";
 import { Chart } from "../chart";
 import { useData } from "../data";
+import { download } from "../files";
 import { HeatMap, type Layers } from "../heat";
 import type { Mark, Pin, Range, Stretch } from "../lines";
-import { download, Empty, Failed, FindingCard, Loading, Masthead, Section, Status } from "../parts";
+import { Empty, Failed, FindingCard, Loading, Masthead, Section, Status } from "../parts";
 import { query, setParameter } from "../route";
 import { Glyph } from "../signs";
 import type { RunDetail, SignName } from "../types";
 import { useTries } from "../tries";
 import { duration, num, plural, real, scalar, visible, visibleLines } from "../words";
-import { baselinesOf, groupsOf, type Group } from "./run_curves";
+import { baselinesOf, groupsOf, SOFT, type Group } from "./run_curves";
 
 const AXES: [string, string][] = [["step", "step"], ["epoch", "epoch"], ["time", "seconds of training"]];
 
@@ -35,6 +36,8 @@ export function RunPage({ id }: { id: string }) {
   return <Shown run={run} failure={failure} />;
 }
 
+const WORSE = 1.2; // times the loss of a constant guess: more than the noise of one batch
+
 function verdictOf(run: RunDetail): [SignName, string] {
   if (run.problem) return ["error", run.problem];
   const serious = run.findings.filter((each) => each.severity !== "note");
@@ -44,6 +47,9 @@ function verdictOf(run: RunDetail): [SignName, string] {
   if (run.status === "diverged") return ["error", `${ended}. ${visible(run.outcome?.reason)}`];
   if (run.status === "stalled" || run.status === "interrupted") return ["warning", ended];
   if (run.loss !== null && run.loss !== undefined && !Number.isFinite(real(run.loss))) return ["error", `${ended}; the loss is ${num(run.loss)}`];
+  if (run.damage) return ["warning", `${ended}; ${visible(run.damage)}`];
+  const guess = real(run.info.targets?.constant_loss);
+  if (run.status !== "running" && guess > 0 && real(run.loss) > WORSE * guess) return ["warning", `${ended}; the newest loss, ${num(run.loss)}, is above the ${num(guess)} of a constant guess`];
   return ["healthy", run.status === "running" ? `${ended}, healthy so far` : `${ended}, healthy`];
 }
 
@@ -106,9 +112,18 @@ function Findings({ run, cursor }: { run: RunDetail; cursor: Signal<number | nul
   return (
     <>
       {run.findings.map((finding, k) => (
-        <FindingCard key={finding.kind} finding={finding} number={k + 1} run={run.recipe ? run.id : undefined} tries={tries(finding)} onPoint={(step) => { if ((query.value.get("x") ?? "step") === "step") cursor.value = step; }} />
+        <FindingCard key={finding.kind} finding={finding} number={k + 1} mutes run={run.recipe ? run.id : undefined} tries={tries(finding)} onPoint={(step) => { if ((query.value.get("x") ?? "step") === "step") cursor.value = step; }} />
       ))}
-      {!run.findings.length && <p class="absence"><Glyph sign="healthy" /> {run.status === "running" ? "No finding so far; the doctor looks on while it trains." : "No finding."}</p>}
+      {!run.findings.length && (
+        run.loss !== null && run.loss !== undefined && !Number.isFinite(real(run.loss)) ? <p class="absence"><Glyph sign="error" /> The run kept no finding; but its newest loss is {num(run.loss)}.</p>
+          : run.damage ? <p class="absence"><Glyph sign="warning" /> No finding was kept; {visible(run.damage)}.</p>
+          : <p class="absence"><Glyph sign="healthy" /> {run.status === "running" ? "No finding so far; the doctor looks on while it trains." : "No finding."}</p>
+      )}
+      {run.resolved.length > 0 && (
+        <ul class="resolved" aria-label="findings that came and went">{run.resolved.map(({ finding, found, gone }) => (
+          <li key={finding.kind}><Glyph sign={finding.severity} /> <span class="soft">{visible(finding.code)}</span> {visible(finding.title)} <span class="soft">found at step {num(found)}, resolved at step {num(gone)}</span></li>
+        ))}</ul>
+      )}
       {data && data.healthy.length > 0 && (
         <details class="twin"><summary>{plural(data.healthy.length, "rule")} found nothing{missing.length ? `, ${num(missing.length)} could not judge` : ""}</summary>
           <p class="rules">{data.healthy.map((kind) => <code key={kind}>{kind}</code>)}</p>
@@ -131,7 +146,7 @@ function Curves({ run, cursor }: { run: RunDetail; cursor: Signal<number | null>
   const key = `series ${run.id} ${axis} ${half} ${names.join(" ")} ${range?.join(" ") ?? ""} ${px}`;
   const drawn = useData<SeriesHead | null>(key, async (stop) => {
     if (!names.length) return null;
-    const wanted = { tags: names, axis, px, smooth: half, from: range?.[0] ?? null, to: range?.[1] ?? null };
+    const wanted = { tags: names, axis, px, smooth: half, soft: SOFT, from: range?.[0] ?? null, to: range?.[1] ?? null };
     return series(run.id, wanted, stop);
   }, [run.id]);
   const [kept, setKept] = useState<SeriesHead | null>(null);
@@ -151,7 +166,8 @@ function Curves({ run, cursor }: { run: RunDetail; cursor: Signal<number | null>
   const onAxis = (step: number): number => (axis === "step" ? step : axis === "epoch" && per ? step / per : NaN);
   const { pins, spans } = useMemo(() => marksOf(run, onAxis), [run.findings, run.steps, axis]);
   const baselines = useMemo(() => baselinesOf(run), [run.info, run.findings]);
-  const logs = (query.value.get("log") ?? "gradient_norm,update_ratio").split(",").filter(Boolean);
+  const logs = query.value.get("log")?.split(",").filter(Boolean) ?? ["gradient_norm", "update_ratio", ...groups.filter((group) => group.away).map((group) => group.key)];
+  if (tags.failure && !tags.data) return <Section id="curves" title="Curves"><Failed failure={tags.failure} again={tags.again} /></Section>;
   if (isFailure(drawn.failure) && !data) return <Failed failure={drawn.failure} again={drawn.again} />;
   return (
     <Section id="curves" title="Curves">
@@ -163,7 +179,8 @@ function Curves({ run, cursor }: { run: RunDetail; cursor: Signal<number | null>
       </div>
       {(tags.data?.read ?? 1) < 1 && <p class="remark" role="status">Reading a long run: {num(Math.floor((tags.data!.read) * 100))} % so far.</p>}
       {!!tags.data?.torn && <p class="remark">{plural(tags.data.torn, "line")} of metrics.jsonl could not be read and {tags.data.torn === 1 ? "is" : "are"} left out.</p>}
-      {tags.data && !names.length && <Empty title="No step has been recorded yet."><p>{run.status === "running" ? "The curves begin with the first step." : "The run ended before its first step."}</p></Empty>}
+      {run.damage && names.length > 0 && <p class="remark"><Glyph sign="warning" /> {visible(run.damage)}.</p>}
+      {tags.data && !names.length && <Empty title="No step has been recorded yet."><p>{run.status === "running" ? "The curves begin with the first step." : run.damage ? `${visible(run.damage)}.` : "The run ended before its first step."}</p></Empty>}
       {!data && names.length > 0 && <Loading />}
       <div class="charts">
         {groups.map((group) => (
@@ -206,6 +223,10 @@ function marksOf(run: RunDetail, onAxis: (step: number) => number): { pins: Pin[
     spans.push({ x0: onAxis(from), x1: onAxis(to > from ? to : from), text: finding.title, sign: finding.severity });
     pins.push({ x: onAxis(at), number: k + 1, sign: finding.severity, text: `${finding.severity}, ${visible(finding.title)}, at step ${num(at)}`, href: `#finding-${k + 1}` });
   });
+  for (const { finding, found, gone } of run.resolved) {
+    if (found === null || gone === null || !Number.isFinite(onAxis(found))) continue;
+    spans.push({ x0: onAxis(found), x1: onAxis(gone), text: `${finding.title} (resolved)`, sign: null });
+  }
   return { pins, spans };
 }
 
@@ -225,18 +246,18 @@ function LayerMap({ run, cursor }: { run: RunDetail; cursor: Signal<number | nul
 }
 
 function Told({ run }: { run: RunDetail }) {
-  const settings = Object.entries((run.info.settings ?? {}) as Record<string, { value: unknown; where: { line: number } | null }>);
-  const own = settings.filter(([, setting]) => setting?.where);
-  const line = (event: RunDetail["events"][number]): string => visible(event.detail.text ?? event.detail.phase ?? event.detail.name ?? "");
+  const settings = Object.entries((run.info.settings ?? {}) as Record<string, { value: unknown; where: { line: number } | null; given?: boolean }>);
+  const own = settings.filter(([, setting]) => setting?.where || setting?.given);
+  const line = (event: RunDetail["events"][number]): string => visible(event.detail.text ?? event.detail.phase ?? event.detail.name ?? event.detail.kind ?? "");
   return (
     <Section id="told" title="What it was asked, and what happened">
       {settings.length > 0 && (
         <div class="scroll" tabIndex={0} role="region" aria-label="settings">
           <table><caption>{own.length ? `${plural(own.length, "setting")} of your own` : "all settings are defaults"}</caption><thead><tr><th scope="col">setting</th><th scope="col">value</th><th scope="col">written at</th></tr></thead>
-            <tbody>{own.map(([name, setting]) => <tr key={name}><td>{visible(name)}</td><td>{visible(scalar(setting.value))}</td><td>line {num(setting.where!.line)}</td></tr>)}</tbody></table>
+            <tbody>{own.map(([name, setting]) => <tr key={name}><td>{visible(name)}</td><td>{visible(scalar(setting.value))}</td><td>{setting.where ? `line ${num(setting.where.line)}` : "the command or the call"}</td></tr>)}</tbody></table>
         </div>
       )}
-      {settings.length > own.length && <details class="twin"><summary>{plural(settings.length - own.length, "default")}</summary><div class="scroll" tabIndex={0} role="region" aria-label="defaults"><table><thead><tr><th scope="col">setting</th><th scope="col">value</th></tr></thead><tbody>{settings.filter(([, setting]) => !setting?.where).map(([name, setting]) => <tr key={name}><td>{visible(name)}</td><td>{visible(scalar(setting?.value))}</td></tr>)}</tbody></table></div></details>}
+      {settings.length > own.length && <details class="twin"><summary>{plural(settings.length - own.length, "default")}</summary><div class="scroll" tabIndex={0} role="region" aria-label="defaults"><table><thead><tr><th scope="col">setting</th><th scope="col">value</th></tr></thead><tbody>{settings.filter(([, setting]) => !setting?.where && !setting?.given).map(([name, setting]) => <tr key={name}><td>{visible(name)}</td><td>{visible(scalar(setting?.value))}</td></tr>)}</tbody></table></div></details>}
       {run.recipe && <details class="twin"><summary>Recipe</summary><pre tabIndex={0} aria-label="recipe">{visibleLines(run.recipe)}</pre></details>}
       {run.events.length > 0 && <details class="twin"><summary>{plural(run.events.length, "event")}</summary><ol class="events">{run.events.slice(-200).map((event, k) => <li key={k}><span class="at">step {num(event.step)}</span> {visible(event.name)} {line(event)}</li>)}</ol></details>}
       <dl class="facts">

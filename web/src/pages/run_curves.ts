@@ -1,18 +1,21 @@
 // From series to charts: which belong together, what they are called, and the lines that a network must beat.
 import type { Drawn } from "../api";
-import type { Line, Mark } from "../lines";
+import { sight, type Line, type Mark } from "../lines";
 import type { RunDetail } from "../types";
 import { num, plural, visible } from "../words";
 
-export interface Group { key: string; title: string; unit: string; lines: Line[]; lost: number[]; note: string; low: number | null; robustHigh: number; above: number }
+export interface Group { key: string; title: string; unit: string; lines: Line[]; lost: number[]; note: string; low: number | null; robustHigh: number; above: number; away: boolean }
 
 const TITLES: Record<string, [string, string]> = {
   loss: ["Loss", "loss"], rate: ["Learning rate", "rate"], gradient_norm: ["Gradient norm", "norm"], update_ratio: ["Update ratio", "|update| / |weight|"],
   penalty: ["Penalty", "penalty"], seconds: ["Time of a step", "seconds"],
 };
 const ORDER = ["loss", "METRIC", "rate", "gradient_norm", "update_ratio", "penalty", "seconds"];
+/** Columns that swing from step to step, and have a smoothed line over the plain one. */
+export const SOFT = ["loss", "gradient_norm", "update_ratio"];
+const LONG = 2000; // steps from which a gradient norm is a block of ink without its mean
+const WILD = 1000; // times the median at which a column ran away
 const SPLITS: Record<string, { role: string; dash: string }> = { train: { role: "train", dash: "dashed" }, validation: { role: "validation", dash: "solid" }, test: { role: "test", dash: "dotted" } };
-const CRUSHED = 12; // times the 95 % quantile from which the rest of a curve would be crushed flat
 
 export function groupsOf(series: Drawn[], run: RunDetail): Group[] {
   const groups = new Map<string, Drawn[]>();
@@ -22,7 +25,7 @@ export function groupsOf(series: Drawn[], run: RunDetail): Group[] {
     let key = slash < 0 ? bare : bare.slice(slash + 1);
     if (key === "clipped_norm") key = "gradient_norm";
     if (slash >= 0 && each.tag.endsWith("~")) continue; // evaluations are shown as they are
-    if (each.tag.endsWith("~") && key !== "loss") continue;
+    if (each.tag.endsWith("~") && (!SOFT.includes(key) || each.tag === "clipped_norm~")) continue;
     groups.set(key, [...(groups.get(key) ?? []), each]);
   }
   const rank = (key: string): number => {
@@ -32,21 +35,30 @@ export function groupsOf(series: Drawn[], run: RunDetail): Group[] {
   return [...groups].sort(([a], [b]) => rank(a) - rank(b)).map(([key, members]) => groupOf(key, members, run));
 }
 
+/** A mean over what ran away is far above it for long after: there the plain line is shown alone. */
+function isSoft(key: string, plain: Drawn[]): boolean {
+  const steps = plain.find((each) => !each.tag.includes("/"));
+  if (!steps || (key !== "loss" && steps.total < LONG)) return false;
+  const values = Array.from(steps.y).filter(Number.isFinite).sort((a, b) => a - b);
+  return !(values[values.length - 1]! > WILD * values[values.length >> 1]!);
+}
+
 function groupOf(key: string, members: Drawn[], run: RunDetail): Group {
   const [title, unit] = TITLES[key] ?? [visible(key === run.metric ? `${key[0]!.toUpperCase()}${key.slice(1)}` : key), visible(key)];
-  const soft = members.some((each) => each.tag.endsWith("~"));
+  const plain = members.filter((each) => !each.tag.endsWith("~"));
+  const soft = plain.length < members.length && isSoft(key, plain);
   const clips = members.find((each) => each.tag === "clipped_norm");
   const whole = members.find((each) => each.tag === "gradient_norm");
   const same = clips && whole && clips.length === whole.length && clips.y.every((value, k) => Object.is(value, whole.y[k]));
   const lines: Line[] = members
-    .filter((each) => !(each === clips && same))
+    .filter((each) => !(each === clips && same) && (soft || !each.tag.endsWith("~")))
     .map((each) => {
       const [split, name] = each.tag.includes("/") ? each.tag.split("/") : ["", each.tag];
       if (split) return { name: visible(`${split} ${name}`), x: each.x, y: each.y, ...(SPLITS[split!] ?? { role: "other" }), wide: true, dots: true };
-      if (each.tag === "loss~") return { name: "training loss, smoothed", x: each.x, y: each.y, role: "train", wide: true };
-      if (each.tag === "loss") return { name: "training loss", x: each.x, y: each.y, role: soft ? "other" : "train", faint: soft };
+      const told = key === "loss" ? "training loss" : unit === title.toLowerCase() ? unit : title.toLowerCase();
+      if (each.tag.endsWith("~")) return { name: `${told}, smoothed`, x: each.x, y: each.y, role: "train", wide: true };
       if (each.tag === "clipped_norm") return { name: "after clipping", x: each.x, y: each.y, role: "validation", dash: "dashed" };
-      return { name: unit === title.toLowerCase() ? unit : title.toLowerCase(), x: each.x, y: each.y, role: "train" };
+      return { name: told, x: each.x, y: each.y, role: soft ? "other" : "train", faint: soft };
     })
     .sort((a, b) => Number(!!b.faint) - Number(!!a.faint));
   const raw = members.filter((each) => !each.tag.endsWith("~"));
@@ -56,23 +68,11 @@ function groupOf(key: string, members: Drawn[], run: RunDetail): Group {
   const counts: string[] = [];
   for (const each of raw) {
     for (let k = 0; k < each.length; k++) if (!Number.isFinite(each.y[k]!)) lost.push(each.x[k]!);
-    for (const [name, count] of Object.entries(each.lost)) if (count) counts.push(`${num(count)} × ${name === "Infinity" ? "∞" : name === "-Infinity" ? "−∞" : "NaN"} in ${visible(each.tag)}, first at ${num(each.first_lost)}`);
+    for (const [name, count] of Object.entries(each.lost)) if (count) counts.push(`${num(count)} × ${name === "Infinity" ? "∞" : name === "-Infinity" ? "−∞" : "NaN"} in ${visible(each.tag)}, first at ${num(each.first_lost[name])}`);
   }
   const parts = [shown < total ? `showing ${num(shown)} of ${plural(total, "point")}, extremes kept` : `all ${plural(total, "point")} shown`, ...counts];
-  const { high, above } = robust(lines);
-  return { key, title, unit, lines, lost: lost.slice(0, 2000), note: parts.join(" · "), low: key === "accuracy" ? null : null, robustHigh: high, above };
-}
-
-/** Where few points are so high that the rest would be crushed, the window that keeps the rest in sight. */
-function robust(lines: Line[]): { high: number; above: number } {
-  const values: number[] = [];
-  for (const line of lines) for (let k = 0; k < line.y.length; k++) if (Number.isFinite(line.y[k]!)) values.push(line.y[k]!);
-  if (values.length < 20) return { high: NaN, above: 0 };
-  values.sort((a, b) => a - b);
-  const most = values[values.length - 1]!;
-  const high = values[Math.floor(values.length * 0.95)]! * 1.5;
-  if (!(high > 0) || most < high * CRUSHED) return { high: NaN, above: 0 };
-  return { high, above: values.filter((value) => value > high).length };
+  const { high, above, away } = sight(lines, key === "loss");
+  return { key, title, unit, lines, lost: lost.slice(0, 2000), note: parts.join(" · "), low: key === "accuracy" ? null : null, robustHigh: high, above, away };
 }
 
 /** Horizontal lines: what guessing and what trivial models reach, and the floor that a second softmax leaves. */

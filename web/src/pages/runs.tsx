@@ -4,11 +4,12 @@ import { useEffect, useMemo, useState } from "preact/hooks";
 import { get } from "../api";
 import { useData } from "../data";
 import { Counts, Empty, Failed, Loading, Masthead, Status } from "../parts";
+import { Glyph } from "../signs";
 import { place, query, setParameter } from "../route";
 import type { RunLine } from "../types";
 import { ago, duration, num, plural, real, scalar, short, visible } from "../words";
 
-export interface RunList { runs: RunLine[]; folders: string[] }
+export interface RunList { runs: RunLine[]; folders: string[]; left_out: { name: string; why: string }[] }
 
 /** The runs that are to be compared, in the order in which they were chosen. */
 export const chosen = signal<string[]>([]);
@@ -85,6 +86,7 @@ export function Runs() {
               </table>
             </div>
             {found.length > shown && <p class="buttons"><button type="button" onClick={() => setShown(shown + PAGE)}>Show {num(Math.min(PAGE, found.length - shown))} more of {num(found.length - shown)}</button></p>}
+            {!!data?.left_out.length && <details class="twin"><summary>{plural(data.left_out.length, "folder")} left out</summary><ul class="left-out">{data.left_out.slice(0, 200).map((each) => <li key={each.name}>{short(each.name, 80)} <span class="soft">{visible(each.why)}</span></li>)}</ul></details>}
             {!found.length && <Empty title="No run fits the filter."><p><button type="button" onClick={() => setParameter("filter", null)}>Show all runs</button></p></Empty>}
           </section>
         )}
@@ -98,7 +100,7 @@ function Row({ run }: { run: RunLine }) {
   return (
     <tr class={run.status}>
       <td><input id={id} type="checkbox" checked={chosen.value.includes(run.id)} onChange={() => toggle(run.id)} aria-label={`compare ${visible(run.name)}`} /></td>
-      <th scope="row"><a href={`#/run/${run.id}`}>{short(run.name, 70)}</a>{(run.lead || run.problem) && <span class="under">{short(run.problem || run.lead, 90)}</span>}</th>
+      <th scope="row"><a href={`#/run/${run.id}`}>{short(run.name, 70)}</a>{(run.problem || run.damage || run.lead) && <span class="under">{!run.problem && run.damage && <Glyph sign="warning" />} {short(run.problem || run.damage || run.lead, 110)}</span>}</th>
       <td><Status status={run.status} /></td>
       <td>{run.problem ? "–" : <Counts severities={run.severities} />}</td>
       <td class="number">{run.problem ? "–" : num(run.steps)}{run.planned && run.planned !== run.steps ? <span class="soft"> / {num(run.planned)}</span> : null}</td>

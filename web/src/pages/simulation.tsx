@@ -1,9 +1,11 @@
 // One simulation: controls from its schema, what it computed, and playing it step by step. All of its state is its address.
+import { signal } from "@preact/signals";
 import { useEffect, useMemo, useRef, useState } from "preact/hooks";
 import { get, isFailure, lines as streamed, post, type Failure } from "../api";
-import { Controls } from "../controls";
+import { Controls, Tabs } from "../controls";
 import { useData } from "../data";
-import { CopyButton, Failed, Loading, Masthead, Section, download } from "../parts";
+import { CopyButton, Failed, Loading, Masthead, Section } from "../parts";
+import { download } from "../files";
 import { Evidences, LinkTo, Plots, Steps, Tables } from "../results";
 import { place, setQuery } from "../route";
 import { Glyph } from "../signs";
@@ -12,7 +14,9 @@ import type { Simulation, Told, Value } from "../types";
 import { num, visible } from "../words";
 import { fromState, toState } from "../state";
 
+const USUAL = 3; // of speeds from 1 to 10
 const QUICK = 1.5; // seconds up to which a change is computed at once
+const unfolded = signal(window.innerWidth > 768); // on a narrow page the curve comes first
 const PAUSE = 180; // milliseconds that a slider may still move
 
 export function SimulationPage({ name }: { name: string }) {
@@ -30,6 +34,7 @@ function Shown({ simulation }: { simulation: Simulation }) {
   const [turn, setTurn] = useState(0);
   const [frame, setFrame] = useState<number | null>(null);
   const [playing, setPlaying] = useState(false);
+  const [speed, setSpeed] = useState(USUAL);
   const job = useRef("");
   const running = useRef<AbortController | null>(null);
   const heavy = simulation.live || simulation.seconds > QUICK;
@@ -83,11 +88,15 @@ function Shown({ simulation }: { simulation: Simulation }) {
       const next = (before ?? -1) + 1;
       if (next >= frames - 1) setPlaying(false);
       return Math.min(next, frames - 1);
-    }), Math.max(45, Math.min(400, 6000 / frames)));
+    }), Math.max(45, Math.min(400, 6000 / frames)) * (USUAL / speed));
     return () => window.clearInterval(timer);
-  }, [playing, frames]);
+  }, [playing, frames, speed]);
   function play(): void {
     if (!frames) return;
+    if (isCalm.value) { // nothing moves by itself
+      step(1);
+      return;
+    }
     if (!playing && (frame === null || frame >= frames - 1)) setFrame(0);
     setPlaying(!playing);
   }
@@ -130,7 +139,7 @@ function Shown({ simulation }: { simulation: Simulation }) {
           {simulation.presets.length > 0 && <div class="presets" role="group" aria-label="Presets">{simulation.presets.map((preset) => (
             <button key={preset.name} type="button" class="small" onClick={() => { setQuery(toState(simulation, preset.values)); if (heavy) setTurn((before) => before + 1); }}>{preset.title}</button>
           ))}</div>}
-          <Controls parameters={simulation.parameters} values={values} onChange={change} />
+          <details class="fold" open={unfolded.value}><summary>Controls</summary><Controls parameters={simulation.parameters} values={values} onChange={change} /></details>
           <div class="does"><p class="buttons">
             {heavy && !busy && <button type="button" class="primary" onClick={() => setTurn((before) => before + 1)}>Run</button>}
             {busy && simulation.live && <button type="button" onClick={() => { if (job.current) void post(`/api/jobs/${job.current}/cancel`, {}); else running.current?.abort(); }}>Cancel</button>}
@@ -143,6 +152,7 @@ function Shown({ simulation }: { simulation: Simulation }) {
           </p></div>
         </section>
         <div class="results" aria-busy={busy}>
+          <Tabs parameters={simulation.parameters} values={values} onChange={change} />
           {failure && <Failed failure={failure} again={problem ? reset : () => void compute()} />}
           {!result && !failure && <Loading />}
           {result && (
@@ -151,15 +161,16 @@ function Shown({ simulation }: { simulation: Simulation }) {
               {busy && <progress aria-label="progress" max={1} value={simulation.live ? result.progress : undefined} />}
               {frames > 1 && (
                 <div class="player" role="group" aria-label="Animation">
-                  <button type="button" onClick={play} aria-keyshortcuts="Space">{playing ? "Pause" : "Play"}</button>
+                  {!isCalm.value && <button type="button" onClick={play} aria-keyshortcuts="Space">{playing ? "Pause" : "Play"}</button>}
                   <button type="button" onClick={() => step(-1)} aria-label="one step back">◂</button>
                   <button type="button" onClick={() => step(1)} aria-label="one step on" aria-keyshortcuts=".">▸</button>
                   <input type="range" min={0} max={frames - 1} value={shown ?? frames - 1} aria-label={result.frame_label} onInput={(event) => { setPlaying(false); setFrame(Number(event.currentTarget.value)); }} />
-                  <span class="at">{result.frame_label} {num(shown ?? frames - 1)}</span>
-                  {isCalm.value && <span class="soft">motion is reduced: it opens at the last frame</span>}
+                  <span class="at">{result.frame_label} {result.steps.length === frames || !/^(step|epoch)$/.test(result.frame_label) ? `${num((shown ?? frames - 1) + 1)} of ${num(frames)}` : num(shown ?? frames - 1)}</span>
+                  {!isCalm.value && <label class="inline">speed <input type="number" min={1} max={10} value={speed} onChange={(event) => setSpeed(Math.min(Math.max(Number(event.currentTarget.value) || USUAL, 1), 10))} /></label>}
+                  {isCalm.value && <span class="soft">motion is reduced: step through it</span>}
                 </div>
               )}
-              <Steps steps={result.steps} frame={shown} />
+              <Steps steps={result.steps} frame={result.frames ? shown ?? result.frames - 1 : null} loops={result.loops} />
               <Plots result={result} frame={shown} />
               <Tables tables={result.tables} />
               <Evidences evidence={result.evidence} />

@@ -30,7 +30,7 @@ export function Studies() {
       <main id="main">
         {failure && <Failed failure={failure} again={again} />}
         {!data && !failure && <Loading />}
-        {data && !data.studies.length && <Empty title="No search yet."><p>A search appears here as soon as it begins:</p><pre>trainwright tune recipe.toml --folder studies/first</pre><p><a href="#/lab/grid-random">Grid against random search, as a simulation</a></p></Empty>}
+        {data && !data.studies.length && <Empty title="No search yet."><p>A search appears here as soon as it begins:</p><pre>trainwright tune recipe.toml --folder studies/first</pre><p><a href="#/lab/grid-vs-random">Grid against random search, as a simulation</a></p></Empty>}
         {data && data.studies.length > 0 && <section aria-label="All searches"><ul class="links">{data.studies.map((each) => <li key={each.id}><a href={`#/search/${each.id}`}>{visible(each.name)}</a> <span class="soft">{ago(each.written)}</span></li>)}</ul></section>}
       </main>
     </>
@@ -155,8 +155,8 @@ function Trials({ study, names }: { study: Study; names: string[] }) {
     <>
       <Parallel title="each trial across its settings, the best ones dark" axes={[...names, "score"]} rows={[...order].reverse().slice(-300).map((trial) => ({ id: String(trial.number), name: `trial ${trial.number}: ${num(trial.score)}`, values: { ...trial.values, score: real(trial.score) }, share: 1 - order.indexOf(trial) / order.length, lost: trial.status === "failed" }))} />
       <div class="scroll" tabIndex={0} role="region" aria-label="the best trials">
-        <table><caption>the best {num(Math.min(order.length, 25))} of {plural(order.length, "trial")}</caption><thead><tr><th scope="col">trial</th><th scope="col">state</th><th scope="col">score</th>{names.map((name) => <th key={name} scope="col">{visible(name)}</th>)}</tr></thead>
-          <tbody>{order.slice(0, 25).map((trial) => <tr key={trial.number}><td>{trial.number}</td><td><Status status={trial.status} /></td><td class="number">{num(trial.score)}</td>{names.map((name) => <td key={name} class="number">{short(scalar(trial.values[name]), 24)}</td>)}</tr>)}</tbody></table>
+        <table><caption>the best {num(Math.min(order.length, 25))} of {plural(order.length, "trial")}: those that came further first, then by score</caption><thead><tr><th scope="col">trial</th><th scope="col">state</th><th scope="col" class="number">steps</th><th scope="col" class="number">score</th>{names.map((name) => <th key={name} scope="col">{visible(name)}</th>)}</tr></thead>
+          <tbody>{order.slice(0, 25).map((trial) => <tr key={trial.number}><td>{trial.number}</td><td><Status status={trial.status} /></td><td class="number">{num(trial.steps)}</td><td class="number">{num(trial.score)}</td>{names.map((name) => <td key={name} class="number">{short(scalar(trial.values[name]), 24)}</td>)}</tr>)}</tbody></table>
       </div>
     </>
   );

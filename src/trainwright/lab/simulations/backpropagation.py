@@ -13,11 +13,23 @@ from trainwright.parts.optimizers import CATALOGUE as OPTIMIZERS
 
 
 def _row(values: Sequence[float]) -> str:
-    return "[" + ", ".join(f"{value:.4f}" for value in values) + "]"
+    return "[" + ", ".join(f"{round(value, 4) + 0.0:.4f}" for value in values) + "]"  # no minus before a zero
+
+
+def _shown(weight: torch.Tensor) -> str:
+    return _matrix(weight) if weight.dim() > 1 else _row(weight.tolist())
 
 
 def _matrix(matrix: torch.Tensor) -> str:
     return "[" + ", ".join(_row(row) for row in matrix.tolist()) + "]"
+
+
+def exact(z: torch.Tensor) -> torch.Tensor:
+    """Return `z` to twelve decimals, with its own gradient.
+
+    0.5 - 0.6 + 0.1 is zero by hand and 2.8e-17 in binary numbers; ReLU would count the second as on.
+    """
+    return z + (z.round(decimals=12) - z).detach()
 
 
 def run(values: Values) -> Result:
@@ -33,13 +45,14 @@ def run(values: Values) -> Result:
     }
 
     def forward() -> dict[str, torch.Tensor]:
-        z1 = weights["W1"] @ x + weights["b1"]
+        z1 = exact(weights["W1"] @ x + weights["b1"])
         a1 = z1.relu()
         z2 = weights["W2"] @ a1 + weights["b2"]
         answer = z2.sigmoid()
         loss = CATALOGUE["bce_with_logits"].factory()(z2.reshape(1, 1), torch.full((1, 1), y, dtype=torch.float64))
         return {"z1": z1, "a1": a1, "z2": z2, "ŷ": answer, "L": loss}
 
+    given = {name: weight.detach().clone() for name, weight in weights.items()}
     second = weights["W2"].detach().clone()[0]
     seen = forward()
     found = torch.autograd.grad(seen["L"], [*weights.values(), seen["z1"], seen["a1"], seen["z2"]])
@@ -57,6 +70,12 @@ def run(values: Values) -> Result:
     p = seen["ŷ"].item()
     error = slopes["z2"].item()
     made = (
+        Step(
+            title="given",
+            text="the inputs, the truth, and the weights before the update",
+            formula="x, y, W1, b1, W2, b2",
+            worked=f"x = {_row(x.tolist())}, y = {y:g}; " + "; ".join(f"{n} = {_shown(w)}" for n, w in given.items()),
+        ),
         Step(title="z1", text="before the activation", formula="z1 = W1·x + b1", worked=_row(seen["z1"].tolist())),
         Step(
             title="a1",
@@ -96,8 +115,14 @@ def run(values: Values) -> Result:
         Step(
             title="update",
             formula="W ← W − α ∂L/∂W",
-            worked=f"the loss goes from {start:.4f} to {after:.4f}",
+            worked="; ".join(f"{name} = {_shown(weight.detach())}" for name, weight in weights.items()),
             text="all four at once",
+        ),
+        Step(
+            title="L again",
+            formula="forward once more, with the new weights",
+            worked=f"the loss goes from {start:.4f} to {after:.4f}",
+            text="less wrong" if after < start else "no less wrong: the step was too long",
             numbers=(fact("loss after the update", after),),
         ),
     )
@@ -119,6 +144,14 @@ def run(values: Values) -> Result:
         steps=made,
         tables=(
             Table(
+                title="the weights before and after, and the gradients between",
+                columns=("name", "before", "gradient", "after"),
+                rows=tuple(
+                    (name, _shown(given[name]), _shown(slopes[name]), _shown(weight.detach()))
+                    for name, weight in weights.items()
+                ),
+            ),
+            Table(
                 title="gradients by autograd",
                 columns=("name", "values"),
                 rows=tuple((f"∂L/∂{name}", _row(slope.reshape(-1).tolist())) for name, slope in slopes.items()),
@@ -130,19 +163,23 @@ def run(values: Values) -> Result:
             fact("error signal", error),
             fact("largest difference to the guide's formulas", residual),
             fact("units that are off", off),
+            fact("largest slope of the first unit", float(slopes["W1"][0].abs().max())),
             fact("loss after the update", after),
         ),
         python=f"""import torch
 from torch.nn import functional as F
+from trainwright.lab.simulations.backpropagation import exact
 
+torch.set_default_dtype(torch.float64)
 x, y = torch.tensor({x.tolist()!r}), torch.tensor([{y!r}])
 W1 = torch.tensor([[0.5, -0.3], [0.2, 0.8]], requires_grad=True)
 b1 = torch.tensor([0.1, -0.2], requires_grad=True)
 W2 = torch.tensor([[{values["w2"]!r}, -0.4]], requires_grad=True)
 b2 = torch.tensor([0.05], requires_grad=True)
-z2 = W2 @ (W1 @ x + b1).relu() + b2
+z2 = W2 @ exact(W1 @ x + b1).relu() + b2
 loss = F.binary_cross_entropy_with_logits(z2, y)
 print(loss.item(), *torch.autograd.grad(loss, (W1, b1, W2, b2)))
+torch.set_default_dtype(torch.float32)
 """,
         frames=len(made),
         frame_label="line",
@@ -182,6 +219,11 @@ SIMULATION = Simulation(
             ),
             {},
             {"target": 0.0, "x1": -1.5},
+        ),
+        claim(
+            "A unit whose sum is exactly zero is off: here the first, 0.5 − 0.6 + 0.1, and its row of ∂L/∂W1 is zero.",
+            "G4, backpropagation",
+            lambda result: result["units that are off"] == 1 and result["largest slope of the first unit"] == 0,
         ),
         claim(
             "The error signal at the last layer is ŷ − y.",

@@ -251,7 +251,7 @@ _OF = {"loss": _loss, "optimizer": _optimizer, "rate": _rate, "regularization": 
 def run(values: Values) -> Result:
     """Show the chosen piece."""
     result = _OF[str(values["piece"])](values)
-    return replace(result, steps=_STEPS)
+    return replace(result, steps=(_STEPS[list(_PIECES).index(str(values["piece"]))],))
 
 
 SIMULATION = Simulation(
@@ -263,10 +263,27 @@ SIMULATION = Simulation(
     "other three how "
     "well.",
     parameters=(
-        choice("piece", "Piece", "loss", _PIECES),
-        number("prediction", "How sure of the wrong answer", 0.99, 0.01, 0.99, step=0.01, help="For the loss."),
-        number("rate", "Learning rate", 0.05, 1e-4, 1.0, log=True, step=0.1, help="For optimizer and learning rate."),
-        number("dropout", "Dropout", 0.2, 0.0, 0.9, step=0.05, help="For regularization."),
+        choice("piece", "Piece", "loss", _PIECES, tabs=True),
+        number(
+            "prediction",
+            "How sure of the wrong answer",
+            0.99,
+            0.01,
+            0.99,
+            step=0.01,
+            needs=(("piece", ("loss",)),),
+        ),
+        number(
+            "rate",
+            "Learning rate",
+            0.05,
+            1e-4,
+            1.0,
+            log=True,
+            step=0.1,
+            needs=(("piece", ("optimizer", "rate")),),
+        ),
+        number("dropout", "Dropout", 0.2, 0.0, 0.9, step=0.05, needs=(("piece", ("regularization",)),)),
         seed(),
     ),
     run=run,

@@ -11,7 +11,7 @@ from trainwright.checks.catalogue import CATALOGUE as CHECKS
 from trainwright.checks.run import run_checks
 from trainwright.lab.controls import choice, claim, fact, line, number, preset, seed, switch, whole
 from trainwright.lab.framing import plot
-from trainwright.lab.schema import Axis, Marker, Result, Sign, Simulation, Table, Values, Verdict
+from trainwright.lab.schema import Axis, Marker, Plot, Result, Series, Sign, Simulation, Span, Table, Values, Verdict
 from trainwright.lab.tiny import network
 from trainwright.parts.losses import CATALOGUE, cross_entropy
 from trainwright.parts.penalties import Penalty
@@ -20,6 +20,10 @@ from trainwright.records import Finding
 from trainwright.stages.subject import subject_of
 
 SAMPLES, FEATURES = 512, 16
+OFF = 0.15
+"""Share by which an initial loss may miss that of a guess: the sound networks here stay within 4 %."""
+CLEARLY_OFF = 0.5
+"""And the share from which on it is an error."""
 _LOSSES = {
     "cross_entropy": "cross-entropy",
     "focal": "focal",
@@ -111,6 +115,7 @@ def run(values: Values) -> Result:
                 most=40.0,
                 markers=(Marker(x=place, y=told, text="your loss" if actual > 0 else "measured", sign=sign),),
             ),
+            _gauge(told, float(expected), sign, own=actual > 0),
         ),
         tables=(
             Table(
@@ -143,14 +148,34 @@ print("floor after a softmax too many:", softmax_twice_floor({classes}))
     )
 
 
+def _gauge(told: float, expected: float, sign: Sign, *, own: bool) -> Plot:
+    """Return the loss on a scale: what is about a guess, what is clearly too high, and where it stands."""
+    end = max(2.5 * expected, 1.15 * told)
+    return Plot(
+        title="the gauge",
+        x=Axis(label="loss", unit="nats", low=0.0, high=end),
+        y=Axis(label="", low=0.0, high=1.0),
+        series=(Series(name="yours" if own else "measured", x=(told,), y=(0.5,), role=sign, style="stems"),),
+        markers=(Marker(x=expected, text=f"guessing {expected:.4g}"),),
+        spans=(
+            Span(x0=0.0, x1=expected * (1 - OFF), text="too low: the answer may be among the inputs", sign="warning"),
+            Span(x0=expected * (1 - OFF), x1=expected * (1 + OFF), text="about a guess", sign="healthy"),
+            Span(x0=expected * (1 + OFF), x1=expected * (1 + CLEARLY_OFF), text="too high", sign="warning"),
+            Span(x0=expected * (1 + CLEARLY_OFF), x1=end, text="far too high", sign="error"),
+        ),
+    )
+
+
 def _judge(
     told: float, expected: float, found: list[Finding], *, own: bool, twice: bool, floor: float
 ) -> tuple[Sign, str]:
-    far = told > 1.5 * expected + 0.5
-    if own and far:
-        return "error", f"{told:.4g} is far above {expected:.4g}: confident and wrong, before anything was learnt"
-    if own and told < 0.75 * expected:
-        return "warning", f"{told:.4g} is far below {expected:.4g}: the answer may be among the inputs"
+    if own and told > expected * (1 + OFF):
+        far = told > expected * (1 + CLEARLY_OFF)
+        if far:
+            return "error", f"{told:.4g} is far above {expected:.4g}: confident and wrong, before anything was learnt"
+        return "warning", f"{told:.4g} is above the {expected:.4g} that guessing gives: more than chance explains"
+    if own and told < expected * (1 - OFF):
+        return "warning", f"{told:.4g} is below {expected:.4g}: the answer may be among the inputs"
     if found and not own:
         return found[0].severity, f"{found[0].code} {found[0].title}: {told:.4g} where guessing gives {expected:.4g}"
     if twice:
@@ -158,6 +183,9 @@ def _judge(
             f"{told:.4g}, as if all were well; but with a softmax too many no training gets below {floor:.4g}: "
             "this check cannot see it, the check of the outputs does (TW301)"
         )
+    if told > expected * (1 + OFF):
+        text = f"{told:.4g} is above the {expected:.4g} that guessing gives: the logits are too large"
+        return "warning", f"{text} before anything was learnt"
     return "healthy", f"{told:.4g}, about the {expected:.4g} that guessing gives"
 
 

@@ -69,6 +69,7 @@ def run(values: Values) -> Result:
                 Axis(label="layer"),
                 Axis(label="norm", log=True),
                 [line("gradient", [max(each, floor) for each in gradients], "validation", x=layers, dash="dashed")],
+                keep=(0.3 * max(min(gradients), floor), 3 * max(*gradients, floor)),  # else a flat line looks wild
             ),
         ),
         evidence=(
@@ -108,7 +109,7 @@ def _judge(forward: float, backward: float, same: bool, init: str) -> tuple[Sign
         return "warning", f"the gradient vanishes: {backward:.2g} of it comes back to the first layer"
     if backward > GROWN:
         return "warning", f"the gradient explodes: {backward:.3g} times on its way back"
-    return "healthy", f"keeps its size: {forward:.2g} times through, {backward:.2g} times back"
+    return "healthy", f"keeps its size: by a factor of {forward:.2g} on its way through and {backward:.2g} back"
 
 
 SIMULATION = Simulation(

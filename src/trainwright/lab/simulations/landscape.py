@@ -8,7 +8,7 @@ from trainwright.lab import slices
 from trainwright.lab.controls import OPTIMIZERS, choice, claim, fact, folder, line, number, preset, role_of, seed, whole
 from trainwright.lab.descent import Descent, descend
 from trainwright.lab.framing import plot
-from trainwright.lab.schema import Axis, Result, Sign, Simulation, Values, Verdict
+from trainwright.lab.schema import Axis, Marker, Result, Sign, Simulation, Values, Verdict
 from trainwright.lab.surfaces import SURFACES, Surface, field, minima, path
 
 ARRIVED = 0.05
@@ -16,6 +16,8 @@ ARRIVED = 0.05
 RESTS = 0.01
 """Length of the last steps, in the map's unit, below which the ball has come to rest where it is."""
 _LAST = 10
+_ROLLING = ("momentum", "nesterov", "classical_momentum")
+_DRAWN = (("folder", ("",)),)
 _FAR_OUT = {"rate": 0.1, "steps": 200, "start_x": 3.9, "start_y": -0.4}
 
 
@@ -41,7 +43,8 @@ def judge(descent: Descent, surface: Surface) -> tuple[Sign, str]:
         math.dist(one, two) for one, two in zip(descent.points[-_LAST - 1 :], descent.points[-_LAST:], strict=False)
     ]
     if descent.diverged:
-        return "error", f"diverged at step {descent.steps + 1}: the ball has left the map for good"
+        made = f"after {descent.steps} step{'s' * (descent.steps != 1)}"
+        return "error", f"diverged {made}: the next one leaves the map for good"
     if descent.losses[-1] > max(10 * descent.losses[0], descent.losses[0] + 1):
         return "error", "diverging: the loss is far above where it started"
     if gap <= ARRIVED:
@@ -57,6 +60,17 @@ def judge(descent: Descent, surface: Surface) -> tuple[Sign, str]:
     return "note", f"on its way: {gap:.2g} from the nearest global minimum after {descent.steps} steps"
 
 
+def _far_start(start: tuple[float, float], surface: Surface) -> tuple[Marker, ...]:
+    """Return a mark at the edge of the map nearest to a start that lies off it, none for a start on it."""
+    x0, x1, y0, y1 = surface.window
+    x, y = min(max(start[0], x0), x1), min(max(start[1], y0), y1)
+    if (x, y) == start:
+        return ()
+    inset_x, inset_y = 0.03 * (x1 - x0), 0.03 * (y1 - y0)
+    x, y = min(max(x, x0 + inset_x), x1 - inset_x), min(max(y, y0 + inset_y), y1 - inset_y)
+    return (Marker(x=x, y=y, text=f"starts off the map, at {start[0]:g}, {start[1]:g}", sign="warning"),)
+
+
 def run(values: Values) -> Result:
     """Walk a surface, or cut a slice out of a run of the user's own where one is named."""
     if values["folder"]:
@@ -64,7 +78,7 @@ def run(values: Values) -> Result:
     surface = SURFACES[str(values["surface"])]
     start = (float(values["start_x"]), float(values["start_y"]))
     name = str(values["optimizer"])
-    options = {"momentum": float(values["momentum"])} if name in ("momentum", "nesterov", "classical_momentum") else {}
+    options = {"momentum": float(values["momentum"])} if name in _ROLLING else {}
     (descent,) = descend(
         surface.at(10.0),
         start,
@@ -86,7 +100,7 @@ def run(values: Values) -> Result:
                 surface.window,
                 log=surface.log,
                 paths=[path(descent, OPTIMIZERS[name], role_of(name))],
-                markers=minima(surface),
+                markers=(*minima(surface), *_far_start(start, surface)),
             ),
         ),
         plots=(
@@ -95,12 +109,12 @@ def run(values: Values) -> Result:
                 Axis(label="step"),
                 Axis(label="loss"),
                 (line("loss", descent.losses, role_of(name), played=True),),
-                keep=(surface.least,),
+                keep=(surface.least, descent.losses[0]),
                 most=100 * max(abs(descent.losses[0]), 1.0),
             ),
         ),
         evidence=(
-            fact("steps made", descent.steps, "steps"),
+            fact("steps made", descent.steps),
             fact("loss at the start", descent.losses[0]),
             fact("loss at the end", descent.losses[-1]),
             fact("slope at the end", gradients[-1] if gradients else 0.0),
@@ -123,14 +137,16 @@ SIMULATION = Simulation(
     teaches="The rate decides whether the ball settles, bounces or leaves; which minimum it finds depends on where it "
     "starts. Two weights are a drawing: a real run has as many directions as weights.",
     parameters=(
-        choice("surface", "Landscape", "hills", {name: surface.title for name, surface in SURFACES.items()}),
-        choice("optimizer", "Optimizer", "sgd", OPTIMIZERS),
-        number("rate", "Learning rate", 0.1, 0.001, 1.5, log=True, step=0.05),
-        number("momentum", "Momentum", 0.9, 0.0, 0.99, step=0.01, help="For the optimizers with a momentum."),
-        number("start_x", "Start, first weight", 1.3, -4.0, 4.0, step=0.1),
-        number("start_y", "Start, second weight", -2.2, -4.0, 4.0, step=0.1),
-        number("noise", "Noise of the gradient", 0.0, 0.0, 2.0, step=0.05, help="As of small batches."),
-        whole("steps", "Steps", 60, 1, 400, log=True, unit="steps"),
+        choice(
+            "surface", "Landscape", "hills", {name: surface.title for name, surface in SURFACES.items()}, needs=_DRAWN
+        ),
+        choice("optimizer", "Optimizer", "sgd", OPTIMIZERS, needs=_DRAWN),
+        number("rate", "Learning rate", 0.1, 0.001, 1.5, log=True, step=0.05, needs=_DRAWN),
+        number("momentum", "Momentum", 0.9, 0.0, 0.99, step=0.01, needs=(*_DRAWN, ("optimizer", _ROLLING))),
+        number("start_x", "Start, first weight", 1.3, -4.0, 4.0, step=0.1, needs=_DRAWN),
+        number("start_y", "Start, second weight", -2.2, -4.0, 4.0, step=0.1, needs=_DRAWN),
+        number("noise", "Noise of the gradient", 0.0, 0.0, 2.0, step=0.05, help="As of small batches.", needs=_DRAWN),
+        whole("steps", "Steps", 60, 1, 400, log=True, unit="steps", needs=_DRAWN),
         seed(),
         folder("Your own run", "A run's folder: shows a slice of its own loss instead."),
     ),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+from trainwright.lab.controls import steps_of, steps_told
 from trainwright.lab.descent import Descent, descend
 from trainwright.lab.framing import finite, linspace, plot
 from trainwright.lab.schema import (
@@ -109,7 +110,11 @@ def run(values: Values) -> Result:
             Evidence(name="weight after step 1", value=weights[1] if len(weights) > 1 else float("nan")),
             Evidence(name="weight after step 2", value=weights[2] if len(weights) > 2 else float("nan")),
             Evidence(name="last distance", value=finite(distances)[-1]),
-            Evidence(name="steps to arrive", value=math.inf if arrived is None else arrived, unit="steps"),
+            Evidence(
+                name="steps to arrive",
+                value=steps_told(math.inf if arrived is None else arrived, int(values["steps"])),
+                unit="steps",
+            ),
             Evidence(name="diverged", value=descent.diverged or abs(1 - rate * curvature) > 1),
         ),
         python=_python(values),
@@ -172,7 +177,9 @@ SIMULATION = Simulation(
             source="G2, chapter 4",
             cases=({"rate": 0.01}, {"rate": 0.3}, {"rate": 1.1}),
             holds=lambda low, right, high: (
-                low["steps to arrive"] == math.inf and right["steps to arrive"] <= 10 and high["diverged"]
+                steps_of(low["steps to arrive"]) == math.inf
+                and steps_of(right["steps to arrive"]) <= 10
+                and high["diverged"]
             ),
         ),
         Claim(
@@ -188,7 +195,9 @@ SIMULATION = Simulation(
             as_written="Good learning rates typically live between 1e-4 and 1e-2 for SGD.",
             cases=({"rate": 0.01}, {"rate": 0.3}, {"rate": 0.3, "curvature": 20.0}),
             holds=lambda low, right, steep: (
-                low["steps to arrive"] == math.inf and right["steps to arrive"] < 40 and steep["diverged"]
+                steps_of(low["steps to arrive"]) == math.inf
+                and steps_of(right["steps to arrive"]) < 40
+                and steep["diverged"]
             ),
         ),
     ),

@@ -67,7 +67,9 @@ def outcome(state: Trained) -> tuple[Sign, str]:
     if state.diverged:
         return "error", "diverged: " + (found.title if found else state.diverged)
     if found is None or found.severity == "note":
-        return "healthy", "good: the doctor finds nothing"
+        return "healthy", "good: " + (
+            f"only a note, {found.code} {found.title}" if found else "the doctor finds nothing"
+        )
     return found.severity, f"{found.code} {found.title}"
 
 

@@ -40,8 +40,8 @@ def run(values: Values) -> Result:
         steps=steps,
         evidence=(
             fact("chapter", question.chapter),
-            fact("answered", letter),
-            fact("right", chosen is not None and chosen.right),
+            fact("answered", "not yet" if chosen is None else letter),
+            *(() if chosen is None else (fact("right", chosen.right),)),
         ),
         python=f"""from trainwright.lab.quizzes import QUESTIONS
 
@@ -59,7 +59,7 @@ SIMULATION = Simulation(
     teaches="A wrong answer is worth most where one can see why: each opens the simulation that refutes it.",
     parameters=(
         choice("chapter", "Chapter", "0", {str(each.chapter): f"chapter {each.chapter}" for each in QUESTIONS}),
-        choice("answer", "Answer", "none", {"none": "not yet", **{letter: letter for letter in _LETTERS}}),
+        choice("answer", "Answer", "none", {"none": "not yet", **{letter: letter for letter in _LETTERS}}, tabs=True),
     ),
     run=run,
     presets=tuple(preset(f"chapter-{each.chapter}", each.question, chapter=str(each.chapter)) for each in QUESTIONS),

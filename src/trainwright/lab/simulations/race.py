@@ -4,7 +4,22 @@ from __future__ import annotations
 
 import math
 
-from trainwright.lab.controls import OPTIMIZERS, choice, claim, fact, line, number, preset, role_of, seed, switch, whole
+from trainwright.lab.controls import (
+    DASHES,
+    OPTIMIZERS,
+    choice,
+    claim,
+    fact,
+    line,
+    number,
+    preset,
+    role_of,
+    seed,
+    steps_of,
+    steps_told,
+    switch,
+    whole,
+)
 from trainwright.lab.descent import Descent, descend
 from trainwright.lab.framing import logspace, plot
 from trainwright.lab.schema import Axis, Result, Simulation, Table, Values, Verdict
@@ -57,7 +72,7 @@ def run(values: Values) -> Result:
         for name, best, lost in board
         for label, number_of in (
             ("best rate", best.rate),
-            ("steps home at its best rate", _home(best, surface)),
+            ("steps home at its best rate", steps_told(_home(best, surface), steps)),
             ("loss at the end at its best rate", best.losses[-1]),
             ("rates that diverge", lost),
         )
@@ -71,7 +86,10 @@ def run(values: Values) -> Result:
                 surface.at(ratio),
                 surface.window,
                 log=surface.log,
-                paths=[path(racing[name], OPTIMIZERS[name], role_of(name)) for name in shown],
+                paths=[
+                    path(racing[name], OPTIMIZERS[name], role_of(name), dash=DASHES.get(name, "solid"))
+                    for name in shown
+                ],
                 markers=minima(surface),
             ),
         ),
@@ -85,6 +103,7 @@ def run(values: Values) -> Result:
                         OPTIMIZERS[name],
                         [loss - surface.least for loss in racing[name].losses],
                         role_of(name),
+                        dash=DASHES.get(name, "solid"),
                         played=True,
                     )
                     for name in shown
@@ -97,13 +116,13 @@ def run(values: Values) -> Result:
                 title=f"every optimizer at {len(RATES)} rates from {RATES[0]:g} to {RATES[-1]:g}",
                 columns=("optimizer", "best rate", "steps home", "loss at the end", "rates that diverge"),
                 rows=tuple(
-                    (OPTIMIZERS[name], best.rate, _home(best, surface), best.losses[-1], lost)
+                    (OPTIMIZERS[name], best.rate, steps_told(_home(best, surface), steps), best.losses[-1], lost)
                     for name, best, lost in board
                 ),
             ),
         ),
         evidence=(
-            *(fact(f"steps home, {name}", _home(each, surface)) for name, each in racing.items()),
+            *(fact(f"steps home, {name}", steps_told(_home(each, surface), steps)) for name, each in racing.items()),
             *(fact(f"loss at the end, {name}", _height(each)) for name, each in racing.items()),
             *(
                 fact(f"turns on the way, {name}", max(each.reversals(0), each.reversals(1)))
@@ -145,10 +164,19 @@ SIMULATION = Simulation(
     "hardest to make fail, and not the fastest.",
     parameters=(
         choice("surface", "Surface", "bowl", {name: surface.title for name, surface in SURFACES.items()}),
-        number("rate", "Shared learning rate", 0.01, 1e-4, 1.0, log=True, step=0.05),
+        number("rate", "Shared learning rate", 0.01, 1e-4, 1.0, log=True, step=0.05, needs=(("fair", (False,)),)),
         switch("fair", "Fair: each at its own best rate", False),
         choice("entrants", "Who runs", "three", {"three": "SGD, momentum, Adam", "all": "all optimizers"}),
-        number("ratio", "Elongation of the bowl", 100, 1, 1000, log=True, step=0.1),
+        number(
+            "ratio",
+            "Elongation of the bowl",
+            100,
+            1,
+            1000,
+            log=True,
+            step=0.1,
+            needs=(("surface", ("bowl",)),),
+        ),
         number("momentum", "Momentum μ", 0.9, 0.0, 0.99, step=0.01),
         number("noise", "Noise of the gradient", 0.0, 0.0, 5.0, step=0.1),
         whole("steps", "Steps", 300, 10, 1000, log=True, unit="steps"),
@@ -183,7 +211,8 @@ SIMULATION = Simulation(
             "Momentum overshoots, corrects, and is home before SGD.",
             "G2, chapter 7",
             lambda result: (
-                result["turns on the way, momentum"] > 0 and result["steps home, momentum"] < result["steps home, sgd"]
+                result["turns on the way, momentum"] > 0
+                and steps_of(result["steps home, momentum"]) < steps_of(result["steps home, sgd"])
             ),
             {"rate": 0.005},
         ),
@@ -220,7 +249,7 @@ SIMULATION = Simulation(
         claim(
             "Adam is not always the fastest: in Rosenbrock's valley, each at its best rate, momentum is home first.",
             "G2, chapter 7",
-            lambda result: result["steps home, momentum"] < result["steps home, adam"],
+            lambda result: steps_of(result["steps home, momentum"]) < steps_of(result["steps home, adam"]),
             {"fair": True, "surface": "rosenbrock", "steps": 500},
         ),
     ),

@@ -111,7 +111,7 @@ print(tw.find_lr(
 
 SIMULATION = Simulation(
     name="rate-finder",
-    number=9,
+    number=30,
     title="Learning rate finder",
     guide="G2, chapter 4",
     teaches="Let the rate rise in one training: too low nothing moves, then the loss falls, then it explodes. "

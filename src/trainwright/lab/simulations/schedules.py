@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import warnings
+from pathlib import Path
 
 import torch
 from torch.optim import lr_scheduler
@@ -14,9 +15,12 @@ from trainwright.lab.schema import Axis, Marker, Result, Role, Simulation, Value
 from trainwright.parts import optimizers
 from trainwright.parts.catalogue import resolve_options
 from trainwright.parts.schedules import CATALOGUE, mark_steps
-from trainwright.runs.reader import read_run
+from trainwright.runs.reader import StoredRun, read_run
 from trainwright.training.rates import Rates
 
+MOST_STEPS = 5_000
+"""Steps that are drawn at most: a longer run's schedule has the same shape."""
+_WITHOUT_RUN = (("folder", ("",)),)
 _SHOWN: tuple[tuple[str, str, Role, str], ...] = (
     ("constant", "constant", "reference", "dotted"),
     ("step", "step decay", "sgd", "solid"),
@@ -77,11 +81,22 @@ def torch_step(rate: float, every: int, factor: float, calls: int, times: int) -
     return found
 
 
+def _of_run(stored: StoredRun, rate: float) -> tuple[float, float, float]:
+    """Return a run's greatest rate, its epochs as planned, and its steps in an epoch."""
+    logged, info = stored.chart.steps, stored.info
+    steps = info.planned_steps or len(logged) or 1
+    per_epoch = float(info.steps_per_epoch or steps)
+    return max((each.rate for each in logged), default=rate), steps / per_epoch, per_epoch
+
+
 def run(values: Values) -> Result:
     """Draw every chosen schedule over the epochs, and what stepping a per-epoch scheduler per batch does."""
-    rate, epochs = float(values["rate"]), int(values["epochs"])
-    per_epoch = int(values["steps_per_epoch"])
-    steps = epochs * per_epoch
+    rate, epochs = float(values["rate"]), float(values["epochs"])
+    per_epoch = float(values["steps_per_epoch"])
+    stored = read_run(str(values["folder"])) if values["folder"] else None
+    if stored is not None:
+        rate, epochs, per_epoch = _of_run(stored, rate)
+    steps = min(max(round(epochs * per_epoch), 1), MOST_STEPS)
     options = {
         "warmup": float(values["warmup"]) / 100,
         "every": float(values["every"]) / epochs,
@@ -90,7 +105,7 @@ def run(values: Values) -> Result:
     }
     never = options["every"] >= 1  # the run ends before the first drop
     chosen = [each for each in _SHOWN if values[each[0]]]
-    x = [step / per_epoch for step in range(steps)]
+    x = [epochs * step / steps for step in range(steps)]
     lines, facts, marks = [], [], []
     for name, label, role, dash in chosen:
         taken = options if name in ("warmup_cosine", "wsd") else {**options, "warmup": 0.0}
@@ -101,14 +116,15 @@ def run(values: Values) -> Result:
         facts.append(fact(f"largest rate, {name}", max(found)))
         spec = CATALOGUE[entry]
         made = spec.factory(**{key: value for key, value in taken.items() if key in spec.options})
-        marks += [Marker(x=step / per_epoch, text=f"{label}: {what}") for step, what in mark_steps(made, steps)]
-    verdict = Verdict(sign="healthy", text=f"{len(chosen)} schedules over {epochs} epochs of {per_epoch} batches")
+        marks += [Marker(x=epochs * step / steps, text=f"{label}: {what}") for step, what in mark_steps(made, steps)]
+    verdict = Verdict(sign="healthy", text=f"{len(chosen)} schedules over {epochs:g} epochs of {per_epoch:g} batches")
     if not chosen:
         verdict = Verdict(sign="note", text="choose a schedule")
     if values["too_often"]:
         every = max(1, round(float(values["every"])))
-        bug = torch_step(rate, every, options["factor"], epochs, per_epoch)
-        right = torch_step(rate, every, options["factor"], epochs, 1)
+        whole_epochs = max(round(epochs), 1)
+        bug = torch_step(rate, every, options["factor"], whole_epochs, round(per_epoch))
+        right = torch_step(rate, every, options["factor"], whole_epochs, 1)
         lines.append(line("StepLR stepped per batch", bug, "error", dash="dashed", style="steps"))
         gone = next((epoch for epoch, value in enumerate(bug) if value < rate * 1.001e-3), math.inf)
         facts.append(fact("epoch at which the rate is a thousandth, stepped per batch", gone, "epochs"))
@@ -124,26 +140,31 @@ def run(values: Values) -> Result:
             text=f"stepped after every batch instead of every epoch, the rate is a thousandth by epoch {gone:g} and "
             "training stands still (TW603)",
         )
-    beyond = torch_cosine(rate, epochs, 2 * epochs + 1)
+    last = max(round(epochs), 1)
+    beyond = torch_cosine(rate, last, 2 * last + 1)
     facts += [
-        fact("torch's cosine at epoch T - 1", beyond[epochs - 1]),
-        fact("torch's cosine at epoch T", beyond[epochs]),
-        fact("torch's cosine at epoch 2T", beyond[2 * epochs]),
+        fact("torch's cosine at epoch T - 1", beyond[last - 1]),
+        fact("torch's cosine at epoch T", beyond[last]),
+        fact("torch's cosine at epoch 2T", beyond[2 * last]),
     ]
-    if values["folder"]:
-        stored = read_run(str(values["folder"]))
+    if stored is not None:
         logged = stored.chart.steps
-        whole_run = max(stored.info.planned_steps or len(logged), 1)
-        places = [epochs * record.step / whole_run for record in logged]
-        lines.append(
-            line(f"logged by {stored.info.name}", [each.rate for each in logged], "train", x=places, dash="dashdot")
+        shown = logged[:: max(len(logged) // MOST_STEPS, 1)]
+        name = Path(str(values["folder"])).name
+        places = [record.step / per_epoch for record in shown]
+        lines.append(line(f"logged by {name}", [each.rate for each in shown], "train", x=places, dash="dashdot"))
+        facts += [
+            fact("largest rate, your run", rate),
+            fact("epochs, your run", epochs, "epochs"),
+            fact("batches per epoch, your run", per_epoch),
+        ]
+        told = (
+            f"{len(logged)} logged rates of {name} over its own {epochs:g} epochs; all schedules at its rate {rate:.3g}"
         )
-        facts.append(fact("largest rate, your run", max((each.rate for each in logged), default=0.0)))
-        told = f"{len(logged)} logged rates of {stored.info.name}, stretched over {epochs} epochs"
         verdict = Verdict(sign="note", text=told)
     if values["beyond"]:
         lines.append(line("torch's cosine, stepped beyond T", beyond, "warning", dash="dotted"))
-        verdict = Verdict(sign="warning", text=f"beyond T = {epochs} torch's cosine climbs again, to {beyond[-1]:.3g}")
+        verdict = Verdict(sign="warning", text=f"beyond T = {last} torch's cosine climbs again, to {beyond[-1]:.3g}")
     return Result(
         verdict=verdict,
         plots=(
@@ -178,9 +199,9 @@ SIMULATION = Simulation(
             switch(name, label[0].upper() + label[1:], name in ("step", "cosine", "warmup_cosine"))
             for name, label, _, _ in _SHOWN
         ),
-        number("rate", "Full rate η₀", 0.1, 1e-6, 10.0, log=True, step=0.1),
-        whole("epochs", "Epochs", 100, 2, 300, log=True, unit="epochs"),
-        whole("steps_per_epoch", "Batches per epoch", 5, 1, 50, log=True),
+        number("rate", "Full rate η₀", 0.1, 1e-6, 10.0, log=True, step=0.1, needs=_WITHOUT_RUN),
+        whole("epochs", "Epochs", 100, 2, 300, log=True, needs=_WITHOUT_RUN),
+        whole("steps_per_epoch", "Batches per epoch", 5, 1, 50, log=True, needs=_WITHOUT_RUN),
         number("warmup", "Warmup", 5, 0, 50, step=1, unit="%"),
         number("every", "Step decay every S", 30, 1, 300, step=1, unit="epochs"),
         number("factor", "Step decay's factor γ", 0.1, 0.01, 0.9, log=True, step=0.1),
@@ -188,7 +209,7 @@ SIMULATION = Simulation(
         switch("log", "Logarithmic rates"),
         switch("too_often", "Bug: a per-epoch scheduler stepped per batch"),
         switch("beyond", "Bug: stepped beyond the end"),
-        folder("Your own run", "A run's folder: its logged rates are drawn too."),
+        folder("Your own run", "A run's folder: its logged rates, its epochs and its rate."),
     ),
     run=run,
     presets=(

@@ -20,10 +20,10 @@ from trainwright.tensors import computing_with
 from trainwright.watching.watch import watch
 
 BUGS = {
-    "no_zero_grad": "zero_grad is missing",
+    "no_zero_grad": "gradients are not cleared: no zero_grad()",
     "clip_early": "clipping before backward",
     "scheduler_per_batch": "the scheduler stepped per batch",
-    "no_eval": "eval() is missing",
+    "no_eval": "evaluated in training mode: no eval()",
 }
 SAMPLES, BATCH = 160, 16
 
@@ -186,6 +186,7 @@ def run(values: Values) -> Result:
         python=text,
         frames=6,
         frame_label="part of the step",
+        loops=f"back to 1 for the next batch: {per_epoch} times an epoch",
     )
 
 
