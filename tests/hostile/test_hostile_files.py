@@ -29,6 +29,7 @@ def test_what_cannot_be_learnt_from_is_refused_in_words(case: Case, tmp_path: Pa
     assert_refused(ask("train", recipe, "--folder", "run", cwd=tmp_path), tmp_path, case.words.strip())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", marked([case for case in SOURCES if not case.words]))
 def test_what_can_be_read_is_read_and_its_names_are_harmless(case: Case, tmp_path: Path) -> None:
     recipe = write_recipe(tmp_path, case.build(tmp_path))

@@ -17,6 +17,7 @@ EXAMPLES: Final[dict[str, tuple[str, ...]]] = {
     "train": (
         "trainwright train recipe.toml",
         "trainwright train recipe.toml --set optimizer.lr=0.01 --folder runs/faster",
+        "trainwright train recipe.toml --devices 4",
     ),
     "resume": ("trainwright resume runs/recipe-001", "trainwright resume runs/recipe-001 --set train.epochs=40"),
     "verify": ("trainwright verify recipe.toml", "trainwright verify mine:setup --only gradients,samples-apart"),
@@ -34,6 +35,10 @@ EXAMPLES: Final[dict[str, tuple[str, ...]]] = {
     "predict": (
         "trainwright predict runs/recipe-001 new.csv --output predictions.csv",
         'trainwright predict runs/poems --prompt "The cat" --length 80',
+    ),
+    "import": (
+        "trainwright import strangers.pt --untrusted",
+        "trainwright import model.bin --untrusted --output body.safetensors",
     ),
     "export": ("trainwright export runs/recipe-001", "trainwright export runs/recipe-001 --to onnx --output model"),
     "finish": ("trainwright finish runs/a runs/b runs/c", "trainwright finish runs/recipe-001 --members 5 --distil"),
