@@ -27,9 +27,34 @@ from doctor_charts import (
     value,
 )
 
+from trainwright.doctor.diagnose import examine
 from trainwright.records import Chart, Location, StepProbe, StepRecord, TargetStats
 
 HIGH, LOW = "learning-rate-too-high", "learning-rate-too-low"
+
+
+class TestShortRuns:
+    def test_a_loss_that_was_thrown_far_above_a_guess_and_stayed_above_it_is_a_warning(self) -> None:
+        rows = steps([CONSTANT, *[20 * CONSTANT] * 5, *[2 * CONSTANT] * 20], probe=overshooting(CONSTANT))
+        finding = judge(HIGH, healthy(steps=rows))
+        assert finding is not None
+        assert (finding.code, finding.severity) == ("TW601", "warning")
+        assert value(finding, "at its highest") == 20 * CONSTANT
+
+    def test_one_leap_or_one_that_was_made_good_is_not(self) -> None:
+        for losses in ([CONSTANT, 20 * CONSTANT, *[2 * CONSTANT] * 20], [*[20 * CONSTANT] * 5, *[0.5 * CONSTANT] * 20]):
+            assert judge(HIGH, healthy(steps=steps(losses, probe=overshooting(CONSTANT)))) is None
+
+    def test_a_run_that_was_planned_to_be_short_is_judged_at_its_end_alone(self) -> None:
+        rows = steps([CONSTANT] * 30, probe=overshooting(CONSTANT))
+        chart = healthy(steps=rows)
+        assert judge(HIGH, replace(chart, info=replace(chart.info, planned_steps=300))) is None
+        assert judge(HIGH, replace(chart, info=replace(chart.info, planned_steps=30))) is not None
+
+    def test_a_few_steps_without_a_finding_are_no_sign_of_health(self) -> None:
+        few = examine(healthy(steps=steps([1.0] * 10)))
+        assert few.not_judged[HIGH] == "10 steps are too few to tell: it takes 100"
+        assert HIGH in examine(healthy()).healthy
 
 
 class TestDiverged:

@@ -129,7 +129,10 @@ def examine(chart: Chart) -> Examination:
             continue
         judged = [(start, rule.judge(part)) for start, part, why in charts if why is None]
         finding = worst([placed(one, start) for start, one in judged if one is not None])
-        if finding is None:
+        short = [rule.too_short(part) for _, part, why in charts if why is None]
+        if finding is None and all(short):
+            not_judged[rule.kind.kind] = short[0] or ""
+        elif finding is None:
             healthy.append(rule.kind.kind)
         else:
             found.append(finding)

@@ -29,8 +29,12 @@ OVERSHOOT, LARGE_OVERSHOOT = 0.02, 0.2
 """Rise of a batch's own loss by its own update, as a share of the constant predictor's loss."""
 FEWEST_STEPS = 100
 """Before this a run that will recover cannot be told from one that will not."""
+FEWEST_AT_THE_END = 20
+"""A run that was planned to be short can be told from this on, where an update has shown a large overshoot."""
 FEWEST_IN_A_LOOP = 400
 """In a loop whose length nobody has told, a run that ends before may simply be a short one."""
+BLOWN_UP, BLOWN_UP_STEPS = 10.0, 5
+"""A loss so many times that of a constant guess, over so many steps, was thrown there, however short the run."""
 LOST = 2.0
 """A loss this many times its own best, over a tenth of the run each, was lost again."""
 STRAIGHT = 7.0
@@ -83,12 +87,24 @@ def learning_rate_too_high(chart: Chart) -> Finding | None:
         title = "the learning rate is too high: training diverged"
         return _too_high(chart, title, steps[-1].step, _grew(chart, recent), worst)
     constant = chart.info.constant_loss
-    if constant is None or constant <= 0 or worst is None or len(steps) < FEWEST_STEPS:
+    if constant is None or constant <= 0 or worst is None:
+        return None
+    highest = _highest_level(steps)
+    if highest > BLOWN_UP * constant and recent >= NO_PROGRESS * constant and worst[1] >= LARGE_OVERSHOOT * constant:
+        evidence = [
+            Evidence(name="training loss at its highest", value=highest, threshold=BLOWN_UP * constant),
+            Evidence(name="recent training loss", value=recent, threshold=NO_PROGRESS * constant, step=steps[-1].step),
+            Evidence(name="loss of a constant guess", value=constant),
+        ]
+        return _too_high(chart, LEARNING_RATE_TOO_HIGH.title, worst[0].step, evidence, worst)
+    over = len(steps) >= (chart.info.planned_steps or math.inf)  # a short run that has ended will not recover any more
+    least = LARGE_OVERSHOOT if len(steps) < FEWEST_STEPS else OVERSHOOT
+    if len(steps) < FEWEST_STEPS and not (over and len(steps) >= FEWEST_AT_THE_END):
         return None
     lowest = _best_level(steps)
     lost = recent >= LOST * lowest
     spiky = mean(finite([record.loss for record in tail(steps, 0.1, 20)]))  # a median does not see single leaps
-    hovers = recent >= NO_PROGRESS * constant and worst[1] >= OVERSHOOT * constant
+    hovers = recent >= NO_PROGRESS * constant and worst[1] >= least * constant
     thrown = spiky >= LITTLE_PROGRESS * constant and worst[1] >= LARGE_OVERSHOOT * constant
     fallen_back = lost and recent >= LITTLE_PROGRESS * constant and worst[1] >= OVERSHOOT * constant
     if not (hovers or thrown or fallen_back):
@@ -245,6 +261,15 @@ def _overshoot(steps: Sequence[StepRecord]) -> tuple[StepRecord, float] | None:
     return max(rises, key=lambda item: item[1]) if rises else None
 
 
+def _highest_level(steps: Sequence[StepRecord]) -> float:
+    """Return the highest level of the training loss over a few steps: a single leap is none."""
+    size = BLOWN_UP_STEPS
+    return max(
+        finite([level(steps[start : start + size]) for start in range(0, len(steps) - size + 1, size)]),
+        default=-math.inf,
+    )
+
+
 def _best_level(steps: Sequence[StepRecord]) -> float:
     """Return the lowest level of the training loss over a tenth of the run."""
     size = max(20, len(steps) // 10)
@@ -274,7 +299,12 @@ def _at_rate(steps: Sequence[StepRecord], share: float) -> float:
 
 
 RULES = (
-    Rule(kind=LEARNING_RATE_TOO_HIGH, needs=("steps",), judge=learning_rate_too_high),
-    Rule(kind=LEARNING_RATE_TOO_LOW, needs=("steps", "probes"), judge=learning_rate_too_low),
+    Rule(kind=LEARNING_RATE_TOO_HIGH, needs=("steps",), judge=learning_rate_too_high, fewest_steps=FEWEST_STEPS),
+    Rule(
+        kind=LEARNING_RATE_TOO_LOW,
+        needs=("steps", "probes"),
+        judge=learning_rate_too_low,
+        fewest_steps=2 * FEWEST_STEPS,
+    ),
     Rule(kind=LEARNING_RATE_TOO_LOW, needs=("loop", "steps"), judge=weights_stand_still),  # which needs no probes
 )

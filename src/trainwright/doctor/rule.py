@@ -43,11 +43,15 @@ _POINTS = ("loop", "frozen", "ranks")
 
 @dataclass(frozen=True, kw_only=True)
 class Rule:
-    """Judges one kind. The same chart always gets the same judgement."""
+    """Judges one kind. The same chart always gets the same judgement.
+
+    With fewer than `fewest_steps` what the rule finds holds, but that it finds nothing is no sign of health.
+    """
 
     kind: Kind
     needs: tuple[str, ...]
     judge: Callable[[Chart], Finding | None]
+    fewest_steps: int = 0
 
     def is_beside_the_point(self, chart: Chart) -> bool:
         """Say whether nothing could be wrong: our own loop makes no mistake of loops, nothing is frozen, one trains."""
@@ -60,6 +64,13 @@ class Rule:
             if not met(chart):
                 return _steps_without_curve(chart) or why if need in ("steps", "probes") else why
         return None
+
+    def too_short(self, chart: Chart) -> str | None:
+        """Return why nothing found says nothing of this chart, or None where it does."""
+        made = len(chart.steps)
+        if made >= self.fewest_steps:
+            return None
+        return f"{made} {'step is' if made == 1 else 'steps are'} too few to tell: it takes {self.fewest_steps}"
 
 
 def _steps_without_curve(chart: Chart) -> str:
