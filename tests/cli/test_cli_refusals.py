@@ -319,7 +319,7 @@ def test_a_device_that_does_not_exist_is_refused(device: str, ask: Ask, place: P
 def test_a_folder_that_is_taken_is_refused_and_left_as_it_was(ask: Ask, place: Path) -> None:
     mine = write(place / "taken" / "notes.txt", "mine")
     answer = train(ask, place, QUICK, "--folder", "taken")
-    assert_refused(answer, 1, "taken exists and is not an empty folder", "choose another --folder", place=place)
+    assert_refused(answer, 1, "taken exists and is not an empty folder", "choose another folder", place=place)
     assert_refused(train(ask, place, QUICK, "--folder", mine), 1, "is not an empty folder", place=place)
     assert_refused(ask("demo", "--folder", "taken"), 1, "is not an empty folder", place=place)
     assert [path.name for path in (place / "taken").iterdir()] == ["notes.txt"]

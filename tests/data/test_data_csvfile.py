@@ -135,7 +135,7 @@ def test_the_fingerprint_is_that_of_the_content(tmp_path: Path) -> None:
         (b'a,b\n1,"2"x\n3,4\n', "line 2: (.|\n)*quote"),
         (b"PK\x03\x04" + bytes(range(256)), "looks like a zip archive or an Excel workbook"),
         (b"\x89PNG\r\n\x1a\n\0\0", "looks like a PNG"),
-        ("a,b\n1,2\n".encode("utf-16"), "no text file(.|\n)*UTF-16 must be converted"),
+        ("a,b\n1,2\n".encode("utf-16"), "a text in UTF-16, not in UTF-8(.|\n)*iconv -f UTF-16"),
         (b"a,b\n1,\x81\x8d\n", "unknown encoding(.|\n)*line 2 holds the byte 0x81"),
         (gzip.compress(b"a,b\n1,2\n" * 50, mtime=0)[:-9], "damaged gzip"),
         (b"a,b\n" + b'"' + b"1,2\n" * 50_000, "line 2: field larger than"),

@@ -263,10 +263,11 @@ def memorised(
 
 
 def judge(kind: str, chart: Chart) -> Finding | None:
-    """Return what the one rule for `kind` says of a chart; it must not lack anything."""
-    rule = next(rule for rule in RULES if rule.kind.kind == kind)
-    assert rule.missing(chart) is None, rule.missing(chart)
-    return rule.judge(chart)
+    """Return what the rules for `kind` say of a chart, the first that found something; they must not lack anything."""
+    rules = [rule for rule in RULES if rule.kind.kind == kind and not rule.is_beside_the_point(chart)]
+    assert rules, f"no rule for {kind} has a point here"
+    assert not [why for rule in rules if (why := rule.missing(chart))]
+    return next((found for rule in rules if (found := rule.judge(chart)) is not None), None)
 
 
 def not_judged(kind: str, chart: Chart) -> str:

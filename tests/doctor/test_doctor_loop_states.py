@@ -366,7 +366,7 @@ class TestData:
         seen = sighting(30, 40, workers=4)
         assert found("duplicate-worker-randomness", watched({"worker-randomness-repeated": seen})).severity == "error"
 
-    @pytest.mark.parametrize(("waiting", "count", "sick"), [(0.6, 50, True), (0.5, 50, False), (0.9, 49, False)])
+    @pytest.mark.parametrize(("waiting", "count", "sick"), [(0.6, 50, True), (0.5, 50, False), (0.9, 15, False)])
     def test_waiting_for_data_is_a_note(self, waiting: float, count: int, sick: bool) -> None:
         finding = ask("slow-data-loading", watched(waiting_fraction=waiting, steps=count))
         assert (finding and finding.severity) == ("note" if sick else None)

@@ -51,7 +51,7 @@ def train(
     from trainwright.cli.devices import launched
     from trainwright.cli.findings_file import leave_findings
 
-    if devices is not None and devices > 1 and not launched():
+    if devices is not None and devices != 1 and not launched():
         told = {"--data-root": data_root, "--explain-groups": explain_groups, "--profile": profile}
         told |= {"--max-time": max_time, "--sarif": sarif, "--github": github, "--json": json}
         raise typer.Exit(command.on_devices(recipe, changes or [], folder, devices, told))
@@ -88,7 +88,7 @@ def resume(
     from trainwright.cli.devices import launched
     from trainwright.cli.findings_file import leave_findings
 
-    if devices is not None and devices > 1 and not launched():
+    if devices is not None and devices != 1 and not launched():
         told = {"--strict": strict, "--data-root": data_root, "--max-time": max_time}
         told |= {"--sarif": sarif, "--github": github, "--json": json}
         raise typer.Exit(command.on_devices(folder, changes or [], devices, told))

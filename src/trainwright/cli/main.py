@@ -51,6 +51,20 @@ def _root(
 
 def main(arguments: Sequence[str] | None = None) -> Any:
     """Run the command line and leave with its exit status."""
+    if "TORCHELASTIC_RUN_ID" in os.environ:  # before torch is imported: DDP explains itself at length on each rank
+        os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")
+    try:
+        return _run(arguments)
+    except SystemExit as ended:
+        if arguments is None and "TORCHELASTIC_RUN_ID" in os.environ:
+            # One of several processes: a thread of torch's that asks for Python while it ends would abort the process.
+            sys.stdout.flush()
+            sys.stderr.flush()
+            os._exit(ended.code if isinstance(ended.code, int) else int(ended.code is not None))
+        raise
+
+
+def _run(arguments: Sequence[str] | None) -> Any:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # what the reader's encoding lacks is shown escaped
             stream.reconfigure(errors="backslashreplace")

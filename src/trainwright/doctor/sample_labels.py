@@ -229,8 +229,11 @@ def labels_change(chart: Chart) -> Finding | None:
     if sighting is None:
         return None
     met, differ, chance = (number(sighting, fact) or 0.0 for fact in ("met", "differ", "chance"))
+    pairs, apart = (number(sighting, fact) or 0.0 for fact in ("pairs", "apart"))
     if met < FEWEST_MET or chance <= 0 or differ < TORN * chance * met:
         return None
+    if pairs < FEWEST_MET or apart < TORN * chance * pairs:
+        return None  # what had one label has one again: classes that are numbered anew, or another task
     return LABELS_UNRELATED_TO_INPUTS.finding(
         severity="warning",
         title="the same sample comes with another label each time",

@@ -73,7 +73,7 @@ SightingName = Literal[
     "mean-divided-again",  # the loss is a mean over the batch, over its size; facts: size, loss (before)
     "labels-without-sign",  # for a loss that wants -1 and 1; facts: function, zeros, low, high
     "parameters-behind-flat-operation",  # rounding, sign: their gradient is zero; facts: count, names, operation
-    "labels-of-a-sample-change",  # the same sample came again with another; facts: met, differ, chance (to differ)
+    "labels-of-a-sample-change",  # it came again with another; facts: met, differ, chance (to), pairs, apart
     "class-costs-nothing",  # no gradient for any of its samples, of a yes or a no; facts: class, samples
     "linear-throughout",  # nothing but linear operations from the first layer to the last; facts: layers, first, last
     "chosen-by-test-data",  # a figure of what is called test is compared with the best so far; facts: figure, data

@@ -6,6 +6,7 @@ torchrun, or `--devices`, starts the processes and tells each its rank by the en
 
 from __future__ import annotations
 
+import gc
 import os
 import time
 from collections.abc import Iterator, Sequence
@@ -150,6 +151,7 @@ def joined(device: str = "auto") -> Iterator[Ranks]:
         ) from problem
     finally:
         if meets:
+            gc.collect()  # wrappers that hold the group: its threads must have ended before Python does
             with suppress(Exception):  # what broke off is what must be told
                 distributed.destroy_process_group()
 

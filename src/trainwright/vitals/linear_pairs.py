@@ -100,6 +100,16 @@ def linear_layers(output: Any, names: Mapping[int, str]) -> list[str] | None:
     return found
 
 
+def layers_in_a_row(output: Any, names: Mapping[int, str]) -> int:
+    """Return how many layers lie one behind the other on the longest way through the graph behind `output`."""
+    nodes = _nodes(output)
+    depths: dict[Any, int] = {}
+    for node in sorted(nodes, key=lambda node: node._sequence_nr()):  # what was made before comes before
+        behind = max((depths.get(before, 0) for before, _ in node.next_functions), default=0)
+        depths[node] = behind + (_layer(node, names) is not None)
+    return depths[nodes[0]] if nodes else 0
+
+
 def _nodes(output: Any) -> list[Any]:
     start = getattr(output, "grad_fn", None)
     queue, seen = [start] if start is not None else [], {start}

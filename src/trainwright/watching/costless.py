@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 FUNCTIONS = ("binary_cross_entropy_with_logits", "binary_cross_entropy")
 _STEPS = 4  # that are looked at
 _FEWEST = 16  # samples of the class
+_SURE, _NEARLY = 12.0, 0.4999  # logits, and distances of a probability from a half, that rounding takes for certain
 
 
 class CostlessBooks:
@@ -28,7 +29,7 @@ class CostlessBooks:
         self._seen = [0.0, 0.0, 0.0, 0.0]  # noes, of them with a gradient, yeses, of them with one
         self._looks = 0
 
-    def computed(self, given: Any, target: Any, place: Place | None) -> None:
+    def computed(self, function: str, given: Any, target: Any, place: Place | None) -> None:
         """A loss of yes or no was computed to learn from."""
         if self._looks >= _STEPS or not isinstance(given, torch.Tensor) or not isinstance(target, torch.Tensor):
             return
@@ -36,6 +37,12 @@ class CostlessBooks:
             return  # several questions: some may be left open
         self._looks += 1
         no, yes = target.detach().reshape(-1) == 0, target.detach().reshape(-1) == 1
+        # What is answered rightly and surely has no gradient either, by rounding.
+        values = given.detach().reshape(-1)
+        sure, middle = (_SURE, 0.0) if function == FUNCTIONS[0] else (_NEARLY, 0.5)
+        open_ = (values - middle).abs() < sure
+        wrong = (values > middle) != yes
+        no, yes = no & (open_ | wrong), yes & (open_ | wrong)
 
         def read(gradient: torch.Tensor) -> None:
             has = gradient.detach().reshape(-1) != 0

@@ -54,6 +54,7 @@ class Built:
             return
         tape.runs.initialised(result)
         tape.loaded.initialised(result, caller())
+        tape.optimizers.drawn(result)
         if tape.sightings.step < DENSE_STEPS:
             tape.origins.initialised(result, caller())
 
@@ -61,7 +62,7 @@ class Built:
         """`model.load_state_dict(...)`: what `strict=False` leaves out."""
         tape = self._tape
         tape.by_hand.meant = True
-        tape.loaded.loaded(module, state, tape.gradients.owners.values(), caller())
+        tape.loaded.loaded(module, state, caller())
         missing = list(getattr(result, "missing_keys", ()) or ())
         unexpected = len(getattr(result, "unexpected_keys", ()) or ())
         if missing:

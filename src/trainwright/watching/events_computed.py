@@ -76,6 +76,7 @@ class Computed:
         try:
             if seen.grad and seen.training:
                 tape.ranks.passed((*seen.arguments, *seen.named.values()), tape.sightings.step)
+            tape.masks.passed(seen)
             alone = tape.unwalked.alone
             tape.unwalked.passed(seen)
             if alone and seen.grad and seen.training:
@@ -110,8 +111,9 @@ class Computed:
                 tape.samples.labelled(target)
                 if function in FUNCTIONS:
                     given = arguments[0] if arguments else named.get("input")
-                    tape.costless.computed(given, target, value.key[1])
-                tape.relabelled.labelled(tape.losses.given, target, value.key[1])
+                    tape.costless.computed(function, given, target, value.key[1])
+                if isinstance(result, torch.Tensor) and result.dim() == 0:  # one that is weighted may ask for actions
+                    tape.relabelled.labelled(tape.losses.given, target, value.key[1])
                 tape.steps.probes.loss(original, result, arguments, named)
                 tape.start.predicted(function, result, arguments, named)
         else:

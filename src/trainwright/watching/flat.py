@@ -17,19 +17,31 @@ _FLAT = ("Round", "Sign", "Floor", "Ceil", "Trunc")
 _NAMED = 3  # names that are shown
 
 
-def look(sightings: Sightings, loss: torch.Tensor, roots: Iterable[nn.Module]) -> None:
-    """Note the weights that every way from `loss` reaches through such an operation alone: their gradient is zero."""
-    flat = [node for node in nodes(loss) if name_of(node) in _FLAT]
-    if not flat:
-        return
-    reached, alive = set(map(id, _leaves(loss.grad_fn, ()))), set(map(id, _leaves(loss.grad_fn, _FLAT)))
-    dead = reached - alive
-    names = [name for root in roots for name, weight in root.named_parameters() if id(weight) in dead]
-    if names:
-        file, line = node_frame(flat[-1], 0)
-        facts = {"count": len(names), "names": ", ".join(names[:_NAMED]), "operation": name_of(flat[-1]).lower()}
-        place = (file, line) if file is not None and line is not None else None
-        sightings.note("parameters-behind-flat-operation", place, facts)
+class FlatBooks:
+    """Follows which weights the first backward passes reach: what another loss teaches is not dead."""
+
+    def __init__(self, sightings: Sightings) -> None:
+        self._sightings = sightings
+        self._alive: set[int] = set()  # weights that a loss has reached on another way
+        self._dead: set[int] = set()
+
+    def look(self, loss: torch.Tensor, roots: Iterable[nn.Module]) -> None:
+        """Note the weights that every way from a loss reaches through such an operation alone: no gradient comes."""
+        self._alive |= set(map(id, _leaves(loss.grad_fn, _FLAT)))
+        if self._dead & self._alive:
+            self._dead -= self._alive
+            self._sightings.forget("parameters-behind-flat-operation")
+        flat = [node for node in nodes(loss) if name_of(node) in _FLAT]
+        if not flat:
+            return
+        dead = set(map(id, _leaves(loss.grad_fn, ()))) - self._alive
+        named = {name: id(weight) for root in roots for name, weight in root.named_parameters() if id(weight) in dead}
+        if named:
+            self._dead |= set(named.values())
+            file, line = node_frame(flat[-1], 0)
+            facts = {"count": len(named), "names": ", ".join([*named][:_NAMED]), "operation": name_of(flat[-1]).lower()}
+            place = (file, line) if file is not None and line is not None else None
+            self._sightings.note("parameters-behind-flat-operation", place, facts)
 
 
 def _leaves(start: Any, closed: tuple[str, ...]) -> list[torch.Tensor]:

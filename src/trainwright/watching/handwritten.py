@@ -50,8 +50,8 @@ def _all_pairs(sightings: Sightings, loss: torch.Tensor, rows: int) -> None:
             if len(sides) != 1 or len(whole) != 2 or whole[0] != whole[1] or whole[0] != rows:
                 continue
             part = _shape(*sides[0])
-            if name_of(sides[0][0]) in ("Unsqueeze", "Expand", "Repeat"):
-                continue  # somebody has written the broadcast out
+            if name_of(sides[0][0]) in ("Unsqueeze", "Expand", "Repeat") or not _is_crossed(node, part, rows):
+                continue  # somebody has written the broadcast out, or the factor is a square of its own, as a mask is
             place = _line(node)
         else:
             continue
@@ -131,6 +131,13 @@ def _source_of_expand(node: Any) -> tuple[int, ...] | None:
     """Return the shape of what was expanded, None where the graph does not tell."""
     sizes = _saved(node, "_saved_self_sym_sizes")
     return tuple(int(size) for size in sizes) if isinstance(sizes, tuple | list) else None
+
+
+def _is_crossed(node: Any, part: tuple[int, ...], rows: int) -> bool:
+    """Say whether a product's constant side is (N,) where the learnt one is (N, 1), or the other way round."""
+    factor = _saved(node, "_saved_self" if node.next_functions[0][0] is None else "_saved_other")
+    other = (rows,) if part == (rows, 1) else (rows, 1)
+    return isinstance(factor, torch.Tensor) and tuple(factor.shape) == other
 
 
 def _is_sum_of_both(target: torch.Tensor, rows: int) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import weakref
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,7 +14,7 @@ from trainwright.watching.owners import Owner
 from trainwright.watching.places import Place
 from trainwright.watching.sightings import Sightings
 
-_HALF = 0.5  # share of the matrices that were loaded, which are drawn again; one of them alone is a new head
+_HALF = 0.5  # share of the matrices that were loaded, which are drawn again, and the first one: others are a new head
 
 
 @dataclass(eq=False, slots=True)
@@ -34,10 +34,11 @@ class LoadedBooks:
     def __init__(self, sightings: Sightings) -> None:
         self._sightings = sightings
         self._loads: list[_Load] = []
+        self._moved: dict[int, weakref.ref[Any]] = {}  # by optimizers, which may be gone
 
-    def loaded(self, module: nn.Module, state: Any, owners: Iterable[Owner], place: Place | None) -> None:
+    def loaded(self, module: nn.Module, state: Any, place: Place | None) -> None:
         """Weights were loaded into a module."""
-        moved = {id(parameter) for owner in owners if owner.steps for parameter in owner.parameters()}
+        moved = {key for key, reference in self._moved.items() if reference() is not None}
         matrices = {name: weight for name, weight in module.named_parameters() if weight.dim() > 1}
         fresh = {name: weight for name, weight in matrices.items() if id(weight) not in moved}
         if not fresh or len(fresh) < len(matrices) or not isinstance(state, Mapping):
@@ -61,11 +62,14 @@ class LoadedBooks:
 
     def stepping(self, owner: Owner) -> None:
         """An optimizer is about to make its first step."""
+        self._moved = {key: reference for key, reference in self._moved.items() if reference() is not None}
+        self._moved |= {id(parameter): weakref.ref(parameter) for parameter in owner.parameters()}
         if not self._loads:
             return
         mine = {id(parameter) for parameter in owner.parameters()}
         for load in self._loads:
-            if load.weights.keys() & mine and len(load.drawn) > _HALF * len(load.weights):
+            whole = next(iter(load.weights)) in load.drawn and len(load.drawn) > _HALF * len(load.weights)
+            if load.weights.keys() & mine and whole:
                 line = 0 if load.drawer is None else load.drawer[1]
                 facts = {"count": len(load.drawn), "total": len(load.weights), "line": line}
                 self._sightings.note("weights-drawn-after-loading", load.place, facts)

@@ -6,6 +6,7 @@ The first training calls are looked at closely; after that a call costs an addit
 from __future__ import annotations
 
 import math
+import weakref
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -83,19 +84,27 @@ class _Line:
         return self.kept < _MOST and stats is not None and stats.distinct == 1 and target.is_cpu
 
 
+@dataclass(frozen=True, eq=False)
+class Given:
+    """The only input of a pass, and the model that had it."""
+
+    x: torch.Tensor
+    root: weakref.ref[nn.Module]
+
+
 class LossBooks:
     """Keeps what the library's losses were given, by the line that calls them."""
 
     def __init__(self) -> None:
         self.lines: dict[Key, _Line] = {}
-        self._usual: dict[tuple[str, bool], Key] = {}  # by function, and whether gradients were wanted
+        self._usual: dict[tuple[str, bool, int], Key] = {}  # by function, whether gradients were wanted, and classes
         self.pending: list[Value] = []  # in training, and no backward pass yet
         self.failed: LossCall | None = None
         self.failure = ""
         self.makers = Makers(0)
         self.padding: tuple[int, ...] = ()
         self.vocabularies: frozenset[int] = frozenset()  # sizes of the model's embeddings
-        self.given: torch.Tensor | None = None  # what the model was given last, in a step that is looked at
+        self.given: Given | None = None  # in a step that is looked at, where one model had one pass on one tensor
         self.rows = 0  # of what the model was given last
         self.tokens: torch.Tensor | None = None  # the inputs of the pass, where they are whole numbers
         self.reader: nn.Module | None = None  # the model of the pass
@@ -109,9 +118,10 @@ class LossBooks:
         if function == "kl_div" and target is not None:  # its arguments may have changed places
             learnt = learnt or target.requires_grad
         training = learnt and torch.is_grad_enabled()
-        key = self._usual.get((function, training))
+        asked = function, training, given.shape[1] if given.dim() > 1 else 0  # two heads have each a line
+        key = self._usual.get(asked)
         if key is None or self.lines[key].called < _FORMATIVE:
-            key = self._usual[function, training] = (function, caller())
+            key = self._usual[asked] = (function, caller())
         line = self.lines.get(key)
         if line is None:
             line = self.lines[key] = _Line(options=_options(function, arguments, named))

@@ -34,10 +34,13 @@ class ModeBooks:
         self._looks = 0
         self._forwards = 0
         self._inputs: list[Any] = []  # what the passes of this evaluation were given: shape, sum, a few values
+        self._at = -1  # the step before which those came
         self._asleep: dict[int, tuple[weakref.ref[nn.Module], Place | None]] = {}  # eval() was called on it, last
         self._evaluated: list[tuple[int, weakref.ref[nn.Module], Place | None]] = []  # since which step; the latest
         self._alone: dict[Any, list[int]] = {}  # by root and input: steps before which it was asked in training mode
         self._judged: dict[int, int] = {}  # roots that were asked in evaluation mode, too: before which step, last
+        self._cleared: dict[int, weakref.ref[nn.Module]] = {}  # of those, who were asked in the end, as a teacher is
+        self._accused: set[int] = set()  # that were put into evaluation mode in place of what was asked
         self._deaf: dict[int, weakref.ref[nn.Module]] = {}  # eval() was called on it, and it stayed in training mode
         self._uncalled: dict[str, Place | None] = {}  # by file: the line that names `eval` and does not call it
 
@@ -83,6 +86,10 @@ class ModeBooks:
         self._forwards += 1
         if not seen.training:
             self._judged[id(seen.root)] = self._sightings.step
+            if id(seen.root) in self._accused:
+                self._accused.clear()
+                self._sightings.forget("evaluating-in-training-mode")
+                self._cleared[id(seen.root)] = weakref.ref(seen.root)
         elif id(seen.root) in self._trained:
             self._asked_in_training(seen)
         if self._forwards >= _FORWARDS:
@@ -91,7 +98,7 @@ class ModeBooks:
     def _asked_in_training(self, seen: Pass) -> None:
         """A model that learns in training mode was asked something in it, without gradients."""
         acting = self._kinds(seen.root)
-        fresh = _print(seen.arguments or tuple(seen.named.values()))
+        fresh = known_again(seen)
         if not acting or _gathers(seen):
             return
         facts: dict[str, Scalar] = {"modules": ", ".join(acting)}
@@ -102,6 +109,9 @@ class ModeBooks:
         if fresh in self._inputs:
             self._alone.pop((id(seen.root), fresh), None)  # one input again and again samples dropout's masks
             return
+        if self._at != self._sightings.step:  # a pass between two steps, and one between the next, are two occasions
+            self._at = self._sightings.step
+            self._inputs.clear()
         self._inputs.append(fresh)
         if len(self._inputs) > 1:
             self._sightings.note("evaluating-in-training-mode", seen.place, facts)
@@ -122,7 +132,10 @@ class ModeBooks:
             module = reference()
             if module is None or step != self._sightings.step:
                 continue
-            if module is not root and type(module) is type(root) and self._judged.get(id(module)) != step:
+            other = module is not root and type(module) is type(root) and self._judged.get(id(module)) != step
+            cleared = self._cleared.get(id(module))
+            if other and (cleared is None or cleared() is not module):
+                self._accused.add(id(module))
                 return place, f"another {type(root).__name__}"
             if type(root).eval is not nn.Module.eval and any(part is module for part in root.children()):
                 return seen.place, f"a part of it, by the {type(root).__name__}'s own eval"
@@ -172,11 +185,12 @@ def _acting(module: nn.Module) -> list[nn.Module]:
     return [part for part in module.modules() if next(part.children(), None) is None and acts_differently(part)]
 
 
-def _print(values: tuple[Any, ...]) -> Any:
-    """Return something by which the same inputs are known again.
+def known_again(seen: Pass) -> Any:
+    """Return something by which the inputs of a pass are known again.
 
     On the CPU a few values, since memory that one batch leaves the next one takes; nothing waits for a device.
     """
+    values = seen.arguments or tuple(seen.named.values())
     return tuple(_of_tensor(value) if isinstance(value, torch.Tensor) else type(value) for value in values)
 
 

@@ -64,6 +64,12 @@ class OptimizerBooks:
                 self._sightings.note("optimizer-recreated", place, {"optimizer": owner.name}, count=line.replaced)
         return owner
 
+    def drawn(self, weight: torch.Tensor) -> None:
+        """A weight was drawn: where it was learnt before, that begins anew, and so does its optimizer."""
+        line = self._lines.get(id(weight))
+        if line is not None and line.parameter() is weight:
+            line.stepped = False
+
     def loaded(self, optimizer: torch.optim.Optimizer, place: Place | None) -> None:
         """A saved state was loaded into an optimizer."""
         line = self._line(self.owner(optimizer))

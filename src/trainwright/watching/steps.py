@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import time
+import weakref
 from typing import TYPE_CHECKING
 
 import torch
@@ -12,7 +13,7 @@ from trainwright.tensors import global_norm
 from trainwright.vitals.output_target import paddings, vocabularies
 from trainwright.watching.delayed import Delayed, Number
 from trainwright.watching.layers import LayerBooks
-from trainwright.watching.losses import Value
+from trainwright.watching.losses import Given, Value
 from trainwright.watching.models import Pass
 from trainwright.watching.nonfinite import bad_operation
 from trainwright.watching.owners import Owner
@@ -56,6 +57,7 @@ class StepBooks:
         self._limit: float | None = None
         self._last = time.perf_counter()
         self._next_look = 0
+        self._passes = 0  # of models, since the last backward pass
         self._usual, self._losses_known, self._spiked = 0.0, 0, False
         self._paths: dict[int, dict[int, str]] = {}
         self._samples, self._clip = 0, None  # of the last step that was followed
@@ -73,7 +75,11 @@ class StepBooks:
             losses.padding = tuple(paddings(seen.root))
             losses.vocabularies = frozenset(vocabularies(seen.root))
             first = next((value for value in seen.arguments if isinstance(value, torch.Tensor)), None)
-            losses.given = first
+            asked = [value for value in (*seen.arguments, *seen.named.values()) if isinstance(value, torch.Tensor)]
+            self._passes += 1
+            # What several passes, or several inputs, are compared by is no label of one of them.
+            only = first is not None and len(asked) == 1 and self._passes == 1
+            losses.given = Given(first, weakref.ref(seen.root)) if only else None
             losses.rows = len(first) if first is not None and first.dim() > 0 else 0
             losses.tokens = first if first is not None and not first.is_floating_point() else None
             alone = losses.tokens is not None and not trained_together()
@@ -94,6 +100,7 @@ class StepBooks:
         if self.rows.evaluating and self.rows.evaluation_over(step, self._epoch()):
             self._next_look = min(self._next_look, step)
         self._values += tape.losses.taken()
+        self._passes = 0
         if loss is None:
             return
         value = loss.item() if loss.is_cpu and loss.dim() == 0 else loss.detach().sum()
@@ -210,7 +217,7 @@ class StepBooks:
         tape = self._tape
         if self.sampled:
             tape.losses.makers.forget()
-            tape.losses.given = None
+            tape.losses.given, self._passes = None, 0
             self.probes.forget()
             tape.start.forget()
         step = tape.sightings.step

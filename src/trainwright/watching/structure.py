@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import nn
 
-from trainwright.vitals.linear_pairs import linear_layers, linear_pairs_behind
+from trainwright.vitals.linear_pairs import layers_in_a_row, linear_layers, linear_pairs_behind
 from trainwright.watching.models import Call, Pass
 from trainwright.watching.places import Place
 
@@ -77,7 +77,9 @@ class StructureBooks:
         """Note a model of several layers whose output is linear in its input, by way of sums around its layers too."""
         names = {id(weight): name for name, weight in weights.items()}
         found = linear_layers(output, names)
-        if found is None or len(found) < _LAYERS or not all(bool(weights[name].any()) for name in found):
+        if found is None or layers_in_a_row(output, names) < _LAYERS:
+            return  # a sum of several layers beside one another is a linear model that is meant
+        if not all(bool(weights[name].any()) for name in found):
             return
         inputs, outputs = min(weights[name].shape[1] for name in found), weights[found[0]].shape[0]
         if any(weights[name].shape[0] < min(inputs, outputs) for name in found[1:]):

@@ -16,6 +16,7 @@ from trainwright.watching.erased import ErasedBooks
 from trainwright.watching.events_built import Built
 from trainwright.watching.events_computed import Computed
 from trainwright.watching.events_learnt import Learnt
+from trainwright.watching.flat import FlatBooks
 from trainwright.watching.framing import Frames
 from trainwright.watching.gradients import GradientBooks
 from trainwright.watching.graphs import GraphBooks
@@ -77,6 +78,7 @@ class Tape:
         self.ranks = RankBooks()
         self.loaded = LoadedBooks(self.sightings)
         self.erased = ErasedBooks(self.sightings)
+        self.flat = FlatBooks(self.sightings)
         self.relabelled = RelabelledBooks(self.sightings)
         self.members = MembershipBooks(self.sightings, self.models, self.origins)
         self.samples = SampleBooks(self.sightings, self.loaders)

@@ -90,7 +90,9 @@ def uncalled_line(file: str, name: str) -> Place | None:
     return (file, found.pop()) if len(found) == 1 else None
 
 
-_TEST = re.compile(r"(^|_)test(_|s?$|ing|set|loader|data)|^[xXyY]te$")
+_TEST = re.compile(
+    r"(^|_)test(_(?!time|size|every|step|freq|interval|mode|share|fraction)|s?$|set|loader|data)|^[xXyY]te$"
+)
 _BEST = re.compile(r"best|lowest|highest|^min_|^max_|(^|_)(min|max)_(loss|acc)")
 
 
