@@ -140,7 +140,7 @@ def test_spaced_numbers_begin_and_end_exactly() -> None:
 def test_the_worked_example_takes_a_sum_of_exactly_zero_for_zero_as_a_hand_would() -> None:
     result = result_of("backpropagation", {})
     rows = {row[0]: row for row in result.tables[0].rows}
-    assert rows["W1"][2].startswith("[[0.0000, 0.0000], [0.2573")
+    assert str(rows["W1"][2]).startswith("[[0.0000, 0.0000], [0.2573")
     assert rows["W1"][1] == "[[0.5000, -0.3000], [0.2000, 0.8000]]"
     assert result["units that are off"] == 1
     for tenths in range(-30, 31):  # every place of the slider at which the first sum is zero

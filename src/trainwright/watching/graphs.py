@@ -55,10 +55,7 @@ class GraphBooks:
                 self._kept = place, keeping_line(place) or place
             self._sightings.note("graph-kept", self._kept[1], {"steps": held}, count=len(self._marks))
         mark = Mark()
-        # The deepest node of one way back: who holds anything that the model has made holds it, too.
-        notes: Any = _deepest(loss.grad_fn).metadata  # typed as a method, though it is a dictionary
-        if "trainwright" in notes:  # a part of the graph that stays, for all steps
-            notes = loss.grad_fn.metadata
+        notes: Any = loss.grad_fn.metadata  # typed as a method, though it is a dictionary
         notes["trainwright"] = mark  # held by the node alone, and let go with it
         self._marks.append((step, weakref.ref(mark)))
         del self._marks[: -4 * _HELD]
@@ -114,17 +111,6 @@ def frames_compiled() -> int:
     """Return how many pieces of the program `torch.compile` has compiled so far."""
     compiler = sys.modules.get("torch._dynamo.utils")  # there once something has been compiled
     return 0 if compiler is None else compiler.counters["frames"].get("total", 0)
-
-
-def _deepest(node: Any) -> Any:
-    """Return the node of one way back from `node` that was made first: in front of it there are leaves alone."""
-    for _ in range(_NODES):
-        ways = [earlier for earlier, _ in node.next_functions if earlier is not None]
-        inner = [way for way in ways if getattr(way, "variable", None) is None]
-        if not inner:
-            return node
-        node = min(inner, key=_made)
-    return node
 
 
 def _made(node: Any) -> int:
