@@ -107,10 +107,15 @@ _OTHER_NAMES = {
 """What others call it -> what it is called here: no spelling comes near."""
 
 
+def other_name(name: str) -> str | None:
+    """Return what is called here what others call `name`, None where nothing is known of it."""
+    return _OTHER_NAMES.get(name.lower().replace("-", "_"))
+
+
 def nearest(name: str, known: Iterable[str]) -> str | None:
     """Return the entry of `known` that `name` was most likely meant to be, or None where nothing is close."""
     known = list(known)
-    other = _OTHER_NAMES.get(name.lower().replace("-", "_"))
+    other = other_name(name)
     if other in known:
         return other
     candidates = {candidate.lower().replace("-", "_"): candidate for candidate in known}

@@ -32,6 +32,10 @@ def test_the_demo_tells_its_story_with_real_runs(ask: Ask, place: Path) -> None:
     patch = next(remedy["change"] for remedy in blamed["remedies"] if remedy["change"])
     assert Recipe.read(home / "healed.toml").plain() == Recipe.read(home / "sick.toml").changed(patch).plain()
 
+    applied = answer.out.index(f"The remedy of {blamed['code']}, applied: ")
+    for name, value in patch.items():  # what is applied was proposed before
+        assert f"{name} = {value}" in answer.out[:applied]
+
     assert Path(document["report"]).is_file()
     assert document["report"] == str(home / "2-sick" / "report.html")
     assert document["report"] in answer.out

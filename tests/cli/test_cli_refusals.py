@@ -9,6 +9,12 @@ from pathlib import Path
 import pytest
 from cli_answers import QUICK, Answer, Ask, assert_refused, kept_runs, process, strict_json, write, write_table
 
+from trainwright.cli.run import run
+from trainwright.data.files import locate
+from trainwright.doctor.kinds import name_problem
+from trainwright.errors import DataError, RecipeError, UsageError
+from trainwright.stages.recipe import Recipe
+
 EVERY_MISTAKE = """\
 [data]
 source = 3
@@ -411,3 +417,30 @@ def test_a_failure_is_one_json_document_too(arguments: list[str], ask: Ask, plac
     assert ask(*arguments, "--json", "new/folder/answer.json").status == plain.status
     assert strict_json((place / "new" / "folder" / "answer.json").read_text(encoding="utf-8")) == document
     assert kept_runs(place) == []
+
+
+def test_a_recipe_is_not_run_as_a_program() -> None:
+    with pytest.raises(UsageError, match=r"is a recipe[\s\S]*trainwright train d.toml"):
+        run(
+            "d.toml",
+            [],
+            as_module=False,
+            level="light",
+            strict=False,
+            stop_on=None,
+            ignore=[],
+            json_file=None,
+            sarif_file=None,
+            github=False,
+            quiet=True,
+            replace=False,
+        )
+
+
+def test_a_name_is_corrected_only_by_what_it_can_have_meant() -> None:
+    assert "all are listed by" in name_problem("TW999")
+    assert "TW310" in name_problem("TW310x")
+    with pytest.raises(DataError, match=r"did you mean 'digits'[?] Give the path"):
+        locate("digts", folder=None, data_root=None, names=["digits"])
+    with pytest.raises(RecipeError, match=r"did you mean 'optimizer.lr'"):
+        Recipe.of({"train": {"learning_rate": 1}})

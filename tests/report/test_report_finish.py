@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import math
+from dataclasses import replace
 from html.parser import HTMLParser
 
 import pytest
 
 from trainwright.records import from_plain, to_plain
 from trainwright.records.ensemble import Bin, Cost, EnsembleInfo, Gain, Gains, MemberFacts, MethodRow, Scores, Threshold
+from trainwright.report.finish_facts import verdict_word
 from trainwright.report.finish_html import render_finish_html
 from trainwright.report.finish_text import render_finish
 
@@ -123,3 +125,10 @@ def test_values_have_a_table_of_their_own() -> None:
 def test_the_record_comes_back_from_json_as_it_was() -> None:
     before = info(threshold=Threshold(costs=(1.0, 5.0), exact=0.2, value=0.2, expected=0.1, halved=math.pi))
     assert from_plain(EnsembleInfo, json.loads(json.dumps(to_plain(before)))) == before
+
+
+def test_a_gain_that_may_be_noise_is_not_called_a_loss() -> None:
+    table = gains()
+    row = next(row for row in table.rows if row.verdict == "lost")
+    assert verdict_word(replace(row, gain=Gain(value=0.009, low=-0.007, high=0.028)), table) == "not beyond noise"
+    assert verdict_word(replace(row, gain=Gain(value=-0.009, low=-0.028, high=0.007)), table) == "lost"

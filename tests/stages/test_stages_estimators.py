@@ -19,7 +19,7 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 from torch import nn
 
 import trainwright as tw
-from trainwright.errors import UsageError
+from trainwright.errors import TrainwrightError, UsageError
 
 QUICK: Any = {
     "epochs": 12,
@@ -203,3 +203,25 @@ def test_what_cannot_be_is_refused_with_what_can(parameters: Any, told: str) -> 
     X, y = small()
     with pytest.raises((UsageError, tw.TrainwrightError), match=told):
         tw.Classifier(**parameters).fit(X, y)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "says"),
+    [
+        ({"normalise": "minmax"}, "normalise cannot be 'minmax'"),
+        ({"model": nn.Linear(5, 2)}, r"made already[\s\S]*pass a function model\(inputs, outputs\)"),
+        ({"model": 3}, r"model cannot be 3[\s\S]*pass a function model\(inputs, outputs\)"),
+        ({"settings": {"foo": 1}}, "an estimator knows no setting 'foo'"),
+        ({"epochs": -3}, "the estimator has a problem"),
+    ],
+    ids=["normalise", "network", "number", "setting", "epochs"],
+)
+def test_a_wrong_parameter_is_refused_in_its_own_words(wrong: dict[str, Any], says: str) -> None:
+    x, y = np.arange(60.0).reshape(12, 5), np.arange(12) % 2
+    with pytest.raises(TrainwrightError, match=says):
+        tw.Classifier(**wrong).fit(x, y)
+
+
+def test_labels_of_one_class_are_quoted_as_the_user_wrote_them() -> None:
+    with pytest.raises(ValueError, match="one class only, 0; there"):
+        tw.Classifier().fit(np.ones((4, 2)), np.zeros(4, dtype=int))

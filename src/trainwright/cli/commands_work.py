@@ -258,6 +258,7 @@ def tune(
     seconds: Annotated[
         float | None, typer.Option("--seconds", metavar="N", help="Stop after so long; run it again to go on.")
     ] = None,
+    max_time: MaxTime = None,
     workers: Annotated[
         int | None, typer.Option("--workers", metavar="N", help="Processes that share the work; on Ray all there are.")
     ] = None,
@@ -283,7 +284,7 @@ def tune(
     from trainwright.cli import tune as command
 
     asked = {"trials": trials, "rounds": rounds, "sampler": sampler, "prune": prune, "final": final, "seconds": seconds}
-    with answering(json) as (console, document), stoppable():
+    with answering(json) as (console, document), stoppable(max_time):
         command.run(
             console,
             document,

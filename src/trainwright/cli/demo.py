@@ -15,10 +15,13 @@ if TYPE_CHECKING:
     from trainwright.stages.recipe import Recipe
     from trainwright.stages.train import Run
 
+_WIDEST = 110
+
 
 def run(console: Console, document: dict[str, Any], folder: Path | None) -> None:
     """Train well, train with a mistake, apply the remedy, compare; write the report."""
     from trainwright.records import to_plain
+    from trainwright.report.text import render_finding
     from trainwright.runs.writer import check_free, next_folder
     from trainwright.stages.demo import FINISHED, PLANTED, WELL, first_patch, written
     from trainwright.stages.finish import finish_folders
@@ -37,6 +40,12 @@ def run(console: Console, document: dict[str, Any], folder: Path | None) -> None
     runs = {"well": good, "sick": sick}
     if patch is not None:
         finding, change = patch
+        console.print(
+            render_finding(finding, color=console.color_system is not None, width=min(console.width, _WIDEST)),
+            markup=False,
+            highlight=False,
+            soft_wrap=True,
+        )
         words = ", ".join(f"{name} = {value}" for name, value in change.items())
         _heading(console, f"3. The remedy of {finding.code}, applied: {words}.")
         healed = written(home / "healed.toml", WELL, {**PLANTED, **change})

@@ -68,7 +68,7 @@ STATUSES: Final[dict[str, tuple[str, ...]]] = {
     "verify": ("0 ready to train", _FAILED, "3 not ready"),
     "gradcheck": ("0 the gradient is sound", _FAILED, "3 it is wrong"),
     "find-lr": ("0 a rate was found", "1 no answer, or it could not be done"),
-    "tune": (_DONE, _FAILED, _FOUND),
+    "tune": (_DONE, _FAILED, _FOUND, _ENDED),
     "doctor": (_DONE, _FAILED, "3 a finding is an error, with --strict also a warning"),
     "report": (_DONE, _FAILED, _FOUND),
     "runs show": (_DONE, _FAILED, _FOUND),

@@ -39,6 +39,8 @@ def run(
     """
     if script is None:
         raise UsageError("there is nothing to run", remedy="trainwright run train.py [its arguments]")
+    if not as_module and script.lower().endswith(".toml"):
+        raise UsageError(f"{script} is a recipe, and `run` runs programs", remedy=f"trainwright train {script}")
     if level not in _LEVELS:
         raise UsageError(f"--level knows no '{level}'", remedy=did_you_mean(level, _LEVELS))
     if stop_on is not None and stop_on not in _STOPS:

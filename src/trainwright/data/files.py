@@ -25,6 +25,9 @@ SMALL_BYTES = 256 * 2**20
 """Up to here data may unpack from as little as they like: so much does no harm."""
 
 
+_LONGEST_SHOWN = 200
+
+
 def locate(source: str, *, folder: str | None, data_root: str | None, names: Iterable[str] = ()) -> Path:
     """Return where `source` lies: an absolute path itself, else within `folder`, the data root, or the current folder.
 
@@ -36,22 +39,23 @@ def locate(source: str, *, folder: str | None, data_root: str | None, names: Ite
         if _exists(place):
             return place
     names = list(names)
+    shown = source if len(source) <= _LONGEST_SHOWN else f"{source[:_LONGEST_SHOWN]} ..."
     guesses = [guess for place in places if (guess := _neighbour(place)) is not None]
     remedy = f"did you mean '{guesses[0]}'?" if guesses else did_you_mean(source, names) if names else ""
     if guesses and (name := nearest(source, names)) is not None:
         remedy += f" Or the data set '{name}'?"
     if not guesses:
-        remedy += ". " if remedy else ""
+        remedy += "" if not remedy else " " if remedy.endswith("?") else ". "
         remedy += f"Give the path of a CSV file, of an IDX file or of a folder of them; {ROOT_VARIABLE} sets the root"
     dangling = next((place for place in places if _is_link(place)), None)
     if dangling is not None:
         raise DataError(
-            f"the data '{source}' cannot be found",
+            f"the data '{shown}' cannot be found",
             evidence=f"{dangling} is a link to {os.readlink(dangling)}, which leads nowhere",
             remedy="mend the link, or give the path of the file itself",
         )
     raise DataError(
-        f"the data '{source}' cannot be found",
+        f"the data '{shown}' cannot be found",
         evidence="tried " + ", ".join(str(place) for place in places),
         remedy=remedy.strip(),
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from types import MappingProxyType
 
@@ -69,6 +70,9 @@ CATALOGUE: Mapping[str, Kind] = MappingProxyType(
 """Code -> kind, in order of code."""
 _NAMED: Mapping[str, Kind] = {name.lower(): kind for kind in CATALOGUE.values() for name in (kind.code, kind.kind)}
 
+_CODE = re.compile(r"TW\d{3}", re.IGNORECASE)
+_ALL = "all are listed by: trainwright explain all"
+
 
 def find_kind(name: str) -> Kind:
     """Return a kind by its code or its slug, in any case. Raises `UsageError` that suggests the nearest."""
@@ -82,8 +86,10 @@ def name_problem(name: str) -> str:
     """Return what could have been meant where no kind has this code or slug, "" where one has."""
     if name.lower() in _NAMED:
         return ""
+    if _CODE.fullmatch(name):  # as good a code as any: one of similar digits is about something else
+        return _ALL
     known = [*CATALOGUE, *(kind.kind for kind in CATALOGUE.values())]
-    return did_you_mean(name, known) if nearest(name, known) else "all are listed by: trainwright explain all"
+    return did_you_mean(name, known) if nearest(name, known) else _ALL
 
 
 def silencing(kind: Kind) -> tuple[tuple[str, str], ...]:

@@ -123,6 +123,8 @@ def verdict_word(row: MethodRow, gains: Gains) -> str:
     """Return what became of a method."""
     if row.method == gains.chosen:
         return "chosen"
+    if row.verdict == "lost" and row.gain is not None and row.gain.value > 0:
+        return "not beyond noise"
     return {"gained": "gained", "lost": "lost", "baseline": "compared with", "told": ""}[row.verdict]
 
 

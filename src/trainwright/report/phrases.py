@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 from collections.abc import Mapping
 
 from trainwright.records import Evidence, Location
@@ -31,7 +32,11 @@ def place_phrase(where: Location, step: int | None = None) -> str:
     parts = []
     if where.file is not None:
         line = "" if where.line is None else f":{where.line}"
-        parts.append(visible(short_path(where.file)) + line)
+        cell = _cell(where.file)
+        if cell is not None:
+            parts.append(f"cell [{cell}]" + ("" if where.line is None else f", line {where.line}"))
+        else:
+            parts.append(visible(short_path(where.file)) + line)
     if where.parameter is not None:
         parts.append(f"{visible(_parameter(where.module, where.parameter))} (parameter)")
     elif where.module is not None:
@@ -58,6 +63,21 @@ def short_path(file: str) -> str:
     except (OSError, ValueError):
         return file
     return file if inside.startswith(os.pardir) else inside
+
+
+def _cell(file: str) -> int | None:
+    """Return the number of the notebook's cell that IPython compiled under the name `file`, None where there is none.
+
+    Nothing is imported to find out; the number is known in the notebook's own process only.
+    """
+    ipython = sys.modules.get("IPython")
+    shell = ipython.get_ipython() if ipython is not None and hasattr(ipython, "get_ipython") else None
+    named = getattr(getattr(shell, "compile", None), "format_code_name", None)
+    label = named(file) if callable(named) else None  # ("Cell", "In[2]")
+    if not isinstance(label, tuple) or len(label) != 2:
+        return None
+    number = str(label[1]).removeprefix("In[").removesuffix("]")
+    return int(number) if number.isdecimal() else None
 
 
 def _parameter(module: str | None, parameter: str) -> str:

@@ -16,11 +16,13 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from torch import nn
 
 from trainwright.defaults import VALIDATION_FRACTION
+from trainwright.errors import UsageError, did_you_mean
 from trainwright.records import Finding
 from trainwright.report.text import render_run
 from trainwright.stages.estimators_training import Form, from_bytes, outputs_of, to_bytes, train_on
 
 _NETWORK = "network_"
+_NORMALISE = ("standard", "none")
 Network = str | Callable[[int, int], nn.Module]
 
 
@@ -69,6 +71,10 @@ class _Estimator(BaseEstimator):
 
     def _train(self, x: np.ndarray, y: np.ndarray, form: Form) -> None:
         """Train on inputs `(n, features)` and on class ids `(n,)`, or quantities `(n, columns)`."""
+        if self.normalise not in _NORMALISE:
+            raise UsageError(
+                f"normalise cannot be {self.normalise!r}", remedy=did_you_mean(str(self.normalise), _NORMALISE)
+            )
         seed = int(check_random_state(self.random_state).randint(2**31 - 1))
         given = self._given("loss", "optimizer", "lr", "weight_decay", "schedule", "epochs", "batch_size")
         run, self._plan = train_on(
@@ -142,7 +148,7 @@ class Classifier(ClassifierMixin, _Estimator):
         check_classification_targets(y)
         self.classes_, ids = np.unique(y, return_inverse=True)
         if len(self.classes_) < 2:
-            raise ValueError(f"y holds one class only, {self.classes_[0]!r}; there is nothing to tell apart")
+            raise ValueError(f"y holds one class only, {self.classes_.tolist()[0]!r}; there is nothing to tell apart")
         self._train(X, ids.reshape(-1), self._form_of("classification", X.shape[1], len(self.classes_)))
         return self
 

@@ -16,7 +16,7 @@ from torch import nn
 from trainwright.data.scaling import ArrayPlan, as_they_are, fit_features
 from trainwright.data.splits import check_fractions, split_rows
 from trainwright.defaults import BATCH_SIZE
-from trainwright.errors import ModelError, UsageError
+from trainwright.errors import ModelError, RecipeError, UsageError
 from trainwright.parts import losses, models
 from trainwright.parts.catalogue import find
 from trainwright.randomness import isolated
@@ -61,6 +61,16 @@ class Form:
                 raise UsageError(
                     f"{', '.join(self.options)} would not reach a network of your own",
                     remedy="set it in the function that makes the network",
+                )
+            if isinstance(self.model, nn.Module) or not callable(self.model):
+                kind = type(self.model).__name__
+                network = isinstance(self.model, nn.Module)
+                raise UsageError(
+                    "model is a network that is made already" if network else f"model cannot be {self.model!r}",
+                    evidence=f"it is a {kind}; every fit begins with fresh weights"
+                    if network
+                    else f"its type is {kind}",
+                    remedy="pass a function model(inputs, outputs) that makes the network, or a name such as 'mlp'",
                 )
             made = self.model(self.features, self.units)
         if not isinstance(made, nn.Module):
@@ -127,8 +137,11 @@ def train_on(
 
 
 def _recipe(form: Form, samples: int, labels: np.ndarray | None, settings: Mapping[str, Any]) -> Recipe:
-    changes = changes_of({"verify": "off", **settings}, "the settings of an estimator")
-    recipe = Recipe.of(None, **changes)  # refuses names that are unknown
+    changes = changes_of({"verify": "off", **settings}, "an estimator")
+    try:
+        recipe = Recipe.of(None, **changes)  # refuses names that are unknown
+    except RecipeError as problem:  # there is no recipe that the user knows of
+        raise RecipeError(problem.problems, source="the estimator") from None
     counts = () if labels is None else tuple(np.bincount(labels).tolist())
     shape = DataShape(input_shape=(form.features,), outputs=form.outputs, task=form.task)
     facts = Facts(task=form.task, shape=shape, samples=samples, class_counts=counts)

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from trainwright.doctor.kinds import name_problem
-from trainwright.errors import did_you_mean
+from trainwright.errors import did_you_mean, nearest, other_name
 from trainwright.parts import augment, models, schedules
 from trainwright.parts.catalogue import option_problem
 from trainwright.runs import loggers
@@ -23,7 +23,7 @@ def explain(item: Any) -> tuple[str, str]:
     path = [str(part) for part in item["loc"][:2]]
     name, value, kind = ".".join(path), item["input"], item["type"]
     if kind == "extra_forbidden":
-        return name, f"[{path[0]}] has no key '{path[1]}'; {did_you_mean(path[1], known_keys(path[0]))}"
+        return name, f"[{path[0]}] has no key '{path[1]}'; {_meant(path[0], path[1])}"
     if kind in ("model_type", "model_attributes_type"):
         return name, f"[{name}] must be a section of keys, not {value!r}"
     if kind == "dict_type":
@@ -56,6 +56,17 @@ def explain(item: Any) -> tuple[str, str]:
         bound = bounds.get("ge", bounds.get("lt", bounds.get("le", bounds.get("gt"))))
         return name, f"{name} must be {limits[kind]} {bound:g}, not {value!r}"
     return name, f"{name} {words.get(kind, str(item['msg']).lower())}, not {value!r}"
+
+
+def _meant(section: str, key: str) -> str:
+    """Return what an unknown key was meant to be: one that is spelt alike, or one of that name in another section."""
+    known = known_keys(section)
+    names = {key, other_name(key)} - {"name"}
+    if nearest(key, known) is None:
+        for other in SECTIONS:
+            if found := names & set(known_keys(other)):
+                return f"did you mean '{other}.{found.pop()}'?"
+    return did_you_mean(key, known)
 
 
 def catalogue_problems(plain: Mapping[str, Any]) -> Iterator[tuple[str, str]]:

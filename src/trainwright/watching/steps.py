@@ -78,8 +78,8 @@ class StepBooks:
             asked = [value for value in (*seen.arguments, *seen.named.values()) if isinstance(value, torch.Tensor)]
             self._passes += 1
             # What several passes, or several inputs, are compared by is no label of one of them.
-            only = first is not None and len(asked) == 1 and self._passes == 1
-            losses.given = Given(first, weakref.ref(seen.root)) if only else None
+            only = len(asked) == 1 and self._passes == 1
+            losses.given = Given(first, weakref.ref(seen.root)) if only and first is not None else None
             losses.rows = len(first) if first is not None and first.dim() > 0 else 0
             losses.tokens = first if first is not None and not first.is_floating_point() else None
             alone = losses.tokens is not None and not trained_together()

@@ -24,6 +24,7 @@ from trainwright.watching.attach import attach
 from trainwright.watching.facts import chart_of
 from trainwright.watching.tape import Tape
 
+_NOT_BEGUN = "trainwright: not watching yet: write `with tw.watch() as watched:` around the training loop"
 Level = Literal["light", "full"]
 LEVELS: tuple[Level, ...] = ("light", "full")
 Say = Callable[[Finding], None]
@@ -166,7 +167,8 @@ class Watch:
         )
 
     def _repr_mimebundle_(self, **_: Any) -> dict[str, str]:
-        return bundle(self.report().text(color=True))
+        begun = self._detach is not None or self._chart is not None
+        return bundle(self.report().text(color=True) if begun else _NOT_BEGUN)
 
     def __enter__(self) -> Watch:
         self.start()
