@@ -39,6 +39,14 @@ def test_a_study_answers_with_its_status_and_no_trace_of_a_traceback(place: Path
     assert (document["status"], document["findings"], len(document["trials"])) == ("finished", [], 4)
 
 
+def test_a_search_that_was_stopped_before_any_score_leaves_with_status_1(place: Path, ask: Ask) -> None:
+    answer = ask("tune", asked(place), "--folder", "study", "--seconds", "0.000001", "--json", "study.json")
+    assert answer.status == 1
+    assert "allow more --seconds" in answer.err
+    assert answer.out.count("best trials") <= 1
+    assert strict_json((place / "study.json").read_text())["status"] == "stopped"
+
+
 def test_trials_that_all_fail_leave_with_status_3(place: Path, ask: Ask) -> None:
     recipe = asked(place, low="1e25", high="1e30")
     answer = ask("tune", recipe, "--set", "train.clip_norm=0", "--set", "optimizer.name=sgd", "--json", "-")

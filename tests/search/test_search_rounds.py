@@ -248,3 +248,18 @@ def test_a_rate_on_a_linear_scale_is_noted_and_other_names_are_not() -> None:
     (finding,) = judge(dataclasses.replace(study))
     assert finding.kind == "rate-searched-linearly"
     assert finding.remedies[0].text == "search optimizer.lr by log_uniform(1e-05, 0.1)"
+
+
+def test_a_zoom_quotes_the_values_that_were_tried_and_not_the_new_ends() -> None:
+    space = checked({"lr": log_uniform(1e-4, 1.0)})
+    rates = [0.0221, 0.2231, 1.2e-4, 5e-4, 1e-3, 3e-3, 6e-3, 0.5, 0.9]
+    told = [
+        Trial(number=place, configuration=place, round=0, chunk=0, values={"lr": rate}, seed=0, status="finished",
+              score=1.0 + place, rung=1)
+        for place, rate in enumerate(rates)
+    ]  # fmt: skip
+    (one,) = move(space, told, number=0, first=space)
+    assert one.action == "zoomed"
+    assert "the best 2 of 9 lie from 0.0221 to 0.223" in one.reason
+    assert one.after.low < 0.0221
+    assert one.after.high > 0.2231

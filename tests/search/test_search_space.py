@@ -82,7 +82,7 @@ REFUSED: dict[str, tuple[Any, str]] = {
     "half an integer": (lambda: integers(1, 2.5), "no whole number"),  # type: ignore[arg-type]
     "one value": (lambda: choice("adamw"), "leaves nothing to choose"),
     "no value": (lambda: choice(), "leave nothing to choose"),
-    "one value twice": (lambda: choice("sgd", "sgd"), "leaves nothing to choose"),
+    "one value twice": (lambda: choice("sgd", "sgd"), "named twice"),
     "an object": (lambda: choice("sgd", object()), "neither a name, nor a number"),
     "past its limits": (lambda: uniform(0, 2, limits=(0, 1)), "passes its own limits"),
     "an empty space": (lambda: checked({}), "nothing to search"),
@@ -119,3 +119,15 @@ def test_what_physics_allows_bounds_a_range_by_its_name() -> None:
     assert checked({"width": integers(2, 9)}, limits={"width": (1, 64)})["width"].highest == 64
     with pytest.raises(UsageError, match="what it can be"):
         checked({"width": integers(2, 99)}, limits={"width": (1, 64)})
+
+
+def test_a_condition_is_a_pair_or_a_dict_of_one_pair() -> None:
+    pair = log_uniform(1e-4, 1, when=("optimizer", "adamw"))
+    assert log_uniform(1e-4, 1, when={"optimizer": "adamw"}) == pair
+    assert choice(1, 2, when={"optimizer": ["sgd", "adamw"]}).when_in == ("sgd", "adamw")
+    for odd in ({"a": 1, "b": 2}, ("optimizer",), "optimizer"):
+        with pytest.raises(UsageError, match="no pair") as caught:
+            log_uniform(1e-4, 1, when=odd)  # type: ignore[arg-type]
+        assert '("optimizer", "adamw")' in caught.value.remedy
+    with pytest.raises(UsageError, match="named twice"):
+        choice([0.1, 0.1])

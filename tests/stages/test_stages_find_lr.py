@@ -237,3 +237,14 @@ def test_repeats_of_a_recipe_begin_from_other_weights() -> None:
     found = find_lr_of_recipe(Recipe.of(None, **RECIPE), repeats=2, trial_steps=3)
     both = [point.losses for point in found.curve if None not in point.losses]
     assert all(first != second for first, second in both)
+
+
+@pytest.mark.parametrize("method", ["array", "sweep"])
+def test_no_rate_is_found_where_there_is_nothing_to_learn_or_too_little_to_see(method: Any) -> None:
+    x, y = torch.randn(40, 4, generator=torch.Generator().manual_seed(0)), torch.arange(40) % 3
+    model = nn.Linear(4, 3)
+    for data, why in (((x, y * 0), "nothing to learn"), ((x[:3], y[:3]), "too few: 3 samples")):
+        found = tw.find_lr(model, "cross_entropy", data, epochs=1, method=method)
+        assert found.suggestion is None
+        assert why in found.reason
+    assert "nothing to learn" not in tw.find_lr(model, "cross_entropy", (x, y), epochs=1, method=method).reason

@@ -17,7 +17,7 @@ from rich.text import Text
 
 from trainwright.cli.answer import EXIT_INTERRUPTED, say
 from trainwright.cli.train import parse_change
-from trainwright.errors import UsageError, did_you_mean
+from trainwright.errors import RunError, UsageError, did_you_mean
 from trainwright.interruption import Interrupted
 
 if TYPE_CHECKING:
@@ -78,6 +78,12 @@ def run(
             helper.terminate()
             helper.wait()
     show(console, document, study, name=recipe_file.stem)
+    if study.best is None and study.info.status == "stopped":
+        raise RunError(
+            "the search was stopped before any trial had a score",
+            evidence=study.info.reason,
+            remedy=f"allow more --seconds, and go on with --folder {target}",
+        )
     if study.final is not None and study.final.outcome.status == "interrupted":
         say(console, f"the final run was interrupted; the same command makes it again with --folder {target}")
         document["status"] = EXIT_INTERRUPTED
@@ -140,13 +146,15 @@ class _Live:
             self._drawn = now
 
     def _line(self, info: StudyInfo) -> None:
-        over = sum(trial.status != "running" for trial in info.trials)
+        over = sum(trial.status not in ("running", "stopped") for trial in info.trials)
         if over == self._told:
             return
         self._told = over
+        from trainwright.report.numbers import plural
+
         best = "none yet" if info.best is None or info.best.score is None else f"{info.best.score:.5g}"
         number = info.rounds[-1].number + 1 if info.rounds else 1
-        say(self._console, f"round {number}: {over} of {len(info.trials)} trials over, best {best}")
+        say(self._console, f"round {number}: {over} of {plural(len(info.trials), 'trial')} over, best {best}")
 
 
 def _on_ray(

@@ -23,9 +23,7 @@ MOST_EXPANSION = 500
 """Times its packed size that data may unpack to. One-hot tables of 1,000 columns come to 400; bombs, to 1,000."""
 SMALL_BYTES = 256 * 2**20
 """Up to here data may unpack from as little as they like: so much does no harm."""
-
-
-_LONGEST_SHOWN = 200
+_LONGEST_SHOWN = 200  # characters of a name that leads nowhere
 
 
 def locate(source: str, *, folder: str | None, data_root: str | None, names: Iterable[str] = ()) -> Path:

@@ -133,7 +133,7 @@ def beyond(axis: Axis, side: Side) -> tuple[float, float]:
 
 
 def _all_failed(study: StudyInfo) -> Finding | None:
-    over = [trial for trial in study.trials if trial.status != "running"]
+    over = [trial for trial in study.trials if trial.status not in ("running", "stopped")]
     if not over or any(trial.status != "failed" for trial in study.trials):
         return None
     reason, count = Counter(trial.reason for trial in over).most_common(1)[0]

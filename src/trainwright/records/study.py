@@ -10,7 +10,7 @@ from typing import Literal
 from trainwright.records.findings import Scalar
 from trainwright.records.space import Axis
 
-TrialStatus = Literal["running", "finished", "pruned", "failed"]
+TrialStatus = Literal["running", "stopped", "finished", "pruned", "failed"]
 Action = Literal["widened", "zoomed", "kept", "dropped", "given"]
 StudyStatus = Literal["running", "finished", "stopped"]
 Side = Literal["low", "high"]
@@ -21,7 +21,8 @@ class Trial:
     """One configuration under one seed. `scores[i]` is the validation score (lower is better) after `budgets[i]` steps.
 
     `score` is the last finite one; None where there is none yet, and for a trial that failed at once. `rung` counts the
-    rungs that it was judged at. Repeats of one `configuration` share their values and differ in their seeds.
+    rungs that it was judged at. "stopped" is a trial that is not over, and that nobody goes on with at present. Repeats
+    of one `configuration` share their values and differ in their seeds.
     """
 
     number: int

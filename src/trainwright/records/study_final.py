@@ -21,7 +21,9 @@ class FinalRun:
     same first weights, order of the samples and steps, so that they compare in pairs; so do the scores on test. They
     are scores after the last step. A run that failed has the score NaN.
 
-    `about` says what else they hold for: digests of the test data and of the default configuration.
+    `about` says what else they hold for: digests of the test data and of the default configuration. What is kept and
+    returned is the best checkpoint of the run under `seeds[0]`, made after `kept_step` steps, with the validation loss
+    `kept_loss`; None where that is not known.
     """
 
     values: Mapping[str, Scalar]
@@ -33,6 +35,8 @@ class FinalRun:
     test_scores: tuple[float, ...] = ()
     default_test_scores: tuple[float, ...] = ()
     about: Mapping[str, str] = field(default_factory=dict)
+    kept_step: int | None = None
+    kept_loss: float | None = None
 
     def first(self, count: int) -> FinalRun:
         """Return what the first `count` seeds said alone."""

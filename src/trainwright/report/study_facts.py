@@ -16,7 +16,7 @@ from trainwright.report.safe import prose
 from trainwright.report.signs import HEALTHY, SIGNS, Sign
 from trainwright.report.summary import severity_counts, worst_first
 
-STATUSES = ("finished", "pruned", "failed", "running")
+STATUSES = ("finished", "pruned", "failed", "stopped", "running")
 Progress = list[tuple[int, float]]
 
 
@@ -104,9 +104,11 @@ def final_rows(final: FinalRun) -> list[tuple[str, str]]:
     """Return the final run as names and sentences: what the search promised, what fresh seeds kept, against what."""
     rows = [
         ("search score", f"{number(final.search_score)}, that of the best trial"),
-        ("fresh seeds", f"{_mean(final.fresh_scores)}, after {plural(final.steps, 'step')} each"),
+        ("fresh seeds", f"{_mean(final.fresh_scores)}, after the last of {plural(final.steps, 'step')} each"),
         ("optimism", _optimism(final)),
     ]
+    if final.kept_step is not None:
+        rows.insert(1, ("kept model", _kept(final)))
     if final.default_scores:
         rows.append(("default", _mean(final.default_scores)))
     if final.test_scores:
@@ -144,6 +146,15 @@ def _optimism(final: FinalRun) -> str:
     return f"{words}; on the untouched split they are {number(abs(untouched), digits=3)} " + (
         "behind it" if untouched > 0 else "ahead of it"
     )
+
+
+def _kept(final: FinalRun) -> str:
+    """Return which model is kept; that of another step has other scores than those told here."""
+    loss = "" if final.kept_loss is None else f", validation loss {number(final.kept_loss)}"
+    told = f"the run under the first fresh seed, after {final.kept_step:,} of {plural(final.steps, 'step')}{loss}"
+    if final.kept_step == final.steps:
+        return told
+    return f"{told}: its best checkpoint; all other scores here are those after the last step, not of the kept model"
 
 
 def _mean(scores: Sequence[float]) -> str:

@@ -19,7 +19,13 @@ _MARGIN = 9
 _MAX_COLUMNS = 80
 _WIDEST = 14
 _CURVE_ROWS = 5
-_INKS: dict[TrialStatus, str] = {"failed": SIGNS["error"].ansi, "finished": HEALTHY.ansi, "pruned": DIM, "running": ""}
+_INKS: dict[TrialStatus, str] = {
+    "failed": SIGNS["error"].ansi,
+    "finished": HEALTHY.ansi,
+    "pruned": DIM,
+    "stopped": DIM,
+    "running": "",
+}
 
 
 def render_live(info: StudyInfo, *, height: int = 24, color: bool = False, width: int = 100) -> str:
@@ -102,7 +108,7 @@ def _head(info: StudyInfo) -> str:
     share = f" ({percent(info.steps / info.plan.steps)} of those given)" if info.plan.steps else ""
     parts = [
         f"round {len(info.rounds)} of {max(info.plan.rounds, len(info.rounds))}",
-        f"{done:,} of {info.plan.trials:,} trials begun",
+        f"{done:,} of {plural(info.plan.trials, 'trial')} begun",
         f"{info.steps:,} steps{share}",
     ]
     if info.best is not None and info.best.score is not None:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from trainwright.records.study import Importance, StudyInfo
 from trainwright.records.study_final import FinalRun
 from trainwright.records.study_reading import StudyReading
-from trainwright.report.numbers import number
+from trainwright.report.numbers import number, plural
 from trainwright.report.safe import prose
 from trainwright.report.signs import BOLD, DIM, SIGNS, paint
 from trainwright.report.study_facts import (
@@ -48,7 +48,7 @@ def render_study(
         head,
         _pairs(head_facts(info), color=color, width=width),
         _best(info, color=color, width=width),
-        _titled("best trials", trial_table(info, rows=_ROWS, color=color, width=width), color=color),
+        _titled("best trials", _table(info, color=color, width=width), color=color),
         progress_curve(info, rows=5, color=color, width=width),
         _titled("rounds", _rounds(info, color=color, width=width), color=color),
         _titled("edges", _listed([edge_phrase(edge) for edge in reading.edges], width=width), color=color),
@@ -91,15 +91,19 @@ def _best(info: StudyInfo, *, color: bool, width: int) -> list[str]:
     return [f"  {head}", *_pairs(rows, color=color, width=width, indent=4)]
 
 
+def _table(info: StudyInfo, *, color: bool, width: int) -> list[str]:
+    return trial_table(info, rows=_ROWS, color=color, width=width) if info.trials else []
+
+
 def _rounds(info: StudyInfo, *, color: bool, width: int) -> list[str]:
     """Return each round: where it was drawn, and after it what moved and why."""
     lines: list[str] = []
     for one in info.rounds:
-        count = sum(one.chunks)
+        count = plural(sum(one.chunks), "configuration")
         scores = [trial.score for trial in info.trials if trial.round == one.number and trial.status != "failed"]
         known = [score for score in scores if score is not None]
         best = f", best score {number(min(known))}" if known else ""
-        lines.append(f"    {paint(f'round {one.number + 1}', BOLD, color=color)}, {count} configurations{best}")
+        lines.append(f"    {paint(f'round {one.number + 1}', BOLD, color=color)}, {count}{best}")
         moves = {move.name: move for move in one.moves}
         rows = []
         for name, axis in one.space.items():

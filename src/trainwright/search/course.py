@@ -60,7 +60,8 @@ def search(
     info = study.info()
     study.keep()
     if study.is_over():
-        return info
+        untried = study.untried()
+        return replace(info, notes=(*info.notes, untried)) if untried else info
     goes_on = "" if folder is None else "; run it again to go on"
     return replace(info, status="stopped", reason=f"{seconds:g} seconds are over{goes_on}")
 

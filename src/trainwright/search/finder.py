@@ -64,7 +64,10 @@ def find(
     started = time.perf_counter()
     try:
         with torch.enable_grad():
-            if method == "sweep":
+            if question.refusal:
+                start = start_loss(question, repeats)
+                found = replace(_answer(question, {}, start, 0, repeats, "", reason=question.refusal), method=method)
+            elif method == "sweep":
                 found = sweep(question, repeats=repeats, steps=trial_steps)
             else:
                 found = _array(question, repeats, trial_steps)

@@ -34,7 +34,8 @@ class Question:
     `member(repeat)` gives model, optimizer and loss as the training has them; repeats may begin from other weights.
     `batches(repeat)` yields the batches of training, without end, in the order of that repeat. `held(repeat)` gives
     batches that it does not train on, to judge by; None judges by the training losses. `schedule` runs over each trial
-    as it will run over the training of `planned_steps`. `seed` starts the model's own randomness.
+    as it will run over the training of `planned_steps`. `seed` starts the model's own randomness. `refusal` says why no
+    rate can be found, "" where nothing speaks against it.
     """
 
     member: Callable[[int], Member]
@@ -47,6 +48,7 @@ class Question:
     judged_by: str
     seed: int = 0
     notes: tuple[str, ...] = ()
+    refusal: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -35,7 +35,7 @@ def importance(study: StudyInfo) -> tuple[Importance, ...]:
     """
     repeats: dict[int, list[Trial]] = {}
     for trial in study.trials:
-        if trial.status != "running":
+        if trial.status not in ("running", "stopped"):
             repeats.setdefault(trial.configuration, []).append(trial)
     trials = [each[0] for each in repeats.values()]
     axes = _axes(study, trials)

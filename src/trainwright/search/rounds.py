@@ -14,6 +14,7 @@ from trainwright.doctor.search import FEWEST, TOP, beyond, leaning
 from trainwright.records.findings import Scalar
 from trainwright.records.space import Axis, Space, is_inside
 from trainwright.records.study import Action, Move, Trial, all_alike, merged, ranked
+from trainwright.report.numbers import plural
 
 EDGE, ONE_SIDED = 0.2, 1.64
 """As in the doctor's edge test, but quicker to move: a needless widening costs part of a round, a missed one the best
@@ -69,7 +70,7 @@ def moved(space: Space, moves: Sequence[Move]) -> dict[str, Axis]:
 
 def _move(axis: Axis, values: Sequence[Scalar], first: Axis, *, good: int) -> tuple[Action, Axis, str]:
     if len(values) < FEWEST:
-        return "kept", axis, f"{len(values)} trials with a score are too few to judge by; {FEWEST} are needed"
+        return "kept", axis, f"{plural(len(values), 'trial')} with a score: too few to judge by; {FEWEST} are needed"
     if not good:
         return "kept", axis, "all scores are equal"
     units = [axis.unit(value) for value in values]
@@ -91,7 +92,9 @@ def _move(axis: Axis, values: Sequence[Scalar], first: Axis, *, good: int) -> tu
     if (after.low, after.high) == (axis.low, axis.high):
         limit = "; the end is a hard limit" if side is not None else ""
         return "kept", axis, f"the best {len(top)} of {len(values)} are spread over the whole range{limit}"
-    return "zoomed", after, f"the best {len(top)} of {len(values)} lie from {_text(after.low)} to {_text(after.high)}"
+    tried = sorted(float(value) for value in values[:good])
+    told = f"the best {len(top)} of {len(values)} lie from {_text(tried[0])} to {_text(tried[-1])}"
+    return "zoomed", after, f"{told}, and the range keeps a gap around them"
 
 
 def _interval(axis: Axis, units: Sequence[float], top: Sequence[float], first: Axis) -> Axis:

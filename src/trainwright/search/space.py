@@ -11,8 +11,9 @@ from trainwright.errors import UsageError, did_you_mean
 from trainwright.records.findings import Scalar
 from trainwright.records.space import Axis, Space
 
-When = tuple[str, Any]
-"""The name of a choice, and the value or values of it with which an axis applies."""
+When = tuple[str, Any] | Mapping[str, Any]
+"""The name of a choice, and the value or values of it with which an axis applies: ("optimizer", "adamw"), or the same
+as a dict of one pair."""
 
 PHYSICAL: Mapping[str, tuple[float, float]] = {
     "lr": (0.0, math.inf),
@@ -83,15 +84,18 @@ def choice(*values: Any, when: When | None = None) -> Axis:
             f"choice: {odd!r} is neither a name, nor a number, nor true or false",
             remedy="choose between names, and look up in your own code what each stands for",
         )
-    distinct = list(dict.fromkeys(values))
-    if len(distinct) < 2:
+    if len(set(values)) < len(values):
         raise UsageError(
-            f"choice: {len(distinct)} value{' leaves' if len(distinct) == 1 else 's leave'} nothing to choose",
+            "choice: a value is named twice",
+            evidence=f"values: {', '.join(map(repr, values))}",
+            remedy="name each value once",
+        )
+    if len(values) < 2:
+        raise UsageError(
+            f"choice: {len(values)} value{' leaves' if len(values) == 1 else 's leave'} nothing to choose",
             evidence=f"values: {', '.join(map(repr, values)) or 'none'}",
             remedy="name two values or more, or fix this field in the recipe and take it out of the space",
         )
-    if len(distinct) < len(values):
-        raise UsageError("choice: a value is named twice", evidence=f"values: {', '.join(map(repr, values))}")
     name, allowed = _condition(when)
     return Axis(scale="choice", choices=tuple(values), when=name, when_in=allowed)
 
@@ -177,7 +181,14 @@ def _numbers(scale: Any, low: float, high: float, *, whole: bool, limits: Any, w
 def _condition(when: When | None) -> tuple[str, tuple[Scalar, ...]]:
     if when is None:
         return "", ()
-    name, allowed = when
+    pair = next(iter(when.items())) if isinstance(when, Mapping) and len(when) == 1 else when
+    if not isinstance(pair, tuple | list) or len(pair) != 2 or not isinstance(pair[0], str):
+        raise UsageError(
+            "`when` is no pair of the name of a choice and its value",
+            evidence=f"it is {when!r}",
+            remedy='write when=("optimizer", "adamw"), or ("optimizer", ["adam", "adamw"]) for several values',
+        )
+    name, allowed = pair
     return name, tuple(allowed) if isinstance(allowed, list | tuple | set | frozenset) else (allowed,)
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from trainwright.errors import RunError, UsageError
 from trainwright.records.jsonable import to_plain
 from trainwright.records.space import Axis
 from trainwright.records.study import Plan, StudyInfo, Trial
+from trainwright.report.numbers import plural
 from trainwright.search import snapshots
 from trainwright.search.arena import State
 from trainwright.search.halving import Stop, check_plan, stops, survivors
@@ -136,6 +138,13 @@ class StudyView:
         """Return whether nothing is left to do, for this process or any other."""
         self._take(self._journal.new())
         return is_over(self._ledger, self._sampler)
+
+    def untried(self) -> str:
+        """Return that nothing was tried in the space as it was given last, "" where something was."""
+        if not self._ledger.is_new_space or not self._ledger.rounds:
+            return ""
+        done = plural(len({trial.configuration for trial in self._ledger.trials.values()}), "trial")
+        return f"the space was changed, and nothing was tried in it: {done} were made before; ask for more than that"
 
     def trials(self, numbers: Sequence[int] | frozenset[int]) -> list[Trial]:
         """Return trials by their numbers, in order."""
@@ -265,6 +274,8 @@ def summary(ledger: Ledger) -> StudyInfo:
     owners = [(chunk.owner, now - chunk.heard) for chunk in ledger.chunks.values() if not chunk.is_over]
     works = any(owner is not None and not owner.is_gone(silent) for owner, silent in owners)
     status = "finished" if is_over(ledger, ledger.plan.sampler) else "running" if works else "stopped"
+    if status == "stopped":
+        trials = tuple(replace(one, status="stopped") if one.status == "running" else one for one in trials)
     return StudyInfo(plan=ledger.plan, rounds=rounds, trials=trials, status=status, notes=notes)
 
 

@@ -161,6 +161,7 @@ def made(factory: Factory, values: Mapping[str, Scalar], seed: int) -> nn.Module
         raise ModelError(
             "the model's factory must return a torch.nn.Module",
             evidence=f"it returned a {type(model).__name__}, given {_words(values)}",
+            remedy="let it end with `return model`",
         )
     return model
 

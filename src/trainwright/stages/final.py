@@ -150,6 +150,8 @@ def _ended(setup: Setup, folder: Path, about: Mapping[str, Any]) -> tuple[Run | 
         stored = read_run(folder)
         if stored.head.get("study") != about:
             return None, "the best configuration is another"
+        if stored.info.setting("data.split_seed") != setup.recipe.data.split_seed:
+            return None, "its recipe names another division of the data"
         if stored.outcome is None or stored.outcome.status == "interrupted" or "broke off" in stored.outcome.reason:
             other = resume_fields.changed(stored.head.get("configuration", {}), setup.recipe.plain())
             return None, f"it was broken off under other settings ({', '.join(list(other)[:3])})" if other else ""

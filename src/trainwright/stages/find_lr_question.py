@@ -13,8 +13,9 @@ from trainwright.data.batches import Batches, batches_of
 from trainwright.data.feed import Feed
 from trainwright.data.samplers import balancing_weights
 from trainwright.errors import UsageError
-from trainwright.parts import optimizers
+from trainwright.parts import losses, optimizers
 from trainwright.randomness import generator
+from trainwright.report.numbers import plural
 from trainwright.search.finder_trials import Batch, Question
 from trainwright.stacked.copying import pair_copy
 from trainwright.stacked.member import Member
@@ -29,6 +30,7 @@ _AT_ONCE = 512
 _FOLDS = 5
 _FEWEST_HELD = 30  # samples below which a held-out part says less than the training losses: one hard one would decide
 _MOST_DIVIDED = 200_000  # samples up to which a division is worth a copy of the data: of more, one pass is long enough
+_FEWEST = 10  # samples below which every rate that memorises them is as good as the best
 _EPOCHS = 1_000_000  # between two repeats: none of them sees the order of another
 
 
@@ -71,7 +73,26 @@ def question_of(setup: Setup, *, fresh: Callable[[int], Pair] | None = None, not
         judged_by=division.judged_by,
         seed=settings.seed,
         notes=(*notes, *filter(None, [division.note]), *_left_out(setup)),
+        refusal=_refusal(setup),
     )
+
+
+def _refusal(setup: Setup) -> str:
+    """Return why no rate can be found from the data, "" where nothing speaks against it.
+
+    A loss of the catalogue alone is known to compare with the targets: another may leave them unread.
+    """
+    train = setup.splits["train"]
+    if train.samples < _FEWEST:
+        return f"the training data are too few: {plural(train.samples, 'sample')}, of at least {_FEWEST}"
+    if not isinstance(train, Batches) or setup.recipe.loss.name not in losses.CATALOGUE:
+        return ""
+    first: torch.Tensor | None = None
+    for _, y in train.in_order():
+        first = y[:1] if first is None else first
+        if not torch.equal(y, first.expand_as(y)):
+            return ""
+    return "there is nothing to learn: all targets of the training data are the same, so that a constant guess is best"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -41,6 +41,7 @@ from trainwright.stages.shared_body import shared_body
 from trainwright.stages.start import begun
 from trainwright.stages.study import Study
 from trainwright.stages.study_data import as_feed, held_out, untouched
+from trainwright.stages.study_notes import remarks
 from trainwright.stages.study_problem import about_of, problem_of
 from trainwright.stages.study_rate import settled
 from trainwright.stages.study_work import StudyWork
@@ -114,6 +115,8 @@ def tune(
     if validation is None:
         train, validation = held_out(train, whole.train.seed)
     validation, test, notes = untouched(validation, test, whole.train.seed)
+    if not whole.tune.final and test is None:
+        notes = ()  # nothing is to be confirmed
 
     def setup_of(asked: Recipe, model: torch.nn.Module) -> Setup:
         return prepare_given(asked, model, train, validation, loss=loss, optimizer=None, caller=caller)
@@ -194,7 +197,10 @@ def tune_recipe(
         return from_dataset(recipe, dataset, device, own_order=own_order, shared=None if whole else shared)
 
     def final_setup(values: Mapping[str, Scalar], seed: int) -> Setup:
-        return prepare(recipe.changed({**values, "train.seed": seed}), dataset, data_root)
+        # The data were divided by the search's seed: said in the recipe, or a fresh seed would name another division.
+        divided_by = recipe.train.seed if recipe.data.split_seed < 0 else recipe.data.split_seed
+        changes = {**values, "train.seed": seed, "data.split_seed": divided_by}
+        return prepare(recipe.changed(changes), dataset, data_root)
 
     work = StudyWork(
         recipe=recipe,
@@ -254,6 +260,7 @@ def _carried_out(
             observe=observe,
             store=store,
         )
+    info = replace(info, notes=(*info.notes, *remarks(info, asked)))
     confirmation, run, said = None, None, ()
     if asked.final and info.status == "finished" and info.best is not None:
         with _alone(folder, say):
@@ -281,6 +288,8 @@ def _ended(
         setup if shared is None else replace(setup, store=shared.store), None if folder is None else folder / "final",
         values=confirmation.values, seed=seed, steps=budget,
     )  # fmt: skip
+    kept_loss = run.outcome.best.get("validation", {}).get("loss")
+    confirmation = replace(confirmation, kept_step=run.outcome.best_step, kept_loss=kept_loss)
     return confirmation, run, (*said, *more)
 
 

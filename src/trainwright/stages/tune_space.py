@@ -134,9 +134,15 @@ def misfits(recipe: Recipe, space: Space, homes: Mapping[str, str], *, toml: boo
             recipe.changed(changes)
         except RecipeError as problem:
             text = str(problem.problems[0])
-            named = next((one for one, setting in homes.items() if setting and text.startswith(f"{setting} ")), name)
+            named = next((one for one, setting in homes.items() if setting and _speaks_of(text, setting)), name)
             yield named, text if ";" in text else f"{text}; take what it cannot be out of the space"
             return
+
+
+def _speaks_of(text: str, setting: str) -> bool:
+    """Say whether a problem of a recipe is of this setting: "optimizer.lr ...", "optimizer 'sgd' has no key 'lr'"."""
+    section, _, key = setting.partition(".")
+    return text.startswith(f"{setting} ") or (text.startswith(f"{section} ") and f"has no key '{key}'" in text)
 
 
 def _without(
