@@ -24,7 +24,7 @@ lint: $(VENV)/.installed-lint
 	$(BIN)/python docs/build.py --check
 	$(BIN)/python -m docs.execute --check
 
-# The data sets that do not come with the package; see the head of benchmarks/quality.py.
+# The data sets that do not come with the package; see docs/about/method.md, "Training".
 bench: $(VENV)/.installed
 	$(BIN)/python benchmarks/quality.py
 

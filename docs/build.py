@@ -14,6 +14,7 @@ import commands_page
 import drawing
 import errors_page
 import lab_page
+import severities
 import ward_page
 from trainwright import defaults
 from trainwright.checks.catalogue import CATALOGUE as CHECKS
@@ -27,6 +28,18 @@ from trainwright.stages.comments import COMMENTS
 from trainwright.stages.recipe import Recipe
 
 REFERENCE = Path(__file__).parent / "reference"
+_FAMILIES = {
+    "TW1": "Inputs and loading",
+    "TW2": "Labels and targets",
+    "TW3": "The loss",
+    "TW4": "The network",
+    "TW5": "Optimizer, gradients and updates",
+    "TW6": "Learning rate, schedule and search",
+    "TW7": "Training and evaluation mode",
+    "TW8": "Numbers and precision",
+    "TW90": "What was learnt",
+    "TW91": "Several devices",
+}
 
 
 def pages() -> dict[str, str]:
@@ -245,15 +258,28 @@ def _checks() -> str:
 
 
 def _diagnoses() -> str:
-    rows = [(f"[{kind.code}]({kind.code}.md)", f"`{kind.kind}`", kind.severity, kind.title) for kind in KINDS.values()]
-    return f"# Diagnoses\n\n{_table(('code', 'kind', 'severity', 'title'), rows)}"
+    parts = [
+        f"# Diagnoses\n\n{len(KINDS)} kinds, by what they are about. The severity is the usual one; in brackets stand"
+        " those that the evidence may make of it.\n"
+    ]
+    for family, what in _FAMILIES.items():
+        of_family = sorted(
+            (kind for kind in KINDS.values() if kind.code.startswith(family)), key=lambda kind: kind.code
+        )
+        rows = [
+            (f"[{kind.code}]({kind.code}.md)", kind.title, severities.short(kind), f"`{kind.kind}`")
+            for kind in of_family
+        ]
+        parts.append(f"## {what}\n\n{_table(('code', 'title', 'severity', 'kind'), rows)}")
+    assert sum(part.count("](TW") for part in parts) == len(KINDS), "a kind is of no family"
+    return "\n".join(parts)
 
 
 def _diagnosis(kind: Kind, picture: drawing.Picture | None) -> str:
     silenced = ", ".join(f"`{name}`" for name in kind.causes) or "none"
     ways = "\n\n".join(f"{what[0].upper()}{what[1:]}:\n\n{_indented(text)}" for what, text in silencing(kind))
     return (
-        f"# {kind.code}: {kind.title}\n\n`{kind.kind}`, {kind.severity}\n\n{kind.what}\n\n"
+        f"# {kind.code}: {kind.title}\n\n`{kind.kind}`: {severities.told(kind)}.\n\n{kind.what}\n\n"
         f"## Why it hurts\n\n{kind.hurts}\n\n{drawing.section(kind, picture)}## How to fix it\n\n{kind.fix}\n\n"
         f"## When the doctor is wrong\n\n{kind.wrong_when}\n\nSymptoms that it explains: {silenced}.\n\n"
         f"## How to silence it\n\n{ways}\n"

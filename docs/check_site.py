@@ -3,7 +3,8 @@
     python docs/check_site.py [site]
 
 A link that a reader may follow (`<a href>`) may lead out; a script, a style, a font or a picture may not. mkdocs checks
-links between pages while it builds; here every `href` and `src` of the result is followed again, to its anchor.
+links between pages while it builds; here every `href` and `src` of the result is followed again, to its anchor. Text in
+braces that was taken for attributes (`{name}` at the end of a cell) is missing from what is read, and refused.
 """
 
 from __future__ import annotations
@@ -20,6 +21,8 @@ _LOADED = {"src", "srcset", "data", "poster"}
 _LOADED_LINKS = {"stylesheet", "preconnect", "preload", "prefetch", "icon", "dns-prefetch", "modulepreload"}
 _IN_STYLE = re.compile(r"(?:url\(\s*['\"]?|@import\s+['\"])((?:https?:)?//[^'\")\s]+)")
 _IN_SCRIPT = re.compile(r"['\"`](https?://[^'\"`\s]+)['\"`]")
+_TEXT = {"td", "th", "tr", "p", "li", "dt", "dd", "h1", "h2", "h3", "h4", "h5", "h6", "em", "strong", "code"}
+_ATTRIBUTES = {"class", "id", "style", "align", "title", "colspan", "rowspan", "tabindex", "role", "dir", "markdown"}
 _NAMES = ("http://www.w3.org/",)
 """Names of XML spaces, which nothing fetches."""
 
@@ -32,12 +35,16 @@ class Page(HTMLParser):
         self.loaded: list[str] = []
         self.followed: list[str] = []
         self.anchors: set[str] = set()
+        self.unknown: list[str] = []
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         """Take the addresses of an element."""
         given = {name: value or "" for name, value in attrs}
         self.anchors.update(given[name] for name in ("id", "name") if name in given)
         self.loaded += [given[name] for name in _LOADED & given.keys()]
+        if tag in _TEXT:
+            named = [name for name in given if name not in _ATTRIBUTES and not name.startswith(("data-", "aria-"))]
+            self.unknown += [f"<{tag} {name}>" for name in named]
         if tag == "link" and _LOADED_LINKS & set(given.get("rel", "").split()):
             self.loaded.append(given.get("href", ""))
         elif tag in ("a", "area") and "href" in given:
@@ -50,8 +57,11 @@ def main() -> int:
     if not (site / "index.html").is_file():
         print(f"there is no built site in {site}; run make docs")
         return 1
-    wrong = [*_fetched(site), *_lost(site)]
-    print("\n".join(wrong) or f"{len(list(site.rglob('*.html')))} pages: nothing is fetched, no link is lost")
+    wrong = [*_fetched(site), *_lost(site), *_swallowed(site)]
+    print(
+        "\n".join(wrong)
+        or f"{len(list(site.rglob('*.html')))} pages: nothing is fetched, no link is lost, no text is swallowed"
+    )
     return int(bool(wrong))
 
 
@@ -87,6 +97,12 @@ def _lost(site: Path) -> Iterator[str]:
                 yield f"{path.relative_to(site)} leads to {address}, which is not there"
             elif target.suffix == ".html" and _is_lost(parts.fragment, target):
                 yield f"{path.relative_to(site)} leads to {address}, which has no such place"
+
+
+def _swallowed(site: Path) -> Iterator[str]:
+    for path in sorted(site.rglob("*.html")):
+        for element in dict.fromkeys(_page(path).unknown):
+            yield f"{path.relative_to(site)} has {element}: text in braces was taken for an attribute"
 
 
 def _is_lost(fragment: str, target: Path) -> bool:

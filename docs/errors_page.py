@@ -103,7 +103,12 @@ def page() -> str:
     return "\n\n".join(parts) + "\n"
 
 
+_WRITTEN = (("&", "&amp;"), ("\n", " "), ("|", "&#124;"), ("<", "&lt;"), ("*", "&#42;"), ("_", "&#95;"), ("[", "&#91;"))
+_BRACES = (("{", "&#123;"), ("}", "&#125;"), ("`", "&#96;"))
+"""Braces at the end of a cell would be taken for its attributes, and vanish."""
+
+
 def _cell(text: str) -> str:
-    for plain, written in (("\n", " "), ("|", "\\|"), ("<", "&lt;"), ("*", "\\*"), ("_", "\\_"), ("[", "\\[")):
+    for plain, written in (*_WRITTEN, *_BRACES):
         text = text.replace(plain, written)
     return text

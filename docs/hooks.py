@@ -1,4 +1,7 @@
-"""What mkdocs does to every page before it is made: links out of docs/ become words, and fences lose our own marks."""
+"""What mkdocs does to every page before it is made: links out of docs/ become words, fences lose our own marks.
+
+The index of the decisions is written from their titles.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +26,19 @@ def on_page_markdown(markdown: str, *, page: Any, **_: Any) -> str:
         target = posixpath.normpath(posixpath.join(folder, match["target"]))
         return match["text"] if target.startswith("..") else match.group()
 
+    if page.file.src_uri == "decisions/README.md":
+        markdown += _decisions(Path(page.file.abs_src_path).parent)
     return _FENCE.sub(_fence, _LINK.sub(told, markdown))
+
+
+def _decisions(folder: Path) -> str:
+    """Return the list of all decisions, by number, each with the title of its page."""
+    lines = []
+    for path in sorted(folder.glob("[0-9]*.md")):
+        title = path.read_text(encoding="utf-8").split("\n", 1)[0].removeprefix("# ")
+        words = re.sub(r"^\d+\. ", "", title)
+        lines.append(f"| {int(path.stem[:4])} | [{words}]({path.name}) |")
+    return "\n".join(["\n\n| number | decision |", "|---|---|", *lines]) + "\n"
 
 
 def _fence(match: re.Match[str]) -> str:
