@@ -57,6 +57,8 @@ COMMENTS: Mapping[str, str] = {
     "train.unfreeze": "when frozen parts begin to learn, {'blocks.3' = 0.2} of the run; 'gradual' from the end",
     "train.cache_features": "compute once what a frozen body gives, where that makes the same training",
     "train.device": "'auto' takes an accelerator where there is one",
+    "distributed.strategy": "'ddp', which 'auto' is: a copy of the model on each device; 'fsdp': a part of it",
+    "distributed.sync_batch_norm": "batch normalisation sees the whole batch, not one device's share of it",
     "train.threads": "CPU threads; the same run bit for bit needs the same number",
     "train.loggers": f"who else is told: {', '.join(loggers.CATALOGUE)}",
     "train.verify": "checks before the first step: 'quick' takes seconds, 'full' a minute, 'off' none",
