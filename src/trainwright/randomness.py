@@ -70,7 +70,10 @@ def seed_step(seed: int, step: int, rank: int = 0) -> None:
     Called before each forward pass in training, so that the masks of a step do not depend on what ran before it. Of
     several processes that share a batch, each has masks of its own, by its `rank`.
     """
-    value = derive(seed, "step", step, *([rank] if rank else []))
+    _seed_torch(derive(seed, "step", step, *([rank] if rank else [])))
+
+
+def _seed_torch(value: int) -> None:
     # torch.manual_seed() also walks every backend's lazy queue, ten times the cost; the CPU generator is enough where
     # no accelerator is in use.
     torch.default_generator.manual_seed(value)
@@ -90,7 +93,7 @@ def isolated(seed: int | None = None, *place: str | int) -> Iterator[None]:
             value = derive(seed, *place)
             random.seed(value)
             np.random.seed(value % 2**32)
-            torch.manual_seed(value)
+            _seed_torch(value)
         yield
     finally:
         set_generators(before)
