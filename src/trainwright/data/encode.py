@@ -96,8 +96,13 @@ def _fit_numbers(column: Column, values: np.ndarray, standardise: bool) -> Colum
     if absent.all():  # only in training: the column has values elsewhere
         return ColumnPlan(name=column.name, kind="number", form=column.form, varies=False)
     fill = float(np.median(values[~absent]))
-    filled = np.where(absent, fill, values)
-    mean, std = mean_and_std(filled)
+    learnt = fill, *mean_and_std(np.where(absent, fill, values))
+    return number_plan(column, learnt, missing=bool(absent.any()), standardise=standardise)
+
+
+def number_plan(column: Column, learnt: tuple[float, float, float], *, missing: bool, standardise: bool) -> ColumnPlan:
+    """Return the plan of a column of numbers by what fills its gaps, its mean and its deviation."""
+    fill, mean, std = learnt
     return ColumnPlan(
         name=column.name,
         kind="number",
@@ -106,7 +111,7 @@ def _fit_numbers(column: Column, values: np.ndarray, standardise: bool) -> Colum
         mean=mean if standardise else 0.0,
         std=std if standardise and std > 0 else 1.0,
         varies=std > 0,
-        missing=bool(absent.any()),
+        missing=missing,
     )
 
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from trainwright.data.columns import Column, cells_of
-from trainwright.data.encode import MOST_CATEGORIES, ColumnPlan
+from trainwright.data.encode import MOST_CATEGORIES, ColumnPlan, number_plan
 from trainwright.data.numbers import read_numbers
 from trainwright.data.running import MOST_WORDS, Words
 from trainwright.data.tablemeasure import Measured
@@ -54,19 +54,11 @@ def plans_of(
 def _number_plan(
     column: Column, found: Measured, place: int, learnt: tuple[float, float, float], standardise: bool
 ) -> ColumnPlan:
-    fill, mean, std = (float(value) for value in learnt)
     if found.numbers.count[place] == 0:
         return ColumnPlan(name=column.name, kind="number", form=column.form, varies=False)
-    return ColumnPlan(
-        name=column.name,
-        kind="number",
-        form=column.form,
-        fill=fill,
-        mean=mean if standardise else 0.0,
-        std=std if standardise and std > 0 else 1.0,
-        varies=std > 0,
-        missing=bool(found.absent[place] > 0),
-    )
+    fill, mean, std = (float(value) for value in learnt)
+    missing = bool(found.absent[place] > 0)
+    return number_plan(column, (fill, mean, std), missing=missing, standardise=standardise)
 
 
 def _word_plan(name: str, words: Words) -> ColumnPlan:
