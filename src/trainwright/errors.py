@@ -130,3 +130,9 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
     if guess is not None:
         return f"did you mean '{guess}'?"
     return f"known: {', '.join(known)}"
+
+
+def first_line(problem: BaseException) -> str:
+    """Return the first line of what an exception says, at most 200 characters; its class where it says nothing."""
+    lines = str(problem).strip().splitlines()
+    return lines[0][:200] if lines else type(problem).__name__

@@ -15,7 +15,7 @@ from trainwright.cli import commands_look, commands_start, commands_work
 from trainwright.cli.answer import EXIT_INTERRUPTED, OWN_PROCESS
 from trainwright.cli.completion import answer_bash
 from trainwright.cli.examples import show_examples
-from trainwright.errors import EXIT_FAILED, EXIT_USAGE, SaidElsewhere, TrainwrightError
+from trainwright.errors import EXIT_FAILED, EXIT_USAGE, SaidElsewhere, TrainwrightError, first_line
 
 _WIDEST = 2000  # characters of a line of an error, which may quote what it was given
 
@@ -91,7 +91,7 @@ def _run(arguments: Sequence[str] | None) -> Any:
         sys.exit(0)
     except Exception as problem:
         if _memory_ran_out(problem):
-            sys.stderr.write(f"error: memory ran out\n  evidence: {str(problem).partition(chr(10))[0][:200]}\n")
+            sys.stderr.write(f"error: memory ran out\n  evidence: {first_line(problem)}\n")
             sys.stderr.write("  remedy:   take a smaller model, smaller batches, or fewer data at once\n")
             sys.exit(EXIT_FAILED)
         # The parser's own usage error. Typer moved its class from click to itself: it is told by what it can do.

@@ -23,7 +23,7 @@ from trainwright.data.preprocessing import Preprocessing
 from trainwright.data.running import MOST_WORDS, Moments
 from trainwright.data.scaling import ArrayPlan, as_they_are, channels_first
 from trainwright.data.splits import Preparation
-from trainwright.errors import DataError
+from trainwright.errors import DataError, first_line
 from trainwright.randomness import generator
 from trainwright.records import DataShape
 
@@ -74,7 +74,7 @@ def mapped(path: Path) -> np.ndarray:
     except (ValueError, OSError, EOFError) as problem:
         raise DataError(
             f"{path} is no array that can be mapped into memory",
-            evidence=str(problem).splitlines()[0][:200] if str(problem) else type(problem).__name__,
+            evidence=first_line(problem),
             remedy="write it with np.save(file, array), of numbers",
         ) from None
 

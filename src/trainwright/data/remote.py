@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from trainwright.errors import DataError, UsageError
+from trainwright.errors import DataError, UsageError, first_line
 
 _URL = re.compile(r"[a-z][a-z0-9+.-]*://", re.IGNORECASE)
 _EXTRAS = {
@@ -84,7 +84,7 @@ def _system(url: str) -> tuple[Any, str]:
         package = _EXTRAS.get(protocol)
         raise UsageError(
             f"{protocol}:// needs a library that is not installed",
-            evidence=str(problem).splitlines()[0][:200],
+            evidence=first_line(problem),
             remedy=f"pip install {package}" if package else "install what fsspec names",
         ) from None
     except ValueError as problem:

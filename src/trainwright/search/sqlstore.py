@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-from trainwright.errors import RunError, UsageError
+from trainwright.errors import RunError, UsageError, first_line
 from trainwright.search.mending import check
 from trainwright.search.owner import Owner
 
@@ -142,7 +142,7 @@ def _engine(url: str) -> Any:
     except (NoSuchModuleError, ImportError) as problem:
         raise UsageError(
             f"no driver for {url.split(':', 1)[0]} is installed",
-            evidence=str(problem).splitlines()[0][:200],
+            evidence=first_line(problem),
             remedy="install what SQLAlchemy names for it, such as psycopg2-binary for postgresql://",
         ) from None
     except ArgumentError:

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import torch
 from torch import distributed
 
-from trainwright.errors import PeerLost, SaidElsewhere, TrainwrightError, UsageError
+from trainwright.errors import PeerLost, SaidElsewhere, TrainwrightError, UsageError, first_line
 
 _LOST = (
     "Connection closed by peer",
@@ -146,7 +146,7 @@ def joined(device: str = "auto") -> Iterator[Ranks]:
         time.sleep(GRACE_SECONDS)
         raise PeerLost(
             "another process of this training has ended",
-            evidence=str(problem).strip().splitlines()[0][:200],
+            evidence=first_line(problem),
             remedy="its own words, or those of torchrun, say why",
         ) from problem
     finally:
@@ -183,7 +183,7 @@ def _meet(device: str) -> None:
         where = f"{os.environ.get('MASTER_ADDR', '?')}:{os.environ.get('MASTER_PORT', '?')}"
         raise UsageError(
             f"the processes that are to train together do not find one another at {where}",
-            evidence=str(problem).strip().splitlines()[0][:200],
+            evidence=first_line(problem),
             remedy="start them by torchrun, or by trainwright train --devices N",
         ) from None
 
