@@ -83,6 +83,8 @@ def test_a_block_that_cannot_be_run_is_refused() -> None:
         ("⠉⠑⠒ 1", "⠢⠤ 1", True),
         ("finished", "diverged", False),
         ("1 error", "2 errors", False),
+        ("used = 72 of 75", "used = 79 of 84", True),
+        ("used = 72 of 75", "used = 21 of 84", False),
     ],
 )
 def test_outputs_agree_but_for_durations_drawings_and_small_differences(
