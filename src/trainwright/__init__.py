@@ -22,12 +22,13 @@ if TYPE_CHECKING:
     from trainwright.stages.estimators import Classifier, Regressor
     from trainwright.stages.find_lr import LearningRate, find_lr
     from trainwright.stages.finish import finish
+    from trainwright.stages.fit import fit
     from trainwright.stages.load import load
     from trainwright.stages.recipe import Recipe
     from trainwright.stages.resume import resume
+    from trainwright.stages.run import Run
     from trainwright.stages.start import start_from
     from trainwright.stages.study import Study
-    from trainwright.stages.train import Run, fit
     from trainwright.stages.tune import tune
     from trainwright.stages.verify import Report, verify
     from trainwright.watching.watch import Watch, watch
@@ -46,7 +47,7 @@ _HOMES = {
     "Recipe": "stages.recipe",
     "Regressor": "stages.estimators",
     "Report": "stages.verify",
-    "Run": "stages.train",
+    "Run": "stages.run",
     "Study": "stages.study",
     "TrainwrightError": "errors",
     "Watch": "watching.watch",
@@ -55,7 +56,7 @@ _HOMES = {
     "explain": "doctor.kinds",
     "find_lr": "stages.find_lr",
     "finish": "stages.finish",
-    "fit": "stages.train",
+    "fit": "stages.fit",
     "gradcheck": "checks.gradcheck",
     "integers": "search.space",
     "load": "stages.load",

@@ -12,8 +12,9 @@ from trainwright.errors import ModelError, TrainwrightError
 from trainwright.parts import augment, initializers, losses, norms, optimizers, schedules
 from trainwright.records import Outcome
 from trainwright.stages.recipe import Recipe
+from trainwright.stages.run import Run
 from trainwright.stages.setup import load_data, prepare
-from trainwright.stages.train import Run, train
+from trainwright.stages.train import train
 from trainwright.tensors import digest
 
 SMALL = {

@@ -16,8 +16,9 @@ from trainwright.cli.main import app
 from trainwright.errors import RecipeError
 from trainwright.stages.recipe import Recipe
 from trainwright.stages.report import report_run
+from trainwright.stages.run import Run
 from trainwright.stages.setup import load_data, prepare
-from trainwright.stages.train import Run, train
+from trainwright.stages.train import train
 from trainwright.stages.verify import choose_checks, verify_setup
 
 DIVERGING: dict[str, Any] = {

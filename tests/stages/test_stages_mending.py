@@ -21,9 +21,10 @@ from trainwright.parts.augment import SOFT_LOSSES
 from trainwright.stages.choose import advice
 from trainwright.stages.fit_together import check_pairing
 from trainwright.stages.recipe import Recipe
+from trainwright.stages.run import Run
 from trainwright.stages.setup import load_data, prepare
 from trainwright.stages.splits import facts_of
-from trainwright.stages.train import Run, train
+from trainwright.stages.train import train
 
 QUIET: dict[str, Any] = {"epochs": 2, "threads": 1, "level": "off", "verify": "off"}
 RECIPE: dict[str, Any] = {

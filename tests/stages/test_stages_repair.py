@@ -20,7 +20,8 @@ from trainwright.randomness import isolated
 from trainwright.stages.preview import preview_model
 from trainwright.stages.recipe import Recipe
 from trainwright.stages.report import report_run
-from trainwright.stages.train import Run, carry_out, plan, train
+from trainwright.stages.run import Run
+from trainwright.stages.train import carry_out, plan, train
 
 DIVERGING: dict[str, Any] = {
     "data.source": "diabetes",

@@ -10,7 +10,7 @@ from torch import nn
 from torch.nn import functional as F
 
 import trainwright as tw
-from trainwright.stages.train import Run
+from trainwright.stages.run import Run
 
 
 class Body(nn.Module):

@@ -11,7 +11,7 @@ from torch import nn
 import trainwright as tw
 from trainwright.errors import TrainwrightError
 from trainwright.parts.freezing import freezing_of
-from trainwright.stages.train import Run
+from trainwright.stages.run import Run
 from trainwright.training.stillness import Stillness
 
 

@@ -13,7 +13,7 @@ from trainwright.cli.train import train_and_show
 
 if TYPE_CHECKING:
     from trainwright.stages.recipe import Recipe
-    from trainwright.stages.train import Run
+    from trainwright.stages.run import Run
 
 _WIDEST = 110
 

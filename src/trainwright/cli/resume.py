@@ -64,7 +64,7 @@ def go_on(
     from trainwright.cli.train import told_of_users_code
     from trainwright.stages.ranks import check_divides
     from trainwright.stages.resume import Resumption
-    from trainwright.stages.train import run_json
+    from trainwright.stages.run import run_json
 
     with Resumption(folder, changes=changes, data_root=data_root, strict=strict, ranks=ranks) as resumption:
         if resumption.ended:

@@ -19,7 +19,7 @@ from trainwright.records import to_plain
 
 if TYPE_CHECKING:
     from trainwright.stages.recipe import Recipe
-    from trainwright.stages.train import Run
+    from trainwright.stages.run import Run
     from trainwright.training.distributed import Ranks
 
 

@@ -22,9 +22,10 @@ from trainwright.parts.catalogue import find
 from trainwright.randomness import isolated
 from trainwright.records import DataShape, Task
 from trainwright.stages.choose import Facts, choose
+from trainwright.stages.fit import fit
 from trainwright.stages.given import changes_of
 from trainwright.stages.recipe import Recipe
-from trainwright.stages.train import Run, fit
+from trainwright.stages.run import Run
 from trainwright.tensors import evaluating
 
 FEWEST_TO_DIVIDE = 50

@@ -28,8 +28,9 @@ from trainwright.search.entrant import Enter
 from trainwright.search.scoring import Scorer
 from trainwright.stages import resume_fields
 from trainwright.stages.resume import Resumption
+from trainwright.stages.run import Run
 from trainwright.stages.setup import Setup
-from trainwright.stages.train import Run, carry_out
+from trainwright.stages.train import carry_out
 from trainwright.training import checkpoint
 
 FILE = "final.json"

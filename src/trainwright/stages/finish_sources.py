@@ -20,8 +20,8 @@ from trainwright.stages.finish_checks import check_data, check_tasks, check_unch
 from trainwright.stages.finish_material import form_of
 from trainwright.stages.finish_networks import Factory, network_from, recipe_of
 from trainwright.stages.recipe import Recipe
+from trainwright.stages.run import Run
 from trainwright.stages.setup import load_data
-from trainwright.stages.train import Run
 
 FINAL = "final"
 """Where within the folder of a search its final run lies."""

@@ -26,9 +26,10 @@ from trainwright.stages import resume_fields
 from trainwright.stages.conditions import conditions, data_of, differences, form_differences, form_of
 from trainwright.stages.given import changes_of, prepare_given
 from trainwright.stages.recipe import Recipe
+from trainwright.stages.run import Run
 from trainwright.stages.sections import AUTO
 from trainwright.stages.setup import Setup, load_data, prepare
-from trainwright.stages.train import GoingOn, Run, carry_out, head_of
+from trainwright.stages.train import GoingOn, carry_out, head_of
 from trainwright.tensors import digest
 from trainwright.training import checkpoint, stored
 from trainwright.training.clock import Clock

@@ -20,8 +20,8 @@ from trainwright.report.study_facts import values_phrase
 from trainwright.report.study_json import study_json
 from trainwright.report.study_text import render_study
 from trainwright.search.importance import importance
+from trainwright.stages.run import Run
 from trainwright.stages.study_work import StudyWork
-from trainwright.stages.train import Run
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,35 +1,26 @@
-"""The verb train: from a recipe, or from a model and data in Python, to a `Run`."""
+"""The verb train: from a recipe, or from what `fit` has prepared, to a `Run`."""
 
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
-from torch import nn
 
 from trainwright import __version__
 from trainwright.data.batches import Batches
-from trainwright.data.feed import Feed
 from trainwright.doctor.diagnose import diagnose
 from trainwright.doctor.repairs import skipping
 from trainwright.doctor.silence import silence_of
-from trainwright.errors import UsageError
-from trainwright.interruption import listening, poll
-from trainwright.parts import losses
+from trainwright.interruption import poll
 from trainwright.randomness import isolated
-from trainwright.records import Chart, Event, Finding, Location, Outcome, Status, from_plain, to_plain
-from trainwright.records.loading import Loaded
+from trainwright.records import Chart, Event, Finding, Outcome, Status, from_plain, to_plain
 from trainwright.report.checks_text import verdict_line
-from trainwright.report.inline import RunProgress, in_notebook
 from trainwright.report.loading_text import loading_lines
-from trainwright.report.notebook import bundle
-from trainwright.report.text import render_run
 from trainwright.runs import loggers
 from trainwright.runs.layout import CHECKPOINTS
 from trainwright.runs.writer import RunWriter, check_free
@@ -37,10 +28,10 @@ from trainwright.stages.assemble import assemble
 from trainwright.stages.before_run import check_before_run
 from trainwright.stages.conditions import conditions, data_of, form_of
 from trainwright.stages.facts import check_loss
-from trainwright.stages.given import changes_of, prepare_given
 from trainwright.stages.memory import out_of_memory
-from trainwright.stages.ranks import check_divides, check_optimizer, check_same, notes_on
+from trainwright.stages.ranks import check_optimizer, check_same, notes_on
 from trainwright.stages.recipe import Recipe
+from trainwright.stages.run import Run
 from trainwright.stages.setup import Setup, load_data, prepare
 from trainwright.stages.start import hardly_loaded
 from trainwright.stages.verify import choose_checks, verify_setup
@@ -49,7 +40,7 @@ from trainwright.training.activations import checkpointing
 from trainwright.training.auto_batch import ran_out_of_memory
 from trainwright.training.clock import Clock
 from trainwright.training.course import Conclusion
-from trainwright.training.distributed import ALONE, Ranks, joined
+from trainwright.training.distributed import ALONE, Ranks
 from trainwright.training.history import History, Observer
 from trainwright.training.saver import Saver
 from trainwright.training.stillness import give_back_gradients
@@ -57,53 +48,6 @@ from trainwright.vitals.memory import give_back_freed_memory
 
 if TYPE_CHECKING:
     from trainwright.training.sharded_saver import ShardedSaver
-
-
-@dataclass(frozen=True, kw_only=True)
-class Run:
-    """A run that has ended. `model` is the best one, chosen on validation (on training where there is none).
-
-    `history` holds every step and evaluation, `outcome` how it ended and the losses and metrics of `model`, `findings`
-    what the doctor found, worst first. `digest` is the SHA-256 over the weights after the last step, `folder` where the
-    run is kept (None where it is not), and `loaded` what the model started from, None where its weights were drawn.
-    `train` are the training data where they were given in Python as arrays: what judges the run later must not be
-    among them.
-    """
-
-    model: nn.Module
-    history: Chart
-    outcome: Outcome
-    findings: tuple[Finding, ...]
-    digest: str | None
-    folder: Path | None
-    loaded: Loaded | None = None
-    train: Feed | None = field(default=None, repr=False, compare=False)
-
-    def to_json(self) -> dict[str, Any]:
-        """Return what `--json` writes: plain values that every JSON parser can read back."""
-        return run_json(self.outcome, self.findings, self.digest, self.folder)
-
-    def report(self, *, color: bool = False, width: int = 100) -> str:
-        """Return the run as text: what it was, how it ended, its best values, its loss curve, and the findings."""
-        return render_run(self.history.info, self.outcome, self.history, self.findings, color=color, width=width)
-
-    def _repr_mimebundle_(self, **_: Any) -> dict[str, str]:
-        return bundle(self.report(color=True))
-
-
-def run_json(
-    outcome: Outcome | None, findings: Sequence[Finding], digest: str | None, folder: Path | None
-) -> dict[str, Any]:
-    """Return the JSON document of a run, live or stored."""
-    document = {
-        "schema": 1,
-        "findings": findings,
-        "outcome": outcome,
-        "best": outcome.best if outcome else {},
-        "digest": digest,
-        "folder": str(folder) if folder else None,
-    }
-    return to_plain(document, strict=True)
 
 
 def train(
@@ -121,102 +65,6 @@ def plan(recipe: Recipe, folder: Path | None = None, data_root: str | None = Non
     if folder is not None:
         check_free(folder)  # a folder that is taken is told before minutes are spent on reading data
     return prepare(recipe, load_data(recipe, data_root), data_root)
-
-
-def fit(
-    model: nn.Module,
-    train: Any,
-    validation: Any = None,
-    *,
-    recipe: Recipe | Mapping[str, Any] | str | Path | None = None,
-    folder: str | Path | None = None,
-    progress: bool = True,
-    **settings: Any,
-) -> Run:
-    """Train `model` in place and return the `Run`; its `.model` is the same object with the best weights.
-
-    `train` and `validation` are `(x, y)` pairs of tensors or arrays with the samples along the first axis, or iterables
-    of such pairs (a DataLoader); they are used as given, neither scaled nor split. Of classes, the model gives raw
-    scores `(N, C)` and `y` holds whole numbers `(N,)`; of labels and of quantities both are `(N, D)`.
-
-    `settings` are keys of the recipe by their own name: `epochs=20`, `lr=0.1`, `batch_size=32`, `schedule="cosine"`;
-    `loss` may also be a function `loss(output, target)`, `optimizer` a torch optimizer over the model's parameters;
-    `start` names weights to begin from, as `start_from` takes them. In a notebook one display shows how the run goes,
-    unless `progress` is off; elsewhere nothing is printed.
-
-    Under torchrun all processes make one training together, each on its share of every batch; the folder is written by
-    the first of them.
-
-    Raises `UsageError` on a setting that does not exist, `DataError` or `ModelError` on data that cannot be trained on.
-    A run that diverges is no exception: see `.outcome`.
-    """
-    caller = _caller()
-    if isinstance(settings.get("start"), Path):
-        settings["start"] = str(settings["start"])
-    given: dict[str, Any] = {key: settings[key] for key in ("loss", "optimizer") if key in settings}
-    objects = {key: value for key, value in given.items() if value is not None and not isinstance(value, str)}
-    changes = changes_of({key: value for key, value in settings.items() if isinstance(value, str) or key not in given})
-    _check_objects(objects, changes)
-    path = Path(folder) if folder is not None else None
-    asked = Recipe.of(recipe, **changes)
-    with joined(asked.train.device) as ranks:
-        with ranks.together():
-            check_divides(asked, ranks.world)
-            if path is not None and ranks.leads:
-                check_free(path)
-            setup = prepare_given(
-                asked,
-                model,
-                train,
-                validation,
-                loss=objects.get("loss"),
-                optimizer=objects.get("optimizer"),
-                caller=caller,
-            )
-            if path is None and setup.recipe.train.loggers:
-                raise setup.recipe.problem(
-                    "train.loggers",
-                    "train.loggers write into the folder of a run, and none is named; pass folder=..., or leave "
-                    "loggers out",
-                )
-        watchers = [RunProgress(setup.info)] if progress and ranks.leads and in_notebook() else []
-        with listening(own=False):
-            return carry_out(setup, path if ranks.leads else None, watchers, ranks=ranks)
-
-
-def _caller() -> Location:
-    """Return the line that called `fit`, to which findings about its settings point; of an estimator, who called it."""
-    frame = sys._getframe(2)
-    while frame.f_back is not None and frame.f_globals.get("__name__", "").startswith(_BETWEEN):
-        frame = frame.f_back
-    return Location(file=frame.f_code.co_filename, line=frame.f_lineno)
-
-
-_BETWEEN = ("trainwright.stages.estimators", "sklearn.", "joblib.")
-"""Modules that stand between the user's line and `fit`."""
-
-
-def _check_objects(objects: Mapping[str, Any], changes: Mapping[str, Any]) -> None:
-    """Refuse a loss or an optimizer that is neither a name nor the thing itself."""
-    loss, optimizer = objects.get("loss"), objects.get("optimizer")
-    if loss is not None:
-        losses.given(loss)
-    if optimizer is None:
-        return
-    if not isinstance(optimizer, torch.optim.Optimizer):
-        evidence = f"it is a {type(optimizer).__name__}"
-        raise UsageError("optimizer must be a name or a torch.optim.Optimizer", evidence=evidence)
-    if isinstance(optimizer, torch.optim.LBFGS):
-        raise UsageError(
-            "LBFGS evaluates the loss several times in a step, by a closure, which fit does not give it",
-            remedy="use another optimizer, such as 'adamw'",
-        )
-    clash = next((key for key in changes if key.startswith("optimizer.")), None)
-    if clash:
-        raise UsageError(
-            f"{clash} was given beside a ready optimizer",
-            remedy="set it where you make the optimizer, or pass its name",
-        )
 
 
 @dataclass(frozen=True, kw_only=True)

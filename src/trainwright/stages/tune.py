@@ -35,6 +35,7 @@ from trainwright.stages.given import changes_of, prepare_given
 from trainwright.stages.named import NamedLoss
 from trainwright.stages.network import build_model
 from trainwright.stages.recipe import Recipe
+from trainwright.stages.run import Run
 from trainwright.stages.sections import TuneSection
 from trainwright.stages.setup import Setup, load_data, prepare
 from trainwright.stages.shared_body import shared_body
@@ -45,7 +46,6 @@ from trainwright.stages.study_notes import remarks
 from trainwright.stages.study_problem import about_of, problem_of
 from trainwright.stages.study_rate import settled
 from trainwright.stages.study_work import StudyWork
-from trainwright.stages.train import Run
 from trainwright.stages.tune_space import check_given, space_of
 from trainwright.tensors import computing_with
 

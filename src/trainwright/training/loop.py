@@ -1,6 +1,6 @@
 """The training loop, as a generator: `for record in training.steps(): ...`.
 
-`stages.train.fit` is this loop plus evaluation and saving. Someone with a stranger need copies it: it is short.
+`stages.fit.fit` is this loop plus evaluation and saving. Someone with a stranger need copies it: it is short.
 """
 
 from __future__ import annotations
