@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -27,7 +28,7 @@ def layer_stats(model: nn.Module, x: torch.Tensor, step: int) -> tuple[LayerStat
         def hook(module: nn.Module, inputs: Any, output: Any) -> None:
             nonlocal channels_first
             channels_first = channels_first_after(module, channels_first)
-            if isinstance(output, torch.Tensor) and output.is_floating_point() and output.dim() >= 2:
+            if isinstance(output, torch.Tensor) and output.is_floating_point() and output.dim() >= 2 and output.numel():
                 measured[path] = measure_layer(path, module, output.detach(), step, channels_first)
 
         return hook
@@ -52,6 +53,10 @@ def measure_layer(path: str, module: nn.Module, output: torch.Tensor, step: int,
     """Return the statistics of what a layer gave, with the norms of its weights and of what lies in their `.grad`."""
     units = unit_dimension(output, channels_first)
     others = tuple(dimension for dimension in range(output.dim()) if dimension != units)
+    output = output.contiguous().to(torch.promote_types(output.dtype, torch.float32))  # few channels last are slow
+    mean = output.mean()
+    std = torch.linalg.vector_norm(output - mean) / math.sqrt(output.numel())  # a third of the time of torch's std
+    zeros = output.clone().eq_(0).mean()  # in place of a copy: booleans are slow to write and to sum
     # By the extremes: to compare every number and gather the answers takes ten times as long on a CPU.
     least, most = output.amin(others), output.amax(others)
     dead, on = (least == 0) & (most == 0), least > 0
@@ -59,8 +64,8 @@ def measure_layer(path: str, module: nn.Module, output: torch.Tensor, step: int,
     gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
     gradients = [gradient for gradient in gradients if not gradient.is_sparse]
     # One transfer for all numbers of the layer: on an accelerator each float() would wait on its own.
-    mean, std, zeros, dead_units, on_units = torch.stack(
-        [output.mean(), output.std(correction=0), _zeros(output), dead.double().mean(), on.double().mean()]
+    mean_value, std_value, zero_share, dead_share, on_share = torch.stack(
+        [mean, std, zeros, dead.double().mean(), on.double().mean()]
     ).tolist()
     return LayerStats(
         step=step,
@@ -68,16 +73,11 @@ def measure_layer(path: str, module: nn.Module, output: torch.Tensor, step: int,
         kind=type(module).__name__,
         units=output.shape[units],
         samples=output.shape[0],
-        mean=mean,
-        std=std,
-        zero_fraction=zeros,
-        dead_fraction=dead_units,
-        on_fraction=on_units,
+        mean=mean_value,
+        std=std_value,
+        zero_fraction=zero_share,
+        dead_fraction=dead_share,
+        on_fraction=on_share,
         weight_norm=float(global_norm(parameter.detach() for parameter in parameters)) if parameters else None,
         gradient_norm=float(global_norm(gradients)) if gradients else None,
     )
-
-
-def _zeros(output: torch.Tensor) -> torch.Tensor:
-    """Return the share of `output` that is 0, compared in place of a copy: booleans are slow to write and to sum."""
-    return output.clone().eq_(0).mean(dtype=torch.promote_types(output.dtype, torch.float32))
