@@ -12,8 +12,11 @@ import torch
 from serving_networks import CASES, network
 from torch import nn
 
+from trainwright.ensembles.averaged import Averaged
 from trainwright.errors import ModelError, RunError, UsageError
+from trainwright.parts.outputs import Form
 from trainwright.records import DataShape
+from trainwright.records.ensemble import Averaging
 from trainwright.serving import onnx_file
 from trainwright.serving.comparing import deviation
 
@@ -32,6 +35,22 @@ def test_the_table_network_computes_the_same_for_huge_inputs(tmp_path: Path) -> 
     x = torch.tensor([[1e30, 0, 1, 0, -1e30, 0, 1e-30]])  # whose squares a 32-bit number cannot hold
     with torch.no_grad():
         assert torch.allclose(onnx_file.load(tmp_path / "m.onnx")(x), model(x), atol=1e-4)
+
+
+@pytest.mark.parametrize("average", ["probabilities", "logits"])
+def test_several_members_are_one_file_that_answers_as_their_average(tmp_path: Path, average: Averaging) -> None:
+    members = [nn.Sequential(nn.Linear(4, 8), nn.ReLU(), nn.Linear(8, 3)) for _ in range(3)]
+    model = Averaged(
+        members,
+        (0.5, 0.3, 0.2),
+        Form(task="classification"),
+        average=average,
+        temperature=0.4,
+        order=((), (2, 0, 1), ()),
+    ).eval()
+    shape = DataShape(input_shape=(4,), outputs=3, task="classification")
+    onnx_file.save(model, shape, tmp_path / "m.onnx")
+    assert deviation(model, onnx_file.load(tmp_path / "m.onnx"), shape, "ONNX") < 1e-5
 
 
 @pytest.mark.parametrize(

@@ -80,7 +80,8 @@ def limits(
     if ensemble is not None:
         names = ", ".join(f"{member['name']} ({member['share']:.3g})" for member in ensemble["members"])
         count, what = len(ensemble["members"]), ensemble["average"]
-        said.append(f"It averages the {what} of {count} networks, by shares: {names}.")
+        one = f"It is the network of {ensemble['members'][0]['name']} alone: no ensemble gained beyond it."
+        said.append(one if count == 1 else f"It averages the {what} of {count} networks, by shares: {names}.")
     elif outcome is None:
         said.append("The training never came to its end; these are its best weights until then.")
     elif outcome.status != "finished":
