@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from trainwright.errors import DataError
+from trainwright.errors import DataError, first_line
 
 NORMALISATIONS = (
     nn.BatchNorm1d,
@@ -39,7 +39,7 @@ def to_tensor(values: Any, name: str) -> torch.Tensor:
     except (TypeError, ValueError, RuntimeError) as problem:
         raise DataError(
             f"{name} cannot be read as a tensor of numbers",
-            evidence=f"{type(values).__name__}: {str(problem).splitlines()[0]}",
+            evidence=f"{type(values).__name__}: {first_line(problem)}",
             remedy="pass a tensor, a numpy array, or equally long lists of numbers; encode text and categories first",
         ) from None
 

@@ -8,6 +8,7 @@ import torch
 from torch import nn
 
 from trainwright.checks.inputs import call, rows
+from trainwright.errors import first_line
 from trainwright.randomness import isolated
 from trainwright.tensors import buffers_restored, evaluating
 
@@ -26,7 +27,7 @@ def refuses_one(model: nn.Module, x: Any) -> str | None:
                 module.training = module not in frozen
             call(model, rows(x, slice(0, 1)))
     except ValueError as problem:
-        words = str(problem).splitlines()[0]
+        words = first_line(problem)
         return words if "more than 1 value per channel" in words else None
     except Exception:  # whatever else a forward pass raises is told elsewhere
         return None

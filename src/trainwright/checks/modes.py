@@ -14,6 +14,7 @@ from trainwright.checks.inputs import count, rows
 from trainwright.checks.subject import Subject
 from trainwright.checks.wiring import as_in_training, few, output_of
 from trainwright.doctor.kinds_wiring import BATCH_NORM_TINY_BATCH, DROPOUT_ALWAYS_ON, FAILS_IN_ONE_MODE
+from trainwright.errors import first_line
 from trainwright.records import Evidence, Finding, Location, Remedy
 from trainwright.vitals.frames import user_frame
 
@@ -138,7 +139,7 @@ def _tiny_batch(subject: Subject, x: Any, norms: list[str], smallest: int | None
         Evidence(name="batch normalisations in training mode", value=len(norms)),
     ]
     if problem is not None:
-        evidence.append(Evidence(name="with a single sample the model raises", value=str(problem).splitlines()[0]))
+        evidence.append(Evidence(name="with a single sample the model raises", value=first_line(problem)))
     title = f"{what} holds a single sample, and batch normalisation needs several"
     return BATCH_NORM_TINY_BATCH.finding(
         severity="error" if smallest == 1 else "warning",

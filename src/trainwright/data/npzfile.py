@@ -13,7 +13,7 @@ from trainwright.data.dataset import content_digest
 from trainwright.data.files import MOST_BYTES, check_expansion, opened, read_upto
 from trainwright.data.samples import Samples, SampleSource
 from trainwright.data.scaling import channels_first
-from trainwright.errors import DataError
+from trainwright.errors import DataError, first_line
 
 INPUTS = ("x", "images", "image", "features", "inputs", "data")
 TARGETS = ("y", "labels", "label", "targets", "target")
@@ -152,7 +152,7 @@ def _array(archive: Any, key: str, path: Path) -> np.ndarray:
             raise
         raise DataError(
             f"'{key}' in {path} holds Python objects, which are not read: unpickling a file can run any code",
-            evidence=str(problem).splitlines()[0],
+            evidence=first_line(problem),
             remedy="store numbers or text: array.astype(float), or array.astype(str) for words",
         ) from None
     if not isinstance(value, np.ndarray) or value.dtype.hasobject or value.dtype.kind not in "biufUS":

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from trainwright.errors import ModelError
+from trainwright.errors import ModelError, first_line
 
 
 def model_copy(model: nn.Module) -> nn.Module:
@@ -23,7 +23,7 @@ def model_copy(model: nn.Module) -> nn.Module:
     except Exception as problem:
         raise ModelError(
             "a model of the trial array cannot be copied",
-            evidence=f"{type(model).__name__}: {str(problem).splitlines()[0] if str(problem) else problem!r}",
+            evidence=f"{type(model).__name__}: {first_line(problem)}",
             remedy="keep no tensors that were computed with gradients, and no open files, in the model's attributes",
         ) from None
     for parameter in copied.parameters():

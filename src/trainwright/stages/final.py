@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from trainwright.data.feed import Feed
-from trainwright.errors import TrainwrightError
+from trainwright.errors import TrainwrightError, first_line
 from trainwright.interruption import Interrupted, status_of
 from trainwright.randomness import derive
 from trainwright.records.findings import Scalar
@@ -159,7 +159,7 @@ def _ended(setup: Setup, folder: Path, about: Mapping[str, Any]) -> tuple[Run | 
         state, _ = checkpoint.load(folder / CHECKPOINTS, "best")
         setup.model.load_state_dict(state)
     except (TrainwrightError, RuntimeError) as problem:
-        return None, str(problem).splitlines()[0]
+        return None, first_line(problem)
     run = Run(
         model=setup.model,
         history=stored.chart,

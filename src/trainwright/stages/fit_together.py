@@ -14,7 +14,7 @@ from torch.utils.data import DataLoader
 from trainwright.data.augmented import augmented
 from trainwright.data.batches import Batches
 from trainwright.data.feed import Feed
-from trainwright.errors import DataError, ModelError
+from trainwright.errors import DataError, ModelError, first_line
 from trainwright.parts import losses, optimizers
 from trainwright.randomness import isolated
 from trainwright.records import LossSpec
@@ -175,7 +175,7 @@ def check_left_over(model: nn.Module, data: Any, x: torch.Tensor) -> None:
             return
         raise DataError(
             "the last batch of the loader is a single sample, on which batch normalisation cannot train",
-            evidence=f"{len(data.sampler)} samples in batches of {data.batch_size}; {str(problem).splitlines()[0]}",
+            evidence=f"{len(data.sampler)} samples in batches of {data.batch_size}; {first_line(problem)}",
             remedy="DataLoader(..., drop_last=True), or another batch_size",
         ) from problem
     except Exception:

@@ -7,7 +7,7 @@ import math
 import torch
 
 from trainwright import defaults
-from trainwright.errors import UsageError
+from trainwright.errors import UsageError, first_line
 from trainwright.stages.recipe import Recipe
 from trainwright.stages.sections import AUTO, TrainSection
 from trainwright.training.loop import updates_per_epoch
@@ -80,7 +80,7 @@ def choose_device(name: str) -> torch.device:
     except (RuntimeError, AssertionError, ValueError) as problem:
         raise UsageError(
             f"there is no device '{name}' here",
-            evidence=str(problem).splitlines()[0].split(":")[0],
+            evidence=first_line(problem).split(":")[0],
             remedy="train.device = 'auto' takes what there is",
         ) from None
     return device

@@ -16,6 +16,7 @@ from torch import nn
 from torch._C._functorch import is_functorch_wrapped_tensor  # pyright: ignore[reportMissingImports]
 
 from trainwright.doctor.loss_entering import FUNCTIONS
+from trainwright.errors import first_line
 from trainwright.randomness import isolated
 from trainwright.records import Location, OutputFacts, TargetStats
 from trainwright.records.findings import Scalar
@@ -151,7 +152,7 @@ class LossBooks:
         given, target = _parts(arguments, named)
         if given is not None:
             self.failed = self._facts(function, given, target, _options(function, arguments, named))
-            self.failure = f"{type(problem).__name__}: {str(problem).strip().splitlines()[0] if str(problem) else ''}"
+            self.failure = f"{type(problem).__name__}: {first_line(problem)}"
 
     def taken(self) -> list[Value]:
         """A backward pass begins: return the values that it is about, and count their lines as trained on."""
