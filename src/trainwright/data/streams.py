@@ -23,6 +23,7 @@ from trainwright.data.pairs import (
     unreadable,
     words_of,
 )
+from trainwright.data.waiting import HungError, next_of
 from trainwright.errors import DataError
 from trainwright.randomness import derive, isolated
 
@@ -115,22 +116,25 @@ def passed(data: Any, seed: int, device: torch.device, *place: str | int) -> Ite
     """
     batches: Iterator[Any] | None = None
     first: Batch | None = None
-    position, deaths = 0, 0
+    position, deaths, hung = 0, 0, -1
     while True:
         try:
             if batches is None:
                 batches = _begun(data, seed, place, position)
             with isolated(seed, "loader", *place, position):
-                item = next(batches)
+                item = next_of(batches, position)
         except StopIteration:
             return
         except Exception as problem:  # whatever the user's loader raises
-            if deaths < MOST_DEATHS and _worker_died(problem):
+            again = isinstance(problem, HungError) and hung == position  # then it would hang there every time
+            if deaths < MOST_DEATHS and _worker_died(problem) and not again:
                 deaths += 1
+                hung = position if isinstance(problem, HungError) else hung
                 batches = None
                 if getattr(data, "persistent_workers", False):
                     data._iterator = None  # or torch would go on with those that are dead
-                said = f"a data worker died; its pass begins again and goes on at batch {position}: {problem}"
+                happened = "hangs" if isinstance(problem, HungError) else "died"
+                said = f"a data worker {happened}; its pass begins again and goes on at batch {position}: {problem}"
                 warnings.warn(said, RuntimeWarning, stacklevel=2)
                 continue
             raise _broken(problem, position, deaths) from problem
@@ -151,13 +155,13 @@ def _begun(data: Any, seed: int, place: tuple[str | int, ...], position: int) ->
         batches = iter(data)
     for number in range(position):
         with isolated(seed, "loader", *place, number):
-            next(batches)
+            next_of(batches, number)
     return batches
 
 
 def _worker_died(problem: BaseException) -> bool:
-    """Say whether torch, or the pipe to it, tells that a worker is gone, which is no error of the data."""
-    if isinstance(problem, ConnectionResetError | BrokenPipeError | EOFError):
+    """Say whether torch, or the pipe to it, tells that a worker is gone or hangs, which is no error of the data."""
+    if isinstance(problem, ConnectionResetError | BrokenPipeError | EOFError | HungError):
         return True
     said = str(problem)
     return isinstance(problem, RuntimeError) and said.startswith("DataLoader worker") and "Caught" not in said
@@ -165,6 +169,13 @@ def _worker_died(problem: BaseException) -> bool:
 
 def _broken(problem: BaseException, position: int, deaths: int = 0) -> DataError:
     """Return what is said of a pass that cannot go on, after so many deaths of workers that it went on from."""
+    if isinstance(problem, HungError):
+        return DataError(
+            f"a data worker hangs{' every time' if deaths else ''}, and its pass cannot go on",
+            evidence=f"at batch {position}: {words_of(problem)}",
+            remedy="read with num_workers=0 to see where; a lock that was held when the workers were forked, as by a "
+            "library with threads, is never given back in them (try multiprocessing_context='spawn')",
+        )
     if not _worker_died(problem):
         return unreadable(problem, position)
     return DataError(
@@ -208,7 +219,12 @@ def _sizes(data: Any, seed: int) -> list[int]:
 def _items(data: Any) -> Iterator[Any]:
     given = 0
     try:
-        for item in data:
+        batches = iter(data)
+        while True:
+            try:
+                item = next_of(batches, given)
+            except StopIteration:
+                return
             given += 1
             yield item
     except Exception as problem:  # whatever the user's loader raises
