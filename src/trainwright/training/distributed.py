@@ -7,7 +7,6 @@ torchrun, or `--devices`, starts the processes and tells each its rank by the en
 from __future__ import annotations
 
 import gc
-import os
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -16,7 +15,8 @@ from dataclasses import dataclass
 import torch
 from torch import distributed
 
-from trainwright.errors import PeerLost, SaidElsewhere, TrainwrightError, UsageError, first_line
+from trainwright.errors import PeerLost, SaidElsewhere, TrainwrightError, first_line
+from trainwright.training.meeting import meet, number_of
 
 _LOST = (
     "Connection closed by peer",
@@ -111,17 +111,17 @@ ALONE = Ranks()
 
 def is_called() -> bool:
     """Say whether the environment tells of other processes that train with this one."""
-    return _number("WORLD_SIZE", 1) > 1
+    return number_of("WORLD_SIZE", 1) > 1
 
 
 def own_rank() -> int:
     """Return the rank of this process as the environment tells it, 0 where it is alone."""
-    return _number("RANK", 0) if is_called() else 0
+    return number_of("RANK", 0) if is_called() else 0
 
 
 def restarts() -> int:
     """Return how often torchrun has started this job again."""
-    return _number("TORCHELASTIC_RESTART_COUNT", 0)
+    return number_of("TORCHELASTIC_RESTART_COUNT", 0)
 
 
 @contextmanager
@@ -135,7 +135,7 @@ def joined(device: str = "auto") -> Iterator[Ranks]:
         return
     meets = not distributed.is_initialized()
     if meets:
-        _meet(device)
+        meet(device)
     ranks = Ranks(rank=distributed.get_rank(), world=distributed.get_world_size())
     try:
         yield ranks
@@ -163,31 +163,3 @@ def lost_another(problem: BaseException | None) -> bool:
             return True
         problem = problem.__cause__ or problem.__context__
     return False
-
-
-def _meet(device: str) -> None:
-    """Join the process group: gloo between CPUs, NCCL between GPUs."""
-    cuda = torch.cuda.is_available() and not device.startswith("cpu")
-    if cuda:
-        local, there = _number("LOCAL_RANK", 0), torch.cuda.device_count()
-        if local >= there:
-            raise UsageError(
-                "there are more processes on this machine than GPUs",
-                evidence=f"process {local} of it, and {there} GPU{'s' * (there != 1)}",
-                remedy=f"start at most {there} here, or set train.device to 'cpu'",
-            )
-        torch.cuda.set_device(local)
-    try:
-        distributed.init_process_group("cpu:gloo,cuda:nccl" if cuda else "gloo")
-    except (RuntimeError, ValueError) as problem:
-        where = f"{os.environ.get('MASTER_ADDR', '?')}:{os.environ.get('MASTER_PORT', '?')}"
-        raise UsageError(
-            f"the processes that are to train together do not find one another at {where}",
-            evidence=first_line(problem),
-            remedy="start them by torchrun, or by trainwright train --devices N",
-        ) from None
-
-
-def _number(name: str, default: int) -> int:
-    text = os.environ.get(name, "")
-    return int(text) if text.isdecimal() else default
