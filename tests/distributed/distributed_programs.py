@@ -26,11 +26,21 @@ _DDP: Mapping[str, dict[str, Any]] = {
     "normalised": {"sync_batch_norm": True, "batch_size": 16},
     "penalised": {"optimizer": "lbfgs", "epochs": 3, "batch_size": 88},
     "thawed": {"freeze": ["0"], "unfreeze": {"0": 0.5}},
+    "tied": {"accumulate": 2},
+    "recomputed": {"checkpoint_activations": True, "clip_norm": 0.5},
 }
 _FSDP: Mapping[str, dict[str, Any]] = {
-    name: {**_DDP[name], "strategy": "fsdp"} for name in ("plain", "ragged", "accumulated", "averaged", "stopped")
+    name: {**_DDP[name], "strategy": "fsdp"}
+    for name in ("plain", "ragged", "accumulated", "averaged", "stopped", "tied", "recomputed")
 }
-SERIES = {"ddp": _DDP, "fsdp": _FSDP}
+_HALF = {"precision": "bf16", "checkpoint_activations": True, "batch_size": 44}
+_BF16: Mapping[str, dict[str, Any]] = {
+    "plain, replicated": _HALF,
+    "plain, divided": {**_HALF, "strategy": "fsdp"},
+    "tied, replicated": _HALF,
+    "tied, divided": {**_HALF, "strategy": "fsdp"},
+}
+SERIES = {"ddp": _DDP, "fsdp": _FSDP, "bf16": _BF16}
 
 
 def data() -> tuple[torch.Tensor, torch.Tensor]:
@@ -39,18 +49,44 @@ def data() -> tuple[torch.Tensor, torch.Tensor]:
     return x, x[:, :3].argmax(1)
 
 
-def network(normalised: bool = False) -> nn.Module:
-    """Return a small network in float64, always the same."""
+class Tied(nn.Module):
+    """A network of blocks whose last layer is its first one turned round, as language models have it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.read = nn.Linear(6, 16, bias=False)
+        self.blocks = nn.ModuleList(nn.Sequential(nn.Linear(16, 16), nn.Tanh(), nn.Linear(16, 16)) for _ in range(2))
+        self.write = nn.Linear(6, 16, bias=False)
+        self.write.weight = self.read.weight
+        self.last = nn.Linear(6, 3)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Return `(n, 3)`."""
+        x = self.read(x)
+        for block in self.blocks:
+            x = x + block(x)
+        return self.last(x @ self.write.weight)
+
+
+def network(name: str) -> nn.Module:
+    """Return a small network, always the same."""
     torch.manual_seed(5)
-    norm = [nn.BatchNorm1d(16)] if normalised else []
-    return nn.Sequential(nn.Linear(6, 16), *norm, nn.Tanh(), nn.Linear(16, 3)).double()
+    if name.startswith("tied"):
+        return Tied()
+    if name in ("recomputed", "plain, replicated", "plain, divided"):
+        inside = [nn.Sequential(nn.Linear(16, 16), nn.Tanh(), nn.Linear(16, 16)) for _ in range(3)]
+        return nn.Sequential(nn.Linear(6, 16), *inside, nn.Linear(16, 3))
+    norm = [nn.BatchNorm1d(16)] if name == "normalised" else []
+    return nn.Sequential(nn.Linear(6, 16), *norm, nn.Tanh(), nn.Linear(16, 3))
 
 
 def trained(name: str, settings: Mapping[str, Any], folder: Path | None = None) -> dict[str, Any]:
     """Train once; return the trace of the losses, the norms, the evaluations, and how it ended."""
     x, y = data()
+    double = settings.get("precision") != "bf16"
+    x = x if double else x.float()
     asked = {"batch_size": 32, "epochs": 4, "lr": 0.01, "seed": 1, "optimizer": "adamw", **settings}
-    model = network(name == "normalised")
+    model = network(name).to(x.dtype)
     run = tw.fit(
         model,
         (x[:SAMPLES], y[:SAMPLES]),

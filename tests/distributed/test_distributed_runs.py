@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -36,11 +37,12 @@ def recipe(folder: Path, strategy: str = "ddp") -> Path:
 
 KILLER = """
 import os, signal
-if os.environ.get("RANK") == "1" and os.environ.get("TORCHELASTIC_RESTART_COUNT", "0") == "0":
+told = os.environ.get
+if told("RANK") == told("KILLED_RANK", "1") and told("TORCHELASTIC_RESTART_COUNT", "0") == "0":
     from trainwright.training import loop
     step = loop.Training._one
     def killed(training, batches, number, epoch):
-        if number == 50:
+        if number == int(os.environ.get("KILLED_STEP", "50")):
             os.kill(os.getpid(), signal.SIGKILL)
         return step(training, batches, number, epoch)
     loop.Training._one = killed
@@ -48,7 +50,7 @@ if os.environ.get("RANK") == "1" and os.environ.get("TORCHELASTIC_RESTART_COUNT"
 
 
 def killer(folder: Path) -> Path:
-    """Return a folder in which Python finds what kills the second process before its step 50, the first time."""
+    """Return a folder in which Python finds what kills one process before a step, unless it was started again."""
     made = folder / "killer"
     made.mkdir()
     (made / "sitecustomize.py").write_text(KILLER)
@@ -86,10 +88,35 @@ def test_a_run_whose_process_was_killed_goes_on_as_if_it_had_not_been(tmp_path: 
 
 
 @pytest.mark.slow
-def test_torchrun_starts_a_job_again_and_it_goes_on_where_it_was(tmp_path: Path) -> None:
+def test_a_run_in_parts_goes_on_with_four_devices_and_then_with_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    quiet = started("-m", "trainwright", "train", recipe(tmp_path), "--devices", "2", "--folder", tmp_path / "quiet")
+    assert quiet.returncode == 0, quiet.stderr
+    path, run = [killer(tmp_path)], tmp_path / "run"
+    first = ["train", recipe(tmp_path, "fsdp"), "--devices", "2", "--folder", run]
+    for step, words in ((50, first), (90, ["resume", run, "--devices", "4"])):
+        monkeypatch.setenv("KILLED_STEP", str(step))
+        cut = started("-m", "trainwright", *words, path=path)
+        assert cut.returncode == 1
+        assert "process 1 of the training was ended by SIGKILL" in cut.stderr
+    last = started("-m", "trainwright", "resume", run)
+    assert last.returncode == 0, last.stderr
+    assert "resumed from step 80, not bit-exact: devices 4 -> 1" in last.stdout
+    assert losses(run) == pytest.approx(losses(tmp_path / "quiet"), rel=1e-3)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("rank", [0, 1])
+@pytest.mark.parametrize("backend", ["static", "c10d"])
+def test_torchrun_starts_a_job_again_and_it_goes_on_where_it_was(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, backend: str, rank: int
+) -> None:
+    monkeypatch.setenv("KILLED_RANK", str(rank))
     file = recipe(tmp_path)
     words = ["-m", "trainwright", "train", file, "--folder", tmp_path / "run"]
-    done = torchrun(2, *words, options=["--max-restarts", "2"], path=[killer(tmp_path)])
+    options = ["--max-restarts", "1"] + (["--standalone"] if backend == "c10d" else [])
+    done = torchrun(2, *words, options=options, path=[killer(tmp_path)])
     assert done.returncode == 0, done.stderr[-3000:]
     assert "bit for bit" in done.stdout
     quiet = started("-m", "trainwright", "train", file, "--devices", "2", "--folder", tmp_path / "quiet")
@@ -112,6 +139,35 @@ def test_ranks_with_other_settings_are_told_apart_by_one_message(tmp_path: Path)
     assert done.stderr.count("error: ") == 1
     assert "optimizer.lr on rank 1 is not that of rank 0" in done.stderr
     assert not (tmp_path / "run" / "run.json").exists()
+
+
+ELSEWHERE = """
+import os, sys
+if os.environ["RANK"] == "1" and "ELSEWHERE" not in os.environ:
+    os.environ["ELSEWHERE"] = "yes"
+    command = f"mount -t tmpfs none kept && exec {sys.executable} elsewhere.py"
+    os.execvp("unshare", ["unshare", "--mount", "sh", "-c", command])
+from trainwright.cli.main import main
+main(["train", "ddp.toml", "--folder", "kept/run"])
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(
+    subprocess.run(["unshare", "--mount", "true"], capture_output=True, check=False).returncode != 0
+    if shutil.which("unshare")
+    else True,
+    reason="this system lets nobody have mounts of their own",
+)
+def test_a_folder_that_is_not_shared_is_refused_by_one_message(tmp_path: Path) -> None:
+    recipe(tmp_path)
+    (tmp_path / "elsewhere.py").write_text(ELSEWHERE)
+    (tmp_path / "kept").mkdir()
+    done = torchrun(2, "elsewhere.py", cwd=tmp_path)
+    assert done.returncode == 1
+    assert done.stderr.count("error: ") == 1
+    assert "is not shared: rank 1 does not see what rank 0 writes there" in done.stderr
+    assert list((tmp_path / "kept").iterdir()) == []
 
 
 THEIRS = {

@@ -8,7 +8,9 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 import torch
+from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
+from torch.nn.modules.dropout import _DropoutNd
 
 from trainwright import __version__
 from trainwright.errors import RunError, SaidElsewhere
@@ -77,6 +79,20 @@ def notes_on(setup: Setup, ranks: Ranks) -> Iterator[str]:
             f"batch normalisation sees {size / many:g} samples at a time and not {size}, so that the result is not "
             "that of one device; distributed.sync_batch_norm = true makes it see all of them"
         )
+    if drops_out(setup.model):
+        yield (
+            f"dropout draws on each of {many} devices for its own samples, so that the result is that of one device "
+            "with other draws, as under another seed"
+        )
+
+
+def drops_out(model: nn.Module) -> bool:
+    """Say whether a model has dropout that is on: layers of it, or modules with a share of their own by that name."""
+    return any(
+        (isinstance(module, _DropoutNd) and module.p > 0)
+        or (isinstance(share := getattr(module, "dropout", None), float) and share > 0)
+        for module in model.modules()
+    )
 
 
 def check_same(setup: Setup, ranks: Ranks) -> None:

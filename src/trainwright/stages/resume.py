@@ -35,6 +35,7 @@ from trainwright.training import checkpoint, stored
 from trainwright.training.clock import Clock
 from trainwright.training.distributed import ALONE, Ranks
 from trainwright.training.history import Observer
+from trainwright.training.shared import check_shared
 from trainwright.training.stillness import give_back_gradients
 
 
@@ -102,6 +103,7 @@ class Resumption:
     ) -> None:
         self.ranks = ranks
         self.lock: RunLock | None = None
+        check_shared(folder, ranks)
         with ranks.together():
             if ranks.leads:
                 self._begin(folder, given, setup, changes, data_root, caller, strict)

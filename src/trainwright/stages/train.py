@@ -42,7 +42,9 @@ from trainwright.training.clock import Clock
 from trainwright.training.course import Conclusion
 from trainwright.training.distributed import ALONE, Ranks
 from trainwright.training.history import History, Observer
+from trainwright.training.keeping import Keeping
 from trainwright.training.saver import Saver
+from trainwright.training.shared import check_shared
 from trainwright.training.stillness import give_back_gradients
 from trainwright.vitals.memory import give_back_freed_memory
 
@@ -95,6 +97,8 @@ def carry_out(
     """
     info, settings = setup.info, setup.recipe.train
     check_same(setup, ranks)
+    if going_on is None:  # else it has been looked for already
+        check_shared(folder, ranks)
     observers, writer = list(watchers), None
     with ranks.together():
         if ranks.many:
@@ -211,20 +215,21 @@ def _course(
 
 
 def _saver(setup: Setup, folder: Path | None, writer: RunWriter | None, ranks: Ranks) -> Saver | ShardedSaver | None:
-    settings = setup.recipe.train
-    options: dict[str, Any] = {
-        "every_steps": settings.checkpoint_every_steps,
-        "keep_last": settings.keep_last,
-        "facts": {"conditions": conditions(setup), "configuration": setup.recipe.plain()},
-    }
+    def keeping(place: Path) -> Keeping:
+        settings = setup.recipe.train
+        return Keeping(
+            folder=place / CHECKPOINTS,
+            every_steps=settings.checkpoint_every_steps,
+            keep_last=settings.keep_last,
+            facts={"conditions": conditions(setup), "configuration": setup.recipe.plain()},
+        )
+
     if ranks.many and setup.recipe.distributed.sharded:
         from trainwright.training.sharded_saver import ShardedSaver
 
         kept = ranks.told("" if folder is None else str(folder.absolute()))
-        return ShardedSaver(Path(kept) / CHECKPOINTS, writer, ranks, **options) if kept else None
-    if folder is None or writer is None:
-        return None
-    return Saver(folder / CHECKPOINTS, writer, **options)
+        return ShardedSaver(keeping(Path(kept)), writer, ranks) if kept else None
+    return None if folder is None or writer is None else Saver(keeping(folder), writer)
 
 
 def _not_started(setup: Setup, findings: Sequence[Finding]) -> Run:

@@ -1,4 +1,4 @@
-"""When a run's state is worth writing, and writing it beside the training: copied first, one at a time, never lost."""
+"""Writing a run's state beside the training: copied first, one at a time, never lost."""
 
 from __future__ import annotations
 
@@ -12,27 +12,18 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import torch
 
-from trainwright.errors import RunError
 from trainwright.records import Event
 from trainwright.training import checkpoint, state, stored
+from trainwright.training.keeping import Due, Keeping
 from trainwright.training.packing import Tree, tensors_of
 
 if TYPE_CHECKING:
     from trainwright.training.course import Course
 
-MOST_COST = 0.02
-"""Share of a run's time that checkpoints may take where nobody says how often: they wait until the last is paid for."""
-MOST_SECONDS = 600.0
-"""So much work is not to be lost, however rarely a run is evaluated."""
-FIRST_COST = 0.02
-"""Seconds that writing is taken to need at least, before the first has shown it: some flushes of a slow disk ..."""
-BYTES_A_SECOND = 200e6
-"""... and the speed at which it takes what is written."""
 MOST_FAILURES = 5
 """Failures one after the other with which a run goes on; a disk that stays full is not waited for for ever."""
 RETRY_SECONDS = 5.0
 """After the first failure; twice as long after each that follows."""
-_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 SPARE = 1.05
 """Free space that a checkpoint needs, in its own size: not to find the disk full when half is written."""
 
@@ -50,43 +41,26 @@ class Log(Protocol):
 
 
 class Saver:
-    """Keeps the state of one run in `folder`. With `every_steps` 0 the cost decides, and the evaluations.
+    """Keeps the state of one run, as one process or as the first of several."""
 
-    `facts` go into each manifest: the settings, the data and the conditions that the state belongs to.
-    """
-
-    def __init__(
-        self,
-        folder: Path,
-        log: Log,
-        *,
-        every_steps: int = 0,
-        keep_last: int = 2,
-        facts: Mapping[str, Any] | None = None,
-    ) -> None:
-        self.folder = folder
+    def __init__(self, keeping: Keeping, log: Log) -> None:
+        self.keeping = keeping
+        self.folder = keeping.folder
         self.log = log
-        self.every_steps = every_steps
-        self.keep_last = keep_last
-        self.facts = dict(facts or {})
         self.failures = 0  # one after the other
+        self._due = Due(keeping.every_steps)
         self._writer = ThreadPoolExecutor(max_workers=1, thread_name_prefix="checkpoint")
         self._writing: Future[float | None] | None = None
         self._owed: dict[str, Any] = {}  # weights to write under a name, and ...
         self._refused: dict[str, Any] = {}  # ... those that the disk would not take
-        self._cost: float | None = None  # seconds that the last one took
-        self._last = time.monotonic()
         self._not_before = 0.0  # after a failure
         self._looked = -2  # of the last state that was taken
-        self._evaluated = 0
 
     def after_step(self, course: Course) -> None:
         """See a step done and looked at; take and write the state where that is due."""
-        step = course.training.place.step
-        due = step % self.every_steps == 0 if self.every_steps else self._due(course)
-        due = due and course.training.diverged is None
+        due = self._due.after(course)
         if due or self._owed:
-            self._collect(course, wait=due and self.every_steps > 0)
+            self._collect(course, wait=due and self.keeping.every_steps > 0)
             if self._writing is None and time.monotonic() >= self._not_before:
                 self._start(course, take=due)
 
@@ -116,26 +90,17 @@ class Saver:
         """Wait for what is being written, and end: the run broke off, and that is what must be told."""
         self._writer.shutdown(wait=True)
 
-    def _due(self, course: Course) -> bool:
-        evals = course.training.history.evals
-        evaluated = evals[-1].step if evals else 0
-        new, self._evaluated = evaluated != self._evaluated, evaluated
-        waited = time.monotonic() - self._last
-        if not new and waited < MOST_SECONDS:
-            return False
-        cost = self._cost if self._cost is not None else FIRST_COST + _bytes_of(course) / BYTES_A_SECOND
-        return waited * MOST_COST >= cost
-
     def _start(self, course: Course, *, take: bool) -> None:
         """Write what is owed, and with `take` a copy of the state as it is now, beside what comes next."""
         started = time.perf_counter()
         owed, self._owed = self._owed, {}
-        tree, facts = None, self.facts
+        tree, facts = None, self.keeping.facts
         try:
             if take:
                 facts = {**facts, "epoch": course.training.place.epoch, "log": dict(self.log.lengths())}
                 tree = state.take(course)
-                self._looked, self._last = course.looked, time.monotonic()
+                self._looked = course.looked
+                self._due.taken()
         except OSError as problem:  # the log's disk is full
             self._owed, self._writing = owed, Future()
             self._writing.set_exception(problem)
@@ -153,7 +118,7 @@ class Saver:
                 return None
             _check_space(self.folder, tree)
             self.log.sync()  # the log must not be shorter than the state that belongs to it
-            stored.write(self.folder, tree, facts=facts, keep_last=self.keep_last)
+            stored.write(self.folder, tree, facts=facts, keep_last=self.keeping.keep_last)
         except OSError:
             self._refused = owed
             raise
@@ -171,29 +136,22 @@ class Saver:
         writing, self._writing = self._writing, None
         try:
             cost = writing.result()
-            self._cost, self.failures = cost if cost is not None else self._cost, 0
+            self._due.cost, self.failures = cost if cost is not None else self._due.cost, 0
         except OSError as problem:
             self._owed, self._refused = self._refused | self._owed, {}
-            self._failed(course, problem.strerror or str(problem), full=problem.errno in _FULL)
+            self._failed(course, problem)
 
-    def _failed(self, course: Course, reason: str, *, full: bool) -> None:
+    def _failed(self, course: Course, problem: OSError) -> None:
         self.failures += 1
         self._not_before = time.monotonic() + RETRY_SECONDS * 2 ** (self.failures - 1)
         if self.failures >= MOST_FAILURES:
-            first = "make room" if full else "see to that folder"
-            raise RunError(
-                f"checkpoints cannot be written: {self.failures} failed one after the other",
-                evidence=f"{self.folder}: {reason}",
-                remedy=f"{first}, then: trainwright resume {self.folder.parent}",
+            raise self.keeping.refused(
+                f"checkpoints cannot be written: {self.failures} failed one after the other", problem
             )
+        reason = problem.strerror or str(problem)
         text = f"a checkpoint could not be written: {reason}; what was written before is whole, and it is tried again"
         detail = {"text": text, "failures": self.failures}
         course.training.history.append(Event(step=course.training.place.step, name="checkpoint-failed", detail=detail))
-
-
-def _bytes_of(course: Course) -> int:
-    """Return about what a checkpoint takes: weights, those of the best, and an optimizer's two moments."""
-    return 4 * sum(value.nbytes for value in course.best_state.values())
 
 
 def _check_space(folder: Path, tree: Tree) -> None:

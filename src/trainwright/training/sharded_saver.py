@@ -14,52 +14,38 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 from torch.distributed import checkpoint as engine
+from torch.distributed.checkpoint.api import CheckpointException
 
-from trainwright.errors import RunError
+from trainwright.errors import RunError, SaidElsewhere
 from trainwright.runs import durable
 from trainwright.tensors import digest
 from trainwright.training import checkpoint, state, stored
 from trainwright.training.distributed import Ranks
+from trainwright.training.keeping import Due, Keeping
 from trainwright.training.packing import pack
-from trainwright.training.saver import MOST_COST, Log
+from trainwright.training.saver import Log
 
 if TYPE_CHECKING:
     from trainwright.training.course import Course
 
 
 class ShardedSaver:
-    """Keeps the state of one run in `folder`, which all ranks see; `log` is that of the first rank.
+    """Keeps the state of one run in a folder that all ranks see; `log` is that of the first rank.
 
-    All ranks call every method together. With `every_steps` 0 the state is kept after evaluations, as often as it costs
-    no more than a small share of the time.
+    All ranks call every method together.
     """
 
-    def __init__(
-        self,
-        folder: Path,
-        log: Log | None,
-        ranks: Ranks,
-        *,
-        every_steps: int = 0,
-        keep_last: int = 2,
-        facts: Mapping[str, Any] | None = None,
-    ) -> None:
-        self.folder = folder
+    def __init__(self, keeping: Keeping, log: Log | None, ranks: Ranks) -> None:
+        self.keeping = keeping
+        self.folder = keeping.folder
         self.log = log
         self.ranks = ranks
-        self.every_steps = every_steps
-        self.keep_last = keep_last
-        self.facts = dict(facts or {})
+        self._due = Due(keeping.every_steps, ranks)
         self._looked = -2
-        self._evaluated = 0
-        self._cost = 0.0
-        self._last = time.monotonic()
 
     def after_step(self, course: Course) -> None:
         """See a step done and looked at; write the state where that is due."""
-        step = course.training.place.step
-        due = step % self.every_steps == 0 if self.every_steps else self._due(course)
-        if due and course.training.diverged is None:
+        if self._due.after(course):
             self.now(course)
 
     def now(self, course: Course) -> None:
@@ -73,21 +59,20 @@ class ShardedSaver:
         with self.ranks.together():
             temporary = self._begun() if self.ranks.leads else ""
         part = Path(self.ranks.told(temporary))
-        if not part.is_dir():
-            raise RunError(
-                f"the folder {self.folder} is not to be seen from every process",
-                evidence=f"rank {self.ranks.rank} does not see {part}",
-                remedy="on several machines, keep the run in a folder that all of them share",
-            )
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            engine.save(tensors, storage_writer=engine.HuggingFaceStorageWriter(str(part), save_distributed=True))
+        with self.ranks.together():
+            if not part.is_dir():
+                raise RunError(
+                    f"the folder {self.folder} is not to be seen from every process",
+                    evidence=f"rank {self.ranks.rank} does not see {part}",
+                    remedy="on several machines, keep the run in a folder that all of them share",
+                )
+        self._write_parts(part, tensors)
         with self.ranks.together():
             if self.ranks.leads:
-                facts = {"kind": "training", "step": step, "digest": content, **self.facts}
+                facts = {"kind": "training", "step": step, "digest": content, **self.keeping.facts}
                 self._commit(part, plain, facts, course)
-        self._looked, self._last = course.looked, time.monotonic()
-        self._cost = self._last - started
+        self._looked, self._due.cost = course.looked, time.monotonic() - started
+        self._due.taken()
 
     def keep(self, name: str, weights: Mapping[str, torch.Tensor], step: int, facts: Mapping[str, Any]) -> None:
         """Write whole weights under a name of their own, as the first rank."""
@@ -100,15 +85,18 @@ class ShardedSaver:
     def abandon(self) -> None:
         """End: nothing is under way."""
 
-    def _due(self, course: Course) -> bool:
-        """Say on all ranks what the first one's clock says, and only after an evaluation."""
-        evals = course.training.history.evals
-        evaluated = evals[-1].step if evals else 0
-        new, self._evaluated = evaluated != self._evaluated, evaluated
-        if not new:
-            return False
-        waited = time.monotonic() - self._last
-        return bool(self.ranks.told("yes" if waited * MOST_COST >= self._cost else ""))
+    def _write_parts(self, part: Path, tensors: dict[str, Any]) -> None:
+        """Let each rank write its part; where one cannot, the first says which, and why."""
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                engine.save(tensors, storage_writer=engine.HuggingFaceStorageWriter(str(part), save_distributed=True))
+        except CheckpointException as found:  # all ranks have it
+            if not self.ranks.leads:
+                raise SaidElsewhere("rank 0 says who could not write") from found
+            rank, (problem, _) = min(found.failures.items())
+            shown = problem if isinstance(problem, OSError) else OSError(f"{type(problem).__name__}: {problem}")
+            raise self.keeping.refused(f"rank {rank} cannot write its part of a checkpoint", shown) from found
 
     def _begun(self) -> str:
         try:
@@ -116,7 +104,7 @@ class ShardedSaver:
             part = durable.temporary_beside(self.folder / checkpoint.LATEST)
             durable.make_folder(part)
         except OSError as problem:
-            raise _refused(self.folder, problem) from None
+            raise self.keeping.refused(_WHAT, problem) from None
         return str(part)
 
     def _commit(self, part: Path, plain: Any, facts: Mapping[str, Any], course: Course) -> None:
@@ -125,14 +113,9 @@ class ShardedSaver:
             log = dict(self.log.lengths())
             self.log.sync()  # the log must not be shorter than the state that belongs to it
             epoch = course.training.place.epoch
-            stored.commit_parts(self.folder, part, plain, {**facts, "epoch": epoch, "log": log}, self.keep_last)
+            stored.commit_parts(self.folder, part, plain, {**facts, "epoch": epoch, "log": log}, self.keeping.keep_last)
         except OSError as problem:
-            raise _refused(self.folder, problem) from None
+            raise self.keeping.refused(_WHAT, problem) from None
 
 
-def _refused(folder: Path, problem: OSError) -> RunError:
-    return RunError(
-        "a checkpoint cannot be written",
-        evidence=f"{folder}: {problem.strerror or problem}",
-        remedy=f"make room, then: trainwright resume {folder.parent}",
-    )
+_WHAT = "a checkpoint cannot be written"
