@@ -40,7 +40,9 @@ _BF16: Mapping[str, dict[str, Any]] = {
     "tied, replicated": _HALF,
     "tied, divided": {**_HALF, "strategy": "fsdp"},
 }
-SERIES = {"ddp": _DDP, "fsdp": _FSDP, "bf16": _BF16}
+_TWENTY = {"batch_size": 90, "epochs": 20}
+_NODES: Mapping[str, dict[str, Any]] = {"replicated": _TWENTY, "divided": {**_TWENTY, "strategy": "fsdp"}}
+SERIES = {"ddp": _DDP, "fsdp": _FSDP, "bf16": _BF16, "nodes": _NODES}
 
 
 def data() -> tuple[torch.Tensor, torch.Tensor]:

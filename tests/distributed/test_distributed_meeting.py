@@ -15,8 +15,8 @@ from trainwright.training.meeting import agree
 WORLD = 3
 
 
-def met(store: distributed.Store, order: tuple[int, ...] = (0, 1, 2)) -> set[str]:
-    """Let `WORLD` processes come in that order; return what they agree on."""
+def met(store: distributed.Store, order: tuple[int, ...] = (0, 1, 2)) -> set[tuple[str, bool]]:
+    """Let `WORLD` processes come in that order; return what they agree on: a name, and whether somebody met before."""
     with ThreadPoolExecutor(WORLD) as pool:
         answers = []
         for rank in order:
@@ -29,7 +29,9 @@ def test_processes_that_are_started_again_meet_one_another_and_nobody_who_is_gon
     store = distributed.HashStore()
     names = [met(store, order) for order in ((0, 1, 2), (2, 1, 0), (1, 0, 2), (1, 2, 0))]
     assert all(len(name) == 1 for name in names)
-    assert len(set.union(*names)) == len(names)
+    agreed = [name.pop() for name in names]
+    assert len(dict(agreed)) == len(agreed)
+    assert [again for _, again in agreed] == [False, True, True, True]
 
 
 def test_an_attempt_that_never_was_complete_is_forgotten() -> None:
@@ -43,7 +45,7 @@ def test_an_attempt_that_never_was_complete_is_forgotten() -> None:
 
 def test_who_is_not_on_the_list_of_an_attempt_does_not_go_on_with_it() -> None:
     store = distributed.HashStore()
-    (name,) = met(store)
-    assert name in json.loads(store.get(f"{name}/all"))
+    ((name, _),) = met(store)
+    assert name in json.loads(store.get(f"{name}/all"))["ranks"]
     with pytest.raises(UsageError, match="rank 0 did not answer"):
         agree(store, 1, WORLD, 0.2)

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
+import signal
+import socket
 import subprocess
+import sys
+import time
 from pathlib import Path
 
 import pytest
-from distributed_launching import HERE, started, torchrun
+from distributed_launching import HERE, ROOT, started, torchrun
 
 from trainwright.runs.reader import read_run
 
@@ -102,7 +107,7 @@ def test_a_run_in_parts_goes_on_with_four_devices_and_then_with_one(
         assert "process 1 of the training was ended by SIGKILL" in cut.stderr
     last = started("-m", "trainwright", "resume", run)
     assert last.returncode == 0, last.stderr
-    assert "resumed from step 80, not bit-exact: devices 4 -> 1" in last.stdout
+    assert "continued from step 80, not bit-exact: devices 4 -> 1" in last.stdout
     assert losses(run) == pytest.approx(losses(tmp_path / "quiet"), rel=1e-3)
 
 
@@ -124,21 +129,62 @@ def test_torchrun_starts_a_job_again_and_it_goes_on_where_it_was(
     assert read_run(tmp_path / "run").digest == read_run(tmp_path / "quiet").digest
 
 
+OTHERS = {
+    "settings": ("f'optimizer.lr={0.01 + rank}'", "optimizer.lr on rank 1 is not that of rank 0"),
+    "data": ("f'data.source=rank-{rank}.csv'", "the data of train on rank 1 is not that of rank 0"),
+    "versions": ("'train.epochs=1'", "trainwright on rank 1 is not that of rank 0"),
+}
+
+
 @pytest.mark.slow
-def test_ranks_with_other_settings_are_told_apart_by_one_message(tmp_path: Path) -> None:
+@pytest.mark.parametrize("what", OTHERS)
+def test_ranks_that_would_not_train_the_same_are_told_apart_by_one_message(tmp_path: Path, what: str) -> None:
+    change, said = OTHERS[what]
+    for rank in range(2):
+        rows = [f"{row % 7},{row % 3},{'ab'[row % 2 if rank == 0 else row // 2 % 2]}" for row in range(300)]
+        (tmp_path / f"rank-{rank}.csv").write_text("\n".join(["x,z,kind", *rows]))
     program = tmp_path / "own.py"
     program.write_text(
         "import os\n"
         "from trainwright.cli.main import main\n"
-        "rate = 0.01 + int(os.environ['RANK'])\n"
-        "main(['train', 'ddp.toml', '--folder', 'run', '--set', f'optimizer.lr={rate}'])\n"
+        "from trainwright.stages import ranks\n"
+        "rank = int(os.environ['RANK'])\n"
+        + ("ranks.__version__ += f'.{rank}'\n" if what == "versions" else "")
+        + f"main(['train', 'ddp.toml', '--folder', 'run', '--set', {change}])\n"
     )
     recipe(tmp_path)
     done = torchrun(2, program, cwd=tmp_path)
     assert done.returncode == 1
     assert done.stderr.count("error: ") == 1
-    assert "optimizer.lr on rank 1 is not that of rank 0" in done.stderr
+    assert said in done.stderr
     assert not (tmp_path / "run" / "run.json").exists()
+
+
+def listens(port: int) -> bool:
+    """Say whether somebody answers at a port of this machine."""
+    with socket.socket() as asking:
+        return asking.connect_ex(("127.0.0.1", port)) == 0
+
+
+@pytest.mark.slow
+def test_a_process_that_waits_for_the_others_leaves_when_it_is_told_to(tmp_path: Path) -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    known = {"RANK": "0", "WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
+    environment = {**os.environ, **known, "PYTHONPATH": os.pathsep.join([str(ROOT / "src"), str(ROOT)])}
+    command = [sys.executable, "-m", "trainwright", "train", str(recipe(tmp_path)), "--folder", str(tmp_path / "run")]
+    waits = subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True)
+    try:
+        while waits.poll() is None and not listens(port):
+            time.sleep(0.1)
+        waits.send_signal(signal.SIGTERM)
+        _, said = waits.communicate(timeout=60)
+    finally:
+        waits.kill()
+        waits.wait()
+    assert waits.returncode == 143, said
+    assert not (tmp_path / "run").exists()
 
 
 ELSEWHERE = """

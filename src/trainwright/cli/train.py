@@ -52,15 +52,15 @@ def run(
             console, document, recipe, target, data_root=data_root, explain_groups=explain_groups, profile=profile
         )
         return
-    from trainwright.training.distributed import joined, restarts
+    from trainwright.training.distributed import joined
 
     console = quieted(console)
     with joined(str(parsed.get("train.device", "auto"))) as ranks:
         with ranks.together():
             recipe = Recipe.read(recipe_file, parsed)
             check_divides(recipe, ranks.world)
-        target = Path(ranks.told(str(_folder(folder, recipe_file.stem, again=restarts() > 0))))
-        if ranks.told("again" if restarts() > 0 and is_run(target) else ""):
+        target = Path(ranks.told(str(_folder(folder, recipe_file.stem, again=ranks.again))))
+        if ranks.told("again" if ranks.again and is_run(target) else ""):
             from trainwright.cli.resume import go_on
 
             go_on(console, document, target, changes=parsed, data_root=data_root, strict=False, ranks=ranks)

@@ -34,10 +34,14 @@ GRACE_SECONDS = 2.0
 
 @dataclass(frozen=True, kw_only=True)
 class Ranks:
-    """This process among those that train together. Every method must be called by all of them, in the same order."""
+    """This process among those that train together. Every method must be called by all of them, in the same order.
+
+    `again` says that a launcher has started all of them once more, after one had gone.
+    """
 
     rank: int = 0
     world: int = 1
+    again: bool = False
 
     @property
     def many(self) -> bool:
@@ -119,11 +123,6 @@ def own_rank() -> int:
     return number_of("RANK", 0) if is_called() else 0
 
 
-def restarts() -> int:
-    """Return how often torchrun has started this job again."""
-    return number_of("TORCHELASTIC_RESTART_COUNT", 0)
-
-
 @contextmanager
 def joined(device: str = "auto") -> Iterator[Ranks]:
     """Meet the other processes that the environment tells of, for the block; alone where it tells of none.
@@ -134,9 +133,8 @@ def joined(device: str = "auto") -> Iterator[Ranks]:
         yield ALONE
         return
     meets = not distributed.is_initialized()
-    if meets:
-        meet(device)
-    ranks = Ranks(rank=distributed.get_rank(), world=distributed.get_world_size())
+    again = meet(device) if meets else False
+    ranks = Ranks(rank=distributed.get_rank(), world=distributed.get_world_size(), again=again)
     try:
         yield ranks
         ranks.told()  # rank 0 has written everything

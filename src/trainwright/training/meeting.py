@@ -35,10 +35,11 @@ def number_of(name: str, default: int) -> int:
     return int(text) if text.isdecimal() else default
 
 
-def meet(device: str) -> None:
+def meet(device: str) -> bool:
     """Join the process group that the environment tells of: gloo between CPUs, NCCL between GPUs.
 
-    Whether to stop is asked all the while. Raises `UsageError` where the others are not to be found.
+    Return whether a launcher has started the job again. Whether to stop is asked all the while. Raises `UsageError`
+    where the others are not to be found.
     """
     cuda = torch.cuda.is_available() and not device.startswith("cpu")
     if cuda:
@@ -47,28 +48,33 @@ def meet(device: str) -> None:
     if rank >= world:
         raise UsageError(f"RANK={rank} is none of WORLD_SIZE={world}", remedy="number them from 0")
     store = _store(rank)
-    prefix = agree(store, rank, world)
+    prefix, again = agree(store, rank, world)
     store.set_timeout(timedelta(seconds=MEET_SECONDS))
     own = distributed.PrefixStore(prefix, store)
     try:
         distributed.init_process_group("cpu:gloo,cuda:nccl" if cuda else "gloo", store=own, rank=rank, world_size=world)
     except (RuntimeError, ValueError) as problem:
         raise _not_found(first_line(problem)) from None
+    return again
 
 
-def agree(store: distributed.Store, rank: int, world: int, seconds: float = MEET_SECONDS) -> str:
+def agree(store: distributed.Store, rank: int, world: int, seconds: float = MEET_SECONDS) -> tuple[str, bool]:
     """Return the name of this attempt of `world` processes to meet, the same to all of them and to nobody before.
 
-    Raises `UsageError` where they are not complete after `seconds`.
+    And whether it is another attempt: who restarts a job counts that on each machine by itself, and counts no restart
+    where a machine has come or gone, but the store has seen it. Raises `UsageError` where the processes are not
+    complete after `seconds`.
     """
     own = uuid.uuid4().hex
     if rank == 0:
+        again = store.check([_LEAD]) or number_of("TORCHELASTIC_RESTART_COUNT", 0) > 0
         store.set(_LEAD, own)
         keys = [f"{own}/{other}" for other in range(1, world)]
         for _ in _until(seconds):
             if store.check(keys):
-                store.set(f"{own}/all", json.dumps([own, *(store.get(key).decode() for key in keys)]))
-                return own
+                there = [own, *(store.get(key).decode() for key in keys)]
+                store.set(f"{own}/all", json.dumps({"ranks": there, "again": again}))
+                return own, again
         missing = [other for other, key in enumerate(keys, start=1) if not store.check([key])]
         raise _not_found(f"{_ranks(missing)} did not come within {seconds:g} seconds", all_there=False)
     told = ""
@@ -77,8 +83,10 @@ def agree(store: distributed.Store, rank: int, world: int, seconds: float = MEET
         if lead and lead != told:
             store.set(f"{lead}/{rank}", own)
             told = lead
-        if lead and store.check([f"{lead}/all"]) and json.loads(store.get(f"{lead}/all"))[rank] == own:
-            return lead  # an older list holds who was of that rank then
+        if lead and store.check([f"{lead}/all"]):
+            listed = json.loads(store.get(f"{lead}/all"))
+            if listed["ranks"][rank] == own:  # an older list holds who was of that rank then
+                return lead, listed["again"]
     raise _not_found(f"rank 0 did not answer rank {rank} within {seconds:g} seconds", all_there=False)
 
 
