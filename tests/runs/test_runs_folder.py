@@ -30,6 +30,7 @@ from trainwright.records import (
 )
 from trainwright.runs.layout import SCHEMA, is_run
 from trainwright.runs.reader import find_runs, read_run
+from trainwright.runs.usage import Usage
 from trainwright.runs.writer import RunWriter, check_free, next_folder
 
 INFO = RunInfo(
@@ -165,6 +166,26 @@ def test_nan_and_infinity_are_kept_and_never_repaired(stored: Path) -> None:
     assert "Infinity" in (stored / "metrics.jsonl").read_text()
 
 
+def test_what_the_process_takes_stands_beside_an_evaluation_and_is_no_record_of_the_course(stored: Path) -> None:
+    lines = [json.loads(line) for line in (stored / "metrics.jsonl").read_text().splitlines()]
+    (taken,) = [line for line in lines if line["record"] == "system"]
+    assert taken["step"] == EVALS[0].step
+    assert taken["memory"] is None or taken["memory"] > 10**6
+    assert taken["processors"] >= 0
+    assert read_run(stored).notes == ()
+
+
+def test_the_process_is_looked_at_rarely(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = [0.0]
+    monkeypatch.setattr("trainwright.runs.usage.time.monotonic", lambda: clock[0])
+    usage = Usage()
+    looks = []
+    for step in range(240):  # a step every eighth of a second, at first an evaluation every half
+        clock[0] = step / 8
+        looks += [clock[0]] if usage.look(step, evaluated=step % 4 == 3 and step < 40) else []
+    assert looks == [0.375, 1.375, 2.375, 3.375, 4.375, 14.375, 24.375]
+
+
 def test_a_run_can_be_read_while_it_is_written(writer: RunWriter) -> None:
     empty = read_run(writer.folder)
     assert (empty.outcome, len(empty.chart.steps), empty.findings, empty.digest) == (None, 0, (), None)
@@ -191,10 +212,11 @@ def test_wherever_the_file_is_cut_all_whole_lines_are_read(stored: Path) -> None
     metrics = stored / "metrics.jsonl"
     whole = metrics.read_bytes()
     ends = [place for place, byte in enumerate(whole) if byte == ord("\n")]
+    counted = [end for end, line in zip(ends, whole.splitlines(), strict=True) if b'"record": "system"' not in line]
     for place in range(0, len(whole), 7):
         metrics.write_bytes(whole[:place])
         run = read_run(stored)
-        complete = sum(end <= place for end in ends)  # a line that lacks its newline alone is whole
+        complete = sum(end <= place for end in counted)  # a line that lacks its newline alone is whole
         assert len(run.chart.layers) + len(run.chart.steps) + len(run.chart.evals) == complete
         torn = place > 0 and place not in ends and place - 1 not in ends
         assert len(run.notes) == int(torn)

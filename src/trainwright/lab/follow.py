@@ -23,6 +23,7 @@ CHUNK = 1 << 22
 LONGEST_TAG = 200
 _STEP_FIELDS = ("loss", "rate", "penalty", "gradient_norm", "clipped_norm", "update_ratio", "seconds")
 _LAYER_FIELDS = ("mean", "std", "zero_fraction", "dead_fraction", "weight_norm", "gradient_norm", "flat_fraction")
+_SYSTEM_FIELDS = ("memory", "device_memory", "processors")
 _TAIL = 1024
 """Bytes that must be as they were for a file to count as continued: more than a line, which holds step and loss."""
 
@@ -31,7 +32,7 @@ class Follower:
     """The columns of one `metrics.jsonl`, as far as it was read.
 
     Tags are "loss", "rate", ... of the steps, "validation/loss", "validation/accuracy", ... of the evaluations, and
-    "layer/MODULE/std", ... of the layers. Not safe for several threads at once.
+    "layer/MODULE/std", ... of the layers, "system/memory", ... of the process. Not safe for several threads at once.
     """
 
     def __init__(self, path: Path) -> None:
@@ -171,6 +172,8 @@ def _values(line: dict[str, Any]) -> list[tuple[str, float, float]]:
         pairs += [(f"{split}/{name}", value) for name, value in dict(line.get("metrics") or {}).items()]
     elif kind == "layer":
         pairs = [(f"layer/{line['module']}/{name}", line.get(name)) for name in _LAYER_FIELDS]
+    elif kind == "system":
+        pairs = [(f"system/{name}", line.get(name)) for name in _SYSTEM_FIELDS]
     else:
         return []  # a later version's
     return [(_short(tag), step, float(value)) for tag, value in pairs if value is not None]

@@ -14,6 +14,7 @@ from trainwright.runs import durable
 from trainwright.runs.layout import EVENTS, METRICS, RECIPE, RUN, SCHEMA, is_run
 from trainwright.runs.lock import LOCK, RunLock
 from trainwright.runs.log import LineLog
+from trainwright.runs.usage import Usage
 
 _KINDS = {StepRecord: "step", EvalRecord: "eval", LayerStats: "layer"}
 
@@ -80,6 +81,7 @@ class RunWriter:
         # Line by line text that is never rewritten: a torn last line is all that a kill can leave.
         self._metrics = LineLog(folder / METRICS, lengths.get(METRICS))
         self._events = LineLog(folder / EVENTS, lengths.get(EVENTS))
+        self._usage = Usage()
         self._write_head()
 
     def observe(self, record: StepRecord | EvalRecord | LayerStats | Event) -> None:
@@ -88,6 +90,9 @@ class RunWriter:
             self._events.add(json.dumps({"time": time.time(), **to_brief(record)}), soon=True)
             return
         kind = _KINDS[type(record)]
+        taken = self._usage.look(record.step, evaluated=kind == "eval")
+        if taken is not None:  # a line of its own kind, which readers of the run's course pass over
+            self._metrics.add(json.dumps({"record": "system", **taken}))
         # NaN and Inf stay what they are: a run's numbers are never repaired.
         self._metrics.add(json.dumps({"record": kind, **to_brief(record)}), soon=kind == "eval")
 
