@@ -160,3 +160,11 @@ def test_garbage_is_answered_and_the_server_stays_up(lab: LabServer) -> None:
         assert status(answer) in (200, 422)
     lab.raw(b"\x00\xff" * 100 + b"\r\n\r\n")
     assert lab.ask("/api/runs")[0] == 200
+
+
+def test_only_a_search_on_the_shelf_can_be_named(lab: LabServer, tmp_path: Path) -> None:
+    for named in (str(tmp_path), "../one", "0" * 16):
+        status, _, text = lab.ask(
+            "/api/simulations/grid-vs-random/run", method="POST", body={"values": {"study": named}}
+        )
+        assert (status, b"no such search" in text) == (422, True)

@@ -321,3 +321,11 @@ def test_a_remedy_becomes_a_new_recipe_and_its_difference(lab: LabServer) -> Non
     assert (folder / "recipe.toml").read_text().count("3.0") == 1
     for wrong in ({"finding": 0, "remedy": 1}, {"finding": 9, "remedy": 0}, {}, {"finding": "x", "remedy": []}):
         assert lab.ask(path, method="POST", body=wrong)[0] == 400
+
+
+def test_the_nearest_record_is_answered_by_the_server(lab: LabServer) -> None:
+    plant(lab.folder / "looks", [2.3] * 40)
+    told = lab.json(f"/api/runs/{lab.run('looks')}/nearest")
+    assert told["nearest"][0]["distance"] <= told["nearest"][1]["distance"]
+    status, _, text = lab.ask(f"/api/runs/{lab.run('looks')}/weights")
+    assert (status, b"kept no weights" in text) == (422, True)

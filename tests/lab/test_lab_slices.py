@@ -6,9 +6,13 @@ import shutil
 from pathlib import Path
 
 import pytest
+import torch
 from lab_runs import plain
 
 from trainwright.errors import RunError
+from trainwright.lab import tasks
+from trainwright.lab.curvature import sharpness
+from trainwright.lab.kept import kept_weights
 from trainwright.lab.registry import simulate
 from trainwright.stages.recipe import Recipe
 from trainwright.stages.train import train
@@ -90,3 +94,66 @@ def test_the_order_of_work_says_how_far_the_runs_of_a_folder_have_come(folder: P
     assert "still to do" in result.verdict.text
     with pytest.raises(RunError):
         simulate("recipe", {"folder": str(tmp_path / "nowhere")})
+
+
+def test_a_way_of_several_weights_is_seen_along_its_principal_directions(tmp_path: Path) -> None:
+    recipe = Recipe.of(
+        {
+            "data": {"source": "iris"},
+            "train": {"epochs": 3, "seed": 3, "checkpoint_every_steps": 1, "keep_last": 9},
+            "model": {"width": 16},
+        }
+    )
+    train(recipe, folder=tmp_path / "kept")
+    result = simulate("loss-landscape", {"folder": str(tmp_path / "kept")})
+    field = result.fields[0]
+    assert "principal direction 1" in field.x_axis.label
+    assert "principal direction 2" in field.y_axis.label
+    (way,) = field.paths
+    assert len(way.x) >= 4
+    assert (way.x[0], way.x[-1], way.y[-1]) == pytest.approx((-1.0, 0.0, 0.0), abs=1e-6)
+    explained = float(result["share of the way's variance in the plane"])
+    assert 0.8 < explained <= 1.0
+    shares = [
+        float(axis.label.split("direction ")[1].split(", ")[1].split("%")[0]) for axis in (field.x_axis, field.y_axis)
+    ]
+    assert sum(shares) == pytest.approx(100 * explained, abs=0.11)
+    assert shares[0] >= shares[1]
+
+
+def test_the_curvature_of_a_run_is_that_of_its_loss(folder: Path) -> None:
+    told = tasks.curvature(lambda: False, str(folder))
+    assert told["places"][0]["name"] == "untrained"
+    assert told["bound"] is False  # AdamW has another limit
+    for place in told["places"]:
+        assert place["limit"] == pytest.approx(2 / place["sharpness"])
+
+
+@pytest.mark.parametrize("curvatures", [(3.0, 1.0, 0.2), (1.0, -5.0, 0.5)])
+def test_sharpness_is_the_largest_eigenvalue_of_the_hessian(curvatures: tuple[float, ...]) -> None:
+    scales = torch.tensor(curvatures, dtype=torch.float64)
+    weights = torch.ones(3, dtype=torch.float64, requires_grad=True)
+    found = sharpness(lambda: (scales * weights**2).sum() / 2, [weights], 0)
+    assert found == pytest.approx(max(curvatures), rel=1e-3)
+
+
+def test_a_loss_that_is_linear_has_no_sharpness() -> None:
+    weights = torch.ones(3, requires_grad=True)
+    assert sharpness(lambda: weights.sum(), [weights], 0) == 0.0
+
+
+def test_every_weight_is_in_one_bar_of_its_histogram(folder: Path) -> None:
+    told = tasks.weights(lambda: False, str(folder))
+    kept = {each.name: each.weights for each in kept_weights(folder)}
+    assert [each["name"] for each in told["moments"]] == list(kept)
+    for parameter in told["parameters"]:
+        for moment, weights in zip(parameter["moments"], kept.values(), strict=True):
+            values = weights[parameter["name"]]
+            assert sum(moment["counts"]) == values.numel()
+            assert moment["mean"] == pytest.approx(float(values.mean()), abs=1e-6)
+            assert moment["lost"] == 0
+
+
+def test_a_run_without_weights_has_none_to_show(tmp_path: Path) -> None:
+    with pytest.raises(RunError, match="kept no weights"):
+        tasks.weights(lambda: False, str(tmp_path))

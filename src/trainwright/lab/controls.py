@@ -84,6 +84,11 @@ def folder(label: str, help: str) -> Parameter:
     return Parameter(name="folder", label=label, kind="text", default="", help=help)
 
 
+def study(label: str, help: str) -> Parameter:
+    """Return a parameter that names the folder of a search on this machine, "" for none."""
+    return Parameter(name="study", label=label, kind="text", default="", help=help)
+
+
 def fact(
     name: str, value: Scalar, unit: str = "", threshold: Scalar | None = None, step: int | None = None
 ) -> Evidence:

@@ -48,6 +48,9 @@ class RunRoutes:
             Route("/api/runs/{id}/findings", self.findings),
             Route("/api/runs/{id}/events", self.events),
             Route("/api/runs/{id}/judged", self.judged),
+            Route("/api/runs/{id}/nearest", self.nearest),
+            Route("/api/runs/{id}/curvature", self.curvature),
+            Route("/api/runs/{id}/weights", self.weights),
             Route("/api/runs/{id}/report", self.report),
             Route("/api/runs/{id}/patched", self.patched, methods=["POST"]),
             Route("/api/changes", self.changed),
@@ -132,14 +135,19 @@ class RunRoutes:
 
     async def judged(self, request: Request) -> Response:
         """Which rules judged the run, and which could not."""
-        item, _ = await self._item(request)
-        if item is None:
-            return gone()
-        if item.signature[1][0] > _LONGEST_JUDGED:
-            return failed(
-                422, "the run is too long to be judged again", remedy="run `trainwright report` on its folder"
-            )
-        return await self._asked(request, "judged", {"folder": str(item.folder)})
+        return await self._read(request, "judged", long="run `trainwright report` on its folder")
+
+    async def nearest(self, request: Request) -> Response:
+        """Which recorded curves of the gallery the run looks most like."""
+        return await self._read(request, "nearest", long="look at its curves")
+
+    async def curvature(self, request: Request) -> Response:
+        """How curved the loss is at the weights that the run kept."""
+        return await self._read(request, "curvature")
+
+    async def weights(self, request: Request) -> Response:
+        """How the weights that the run kept are spread."""
+        return await self._read(request, "weights")
 
     async def report(self, request: Request) -> Response:
         """The report as one page that opens without a server."""
@@ -185,6 +193,15 @@ class RunRoutes:
             media_type="text/event-stream",
             headers={"cache-control": "no-store", "x-accel-buffering": "no"},
         )
+
+    async def _read(self, request: Request, task: str, *, long: str = "") -> Response:
+        """Return what a worker makes of a run's folder; `long` is what to do instead where it would take too long."""
+        item, _ = await self._item(request)
+        if item is None:
+            return gone()
+        if long and item.signature[1][0] > _LONGEST_JUDGED:
+            return failed(422, "the run is too long to be read again", remedy=long)
+        return await self._asked(request, task, {"folder": str(item.folder)})
 
     async def _asked(self, request: Request, task: str, arguments: dict[str, Any]) -> Response:
         try:

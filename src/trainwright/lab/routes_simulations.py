@@ -124,7 +124,7 @@ class SimulationRoutes:
         return self._described
 
     async def _arguments(self, request: Request) -> dict[str, Any]:
-        """Return the name and the values that were asked for, the folder of a run in place of its identifier."""
+        """Return the name and the values that were asked for, folders of runs and searches in place of identifiers."""
         body = await request.body()
         try:
             asked = json.loads(body) if len(body) <= _LARGEST_BODY else None
@@ -141,7 +141,7 @@ class SimulationRoutes:
         state, values = asked.get("state"), asked.get("values")
         texts = {each["name"] for each in known[name]["parameters"] if each["kind"] == "text"}
         given = dict(values) if isinstance(values, Mapping) else {}
-        folders = {each: self._folder(given.pop(each)) for each in texts & given.keys()}
+        folders = {each: self._folder(given.pop(each), each) for each in texts & given.keys()}
         return {
             "name": name,
             "state": state if isinstance(state, str) else "",
@@ -150,13 +150,15 @@ class SimulationRoutes:
             "texts": sorted(texts),
         }
 
-    def _folder(self, identifier: Any) -> str:
-        """Return the folder of a run that is on the shelf; nothing else may be named from outside."""
+    def _folder(self, identifier: Any, parameter: str) -> str:
+        """Return the folder of a run, or a search, that is on the shelf; nothing else may be named from outside."""
         if not identifier:
             return ""
-        item = self._shelf.find(str(identifier), "run")
+        kind = "study" if parameter == "study" else "run"
+        item = self._shelf.find(str(identifier), kind)
         if item is None:
-            raise WorkerError({"what": "there is no such run", "evidence": "", "remedy": "choose one of the list"})
+            what = "search" if kind == "study" else "run"
+            raise WorkerError({"what": f"there is no such {what}", "evidence": "", "remedy": "choose one of the list"})
         return str(item.folder)
 
 

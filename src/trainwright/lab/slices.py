@@ -1,14 +1,15 @@
 """A flat cut through the loss of a real run: two directions of as many as the model has weights.
 
 Without a way of its own the cut lies along two random directions, filter by filter as long as the weights (Li et al.
-2018), so that what it shows does not depend on how the weights are scaled. Where the run kept its weights, the first
-direction leads from the untrained weights to the last ones, and the run's way is drawn on the map.
+2018), so that what it shows does not depend on how the weights are scaled. Where the run kept its weights, the cut lies
+along the two principal directions of its way, which is drawn on the map with the share of it that they explain; a run
+that kept one set alone has the direction from the untrained weights to those, and a random one.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path as Folder
 
@@ -19,13 +20,13 @@ from torch.func import functional_call
 from trainwright.errors import RunError, TrainwrightError
 from trainwright.lab.controls import fact
 from trainwright.lab.framing import finite, linspace
+from trainwright.lab.kept import Kept, Weights, kept_weights
 from trainwright.lab.schema import Axis, Field, Marker, Path, Result, Verdict
 from trainwright.randomness import generator, isolated
-from trainwright.runs.layout import CHECKPOINTS, RECIPE
+from trainwright.runs.layout import RECIPE
 from trainwright.runs.reader import read_run
 from trainwright.stages.recipe import Recipe
 from trainwright.stages.setup import Setup, load_data, prepare
-from trainwright.training import checkpoint
 
 CELLS = 17
 """Places along each side of the map: 289 passes over the samples."""
@@ -33,10 +34,10 @@ SAMPLES = 128
 """Samples of the training data that the loss is computed on: a few per cent of error on each height."""
 LARGEST = 2_000_000
 """Weights above which no map is drawn: each place is a pass with weights of its own."""
+MOST_NAMED = 5
+"""Weights on the way that are all named; of more, only the first, the best and the last."""
 _SPAN = 1.0
 """How far a random direction is followed, in lengths of the weights themselves."""
-
-Weights = Mapping[str, torch.Tensor]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,7 +72,7 @@ def slice_of(folder: str, *, seed: int) -> Result:
             remedy="map a smaller model of the same kind",
         )
     begin = _copy(model.state_dict())
-    kept = _checkpoints(place, begin)
+    kept = _kept(place, begin)
     cut = _cut(model, begin, kept, seed)
     x, y = setup.splits["train"].take(SAMPLES)
     spans = _spans(cut)
@@ -90,7 +91,10 @@ def slice_of(folder: str, *, seed: int) -> Result:
             "in this plane, and what came between them is not known"
         )
     way = Path(
-        name=" → ".join(cut.names), x=tuple(a for a, _ in cut.places), y=tuple(b for _, b in cut.places), role="train"
+        name=" → ".join(cut.names if len(cut.names) <= MOST_NAMED else (cut.names[0], "…", cut.names[-1])),
+        x=tuple(a for a, _ in cut.places),
+        y=tuple(b for _, b in cut.places),
+        role="train",
     )
     return Result(
         verdict=Verdict(
@@ -111,7 +115,7 @@ def slice_of(folder: str, *, seed: int) -> Result:
                 log=bool(shown) and max(shown) > 20 * max(min(shown), 1e-12),
                 paths=(way,),
                 markers=tuple(
-                    Marker(x=a, y=b, text=f"{name}: {height:.4g}")
+                    Marker(x=a, y=b, text=f"{name}: {height:.4g}" if _is_told(name, cut.names) else "")
                     for (a, b), name, height in zip(cut.places, cut.names, heights, strict=True)
                 ),
                 caveat=caveat,
@@ -135,6 +139,10 @@ print(result.verdict.text)
     )
 
 
+def _is_told(name: str, names: Sequence[str]) -> bool:
+    return len(names) <= MOST_NAMED or not name.startswith("step ")
+
+
 def rebuilt(folder: Folder, recipe: str) -> Setup:
     """Return the run's model, untrained, with its loss and its data, as its recipe describes them.
 
@@ -153,22 +161,18 @@ def rebuilt(folder: Folder, recipe: str) -> Setup:
         ) from problem
 
 
-def _checkpoints(folder: Folder, like: Weights) -> dict[str, Weights]:
-    """Return the weights that the run kept, by name, the last one last; those that do not fit are left out."""
-    found: dict[str, Weights] = {}
-    for name in ("best", "last"):
-        try:
-            tensors, _ = checkpoint.load(folder / CHECKPOINTS, name)
-        except RunError:
-            continue
-        if all(key in tensors and tensors[key].shape == value.shape for key, value in like.items()):
-            found[name] = {key: tensors[key] for key in like}
-    return found
+def _kept(folder: Folder, like: Weights) -> list[Kept]:
+    """Return the weights that the run kept, the last one last; those that do not fit are left out."""
+    return [
+        each
+        for each in kept_weights(folder)
+        if all(key in each.weights and each.weights[key].shape == value.shape for key, value in like.items())
+    ]
 
 
-def _cut(model: nn.Module, begin: Weights, kept: Mapping[str, Weights], seed: int) -> Cut:
+def _cut(model: nn.Module, begin: Weights, kept: Sequence[Kept], seed: int) -> Cut:
     floating = {name for name, _ in model.named_parameters()}
-    last = kept.get("last", kept.get("best", begin))
+    last = {name: kept[-1].weights[name] for name in begin} if kept else begin
     second = _filter_normalised(last, floating, seed, 1)
     if not kept:
         first = _filter_normalised(last, floating, seed, 0)
@@ -182,40 +186,72 @@ def _cut(model: nn.Module, begin: Weights, kept: Mapping[str, Weights], seed: in
             labels=labels,
             explained=1.0,
         )
-    first = {name: last[name] - begin[name] if name in floating else torch.zeros_like(last[name]) for name in last}
-    if _dot(first, first) == 0:
-        first = _filter_normalised(last, floating, seed, 0)
-    other, label = second, "random direction, in weights' lengths"
-    if len(kept) == 2:
-        aside = {name: kept["best"][name] - last[name] if name in floating else first[name] * 0 for name in last}
-        aside = _beside(aside, first)
-        if _dot(aside, aside) > 1e-6 * _dot(first, first):
-            other, label = aside, "from the run's way to its best weights"
-    other = _beside(other, first)
-    names = ("untrained", *kept)
-    weights = (begin, *kept.values())
+    weights = (begin, *(each.weights for each in kept))
+    gaps = [{name: each[name].double() - last[name].double() for name in floating} for each in weights]
+    axes = _principal(gaps)
+    whole = sum(share for _, share in axes)
+    if not axes:  # it never moved
+        axes = [({name: value.double() for name, value in second.items() if name in floating}, 0.0)]
+    first = _from(axes[0][0], gaps[0])
+    label = "along the run's way: -1 untrained, 0 last"
+    if len(axes) > 1:
+        # Both directions count in the same unit: the map shows lengths as they are.
+        length = math.sqrt(_dot(first, first) / max(_dot(axes[1][0], axes[1][0]), 1e-300))
+        other = {name: value * length for name, value in axes[1][0].items()}
+        shares = [share / whole for _, share in axes]
+        label = f"principal direction 1, {shares[0]:.1%} of the way: -1 untrained, 0 last"
+        beside = f"principal direction 2, {shares[1]:.1%}"
+    else:
+        other, beside = _beside(second, first), "random direction, in weights' lengths"
     places = tuple(
-        tuple(
-            _dot({n: each[n] - last[n] for n in floating}, direction) / max(_dot(direction, direction), 1e-300)
-            for direction in (first, other)
-        )
-        for each in weights
-    )
-    gaps = [{name: each[name] - last[name] for name in floating} for each in weights]
-    whole = sum(_dot(gap, gap) for gap in gaps)
-    within = sum(
-        a * a * _dot(first, first) + b * b * _dot(other, other)  # the directions are at right angles
-        for a, b in places
+        tuple(_dot(gap, direction) / max(_dot(direction, direction), 1e-300) for direction in (first, other))
+        for gap in gaps
     )
     return Cut(
         origin=last,
-        first=first,
-        second=other,
-        explained=min(within / whole, 1.0) if whole else 1.0,
-        names=names,
+        first=_whole(first, last),
+        second=_whole(other, last),
+        explained=min(sum(share for _, share in axes[:2]) / whole, 1.0) if whole else 1.0,
+        names=("untrained", *(each.name for each in kept)),
         places=places,  # type: ignore[arg-type]
-        labels=("along the run's way: -1 untrained, 0 last", label),
+        labels=(label, beside),
     )
+
+
+def _principal(gaps: Sequence[Weights]) -> list[tuple[Weights, float]]:
+    """Return the principal directions of the way, seen from its end, each with the squared lengths that lie along it.
+
+    Through the matrix of the products of the gaps (Li et al. 2018, section 7): as many rows as weights were kept, not
+    as the model has.
+    """
+    products = torch.tensor([[_dot(one, two) for two in gaps] for one in gaps], dtype=torch.float64)
+    values, vectors = torch.linalg.eigh(products)
+    found = []
+    for place in reversed(range(len(gaps))):
+        share = float(values[place])
+        if share <= 1e-9 * max(float(values[-1]), 1e-300):
+            break
+        row = vectors[:, place].tolist()
+        found.append((_sum(row, gaps), share))
+    return found
+
+
+def _sum(shares: Sequence[float], gaps: Sequence[Weights]) -> Weights:
+    return {name: sum(share * gap[name] for share, gap in zip(shares, gaps, strict=True)) for name in gaps[0]}  # type: ignore[misc]
+
+
+def _from(direction: Weights, begin: Weights) -> Weights:
+    """Return `direction` so long, and so turned, that the untrained weights lie at -1 on it."""
+    at = _dot(begin, direction) / max(_dot(direction, direction), 1e-300)
+    return {name: value * -at for name, value in direction.items()} if at else direction
+
+
+def _whole(direction: Weights, like: Weights) -> Weights:
+    """Return a direction for every tensor, as `like` has them: what it does not name stays where it is."""
+    return {
+        name: direction[name].to(value.dtype) if name in direction else torch.zeros_like(value)
+        for name, value in like.items()
+    }
 
 
 def _filter_normalised(weights: Weights, floating: set[str], seed: int, number: int) -> dict[str, torch.Tensor]:

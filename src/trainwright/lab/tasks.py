@@ -12,9 +12,12 @@ from typing import Any
 from trainwright.doctor.diagnose import examine
 from trainwright.doctor.search import edges, judge
 from trainwright.lab import registry
+from trainwright.lab.curvature import curvature_of
 from trainwright.lab.misconceptions import MISCONCEPTIONS
+from trainwright.lab.nearest import nearest_of
 from trainwright.lab.quizzes import QUESTIONS
 from trainwright.lab.schema import Result, Simulation, Value
+from trainwright.lab.spread import spread_of
 from trainwright.lab.values import from_state, resolve, to_state
 from trainwright.records import from_plain
 from trainwright.records.study_final import FinalRun
@@ -74,6 +77,21 @@ def patched(cancelled: Cancelled, folder: str, change: dict[str, Any]) -> dict[s
         before.splitlines(), after.splitlines(), "recipe.toml", "changed.toml", lineterm="", n=1
     )
     return {"recipe": after, "difference": "\n".join(lines)}
+
+
+def nearest(cancelled: Cancelled, folder: str) -> dict[str, Any]:
+    """Return which recorded curves of the gallery a run looks most like."""
+    return nearest_of(folder)
+
+
+def curvature(cancelled: Cancelled, folder: str) -> dict[str, Any]:
+    """Return how curved the loss is where a run began and at the weights that it kept."""
+    return curvature_of(folder)
+
+
+def weights(cancelled: Cancelled, folder: str) -> dict[str, Any]:
+    """Return how the weights that a run kept are spread."""
+    return spread_of(folder)
 
 
 def simulations(cancelled: Cancelled) -> dict[str, Any]:
@@ -141,6 +159,9 @@ TASKS: dict[str, Callable[..., Any]] = {
     "judged": judged,
     "report": report,
     "patched": patched,
+    "nearest": nearest,
+    "curvature": curvature,
+    "weights": weights,
     "simulations": simulations,
     "simulate": simulate,
     "simulate_live": simulate_live,

@@ -8,8 +8,9 @@ from collections.abc import Mapping
 
 import torch
 
-from trainwright.lab.controls import choice, claim, fact, line, number, preset, seed, switch, whole
+from trainwright.lab.controls import choice, claim, fact, line, number, preset, seed, study, switch, whole
 from trainwright.lab.framing import linspace, plot
+from trainwright.lab.replay import replay_of
 from trainwright.lab.schema import (
     Axis,
     Field,
@@ -42,6 +43,8 @@ ALIKE = 2.0
 AT_EDGE = 0.1
 """Share of an axis at each end that counts as its edge."""
 _SAMPLERS = {"grid": "grid", "random": "random", "sobol": "Sobol (spread evenly)", "tpe": "TPE (learns from results)"}
+_DRAWN = (("study", ("",)),)
+"""Controls of the drawn surface change nothing while a real search is played."""
 _COLOURS = {"grid": "sgd", "random": "momentum", "sobol": "other", "tpe": "adam"}
 
 
@@ -112,7 +115,9 @@ def _halved(values: Values, drawn: list[tuple[float, float]], first: int) -> Tab
 
 
 def run(values: Values) -> Result:
-    """Draw the points of both searches, and average what they miss over many draws."""
+    """Draw the points of both searches, and average what they miss over many draws; or play a real search again."""
+    if values["study"]:
+        return replay_of(str(values["study"]))
     budget, first = int(values["budget"]), int(values["seed"])
     importance, best = float(values["importance"]), float(values["best"])
     names = ("grid", str(values["sampler"]))
@@ -262,14 +267,29 @@ SIMULATION = Simulation(
     "alike, a grid "
     "covers a little better. Which is which one rarely knows before.",
     parameters=(
-        whole("budget", "Trials", 25, 4, 100),
+        whole("budget", "Trials", 25, 4, 100, needs=_DRAWN),
         choice(
-            "sampler", "Beside the grid", "random", {key: value for key, value in _SAMPLERS.items() if key != "grid"}
+            "sampler",
+            "Beside the grid",
+            "random",
+            {key: value for key, value in _SAMPLERS.items() if key != "grid"},
+            needs=_DRAWN,
         ),
-        number("importance", "How much more the first one matters", 100, 1, 1000, log=True, step=0.1, unit="times"),
-        number("best", "Where the best value lies", BEST, 0.0, 1.0, step=0.01),
-        switch("log", "Logarithmic axes", help="From 1e-5 to 1e-1, each order of magnitude as likely."),
+        number(
+            "importance",
+            "How much more the first one matters",
+            100,
+            1,
+            1000,
+            log=True,
+            step=0.1,
+            unit="times",
+            needs=_DRAWN,
+        ),
+        number("best", "Where the best value lies", BEST, 0.0, 1.0, step=0.01, needs=_DRAWN),
+        switch("log", "Logarithmic axes", help="From 1e-5 to 1e-1, each order of magnitude as likely.", needs=_DRAWN),
         seed(1),
+        study("A search of your own", "Plays its trials again, instead of points on a drawn surface."),
     ),
     run=run,
     seconds=0.4,

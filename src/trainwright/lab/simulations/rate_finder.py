@@ -5,36 +5,16 @@ from __future__ import annotations
 import math
 
 import torch
-from torch import nn
 
 from trainwright.lab.controls import choice, claim, fact, line, preset, seed, whole
+from trainwright.lab.curvature import sharpness
 from trainwright.lab.framing import finite, plot
 from trainwright.lab.schema import Axis, Marker, Result, Simulation, Values, Verdict
 from trainwright.lab.tiny import clusters, network
-from trainwright.randomness import generator, isolated
+from trainwright.parts.losses import cross_entropy
+from trainwright.randomness import isolated
 from trainwright.stages.find_lr import find_lr
 from trainwright.tensors import computing_with
-
-ITERATIONS = 40
-"""Power iterations: the largest curvature of a small network is then known to a few per cent."""
-
-
-def sharpness(model: nn.Module, x: torch.Tensor, y: torch.Tensor, first: int) -> float:
-    """Return the largest curvature of the loss over all directions, by power iteration on Hessian-vector products."""
-    weights = [each for each in model.parameters() if each.requires_grad]
-    loss = torch.nn.functional.cross_entropy(model(x), y)
-    slopes = torch.autograd.grad(loss, weights, create_graph=True)
-    flat = torch.cat([each.reshape(-1) for each in slopes])
-    draws = generator(first, "sharpness")
-    direction = torch.randn(len(flat), generator=draws)
-    found = 0.0
-    for _ in range(ITERATIONS):
-        direction = direction / direction.norm()
-        parts = torch.autograd.grad(flat @ direction, weights, retain_graph=True)
-        turned = torch.cat([each.reshape(-1) for each in parts]).detach()
-        found = float(turned @ direction)
-        direction = turned
-    return found
 
 
 def run(values: Values) -> Result:
@@ -59,7 +39,8 @@ def run(values: Values) -> Result:
             threads=1,
             clip_norm=0.0,
         )
-        curvature = sharpness(model, *data, first)
+        weights = [each for each in model.parameters() if each.requires_grad]
+        curvature = sharpness(lambda: cross_entropy(model(data[0]), data[1]), weights, first)
     limit = 2 / curvature if curvature > 0 else math.inf
     rates = [point.rate for point in found.curve]
     losses = [point.loss for point in found.curve]
