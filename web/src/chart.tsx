@@ -7,6 +7,7 @@ import { nearest, places, summary, valueAt, windowOf, type Line, type Mark, type
 import { Glyph, Swatch } from "./signs";
 import { DataTable, rowsOf } from "./table";
 import { isDark, sheet } from "./theme";
+import { asSvg, type Ticks } from "./vector";
 import type { AxisSpec } from "./types";
 import { num } from "./words";
 
@@ -36,6 +37,7 @@ export function Chart(props: ChartProps) {
     return [across, windowOf(y, [...values, levels, ...bars], 0.06)];
   }, [lines, props.range, props.marks, x.log, x.low, x.high, y.log, y.low, y.high]);
   const scene: Scene = { lines, marks: props.marks ?? [], spans: props.spans ?? [], lost: props.lost ?? [], xLog: !!x.log, yLog: !!y.log };
+  const ticks = useRef<Ticks>({ x: [[], []], y: [[], []] });
   const current = useRef({ scene, window_ });
   current.current = { scene, window_ };
 
@@ -56,9 +58,9 @@ export function Chart(props: ChartProps) {
     if (!width) return;
     const colors = sheet();
     const axis = { stroke: colors.soft, font: `11px ${MONO}`, ticks: { stroke: colors.soft, width: 1, size: 5 }, grid: { stroke: colors.grid, width: 1 } };
-    const named = (_: uPlot, ticks: number[]): (string | null)[] => ticks.map(tick);
-    const shortly = (_: uPlot, ticks: number[]): (string | null)[] => ticks.map((value) => (y.label ? narrowly(value, y.log ? 3 : 5) : ""));
-    const log = { splits: (_: uPlot, __: number, low: number, high: number): number[] => decades(low, high), filter: (_: uPlot, ticks: number[]): number[] => ticks };
+    const named = (_: uPlot, values: number[]): (string | null)[] => (ticks.current.x = [values, values.map(tick)])[1];
+    const shortly = (_: uPlot, values: number[]): (string | null)[] => (ticks.current.y = [values, values.map((value) => (y.label ? narrowly(value, y.log ? 3 : 5) : ""))])[1];
+    const log = { splits: (_: uPlot, __: number, low: number, high: number): number[] => decades(low, high), filter: (_: uPlot, values: number[]): number[] => values };
     const made = new uPlot(
       {
         width, height, legend: { show: false }, padding: [8, 10, 0, 0],
@@ -182,7 +184,8 @@ export function Chart(props: ChartProps) {
       <p id={`${id}-s`} class="unseen">{summary(lines, x)}. Arrow keys move along the curve.</p>
       <p class="unseen" role="status">{spoken}</p>
       {props.note && <p class="remark">{props.note}</p>}
-      <DataTable name={props.title} make={() => rowsOf(lines, x, sorted)} picture={() => host.current?.querySelector("canvas") ?? null} />
+      <DataTable name={props.title} make={() => rowsOf(lines, x, sorted)} picture={() => host.current?.querySelector("canvas") ?? null}
+        drawing={() => (plot.current ? asSvg(plot.current, current.current.scene, ticks.current, props.title, `${x.label}${x.unit ? `, ${x.unit}` : ""}`, legend) : null)} />
     </figure>
   );
 }

@@ -102,12 +102,14 @@ function shown(value: Value): string {
 
 function RunChoice({ parameter, value, onChange }: { parameter: Parameter; value: Value; onChange: Change }) {
   const id = useId();
-  const { data } = useData<{ runs: { id: string; name: string; problem: string }[] }>("runs of controls", (stop) => get("/api/runs", stop));
+  const isStudy = parameter.name === "study";
+  const { data } = useData<{ id: string; name: string; problem?: string }[]>(`${parameter.name} of controls`, async (stop) =>
+    isStudy ? (await get<{ studies: { id: string; name: string }[] }>("/api/studies", stop)).studies : (await get<{ runs: { id: string; name: string; problem: string }[] }>("/api/runs", stop)).runs);
   return (
     <div class="control"><label for={id}>{parameter.label}</label>
       <select id={id} value={String(value)} onChange={(event) => onChange(parameter.name, event.currentTarget.value)}>
         <option value="">none: the built-in one</option>
-        {(data?.runs ?? []).filter((run) => !run.problem).map((run) => <option key={run.id} value={run.id}>{visible(run.name)}</option>)}
+        {(data ?? []).filter((each) => !each.problem).map((each) => <option key={each.id} value={each.id}>{visible(each.name)}</option>)}
       </select>{parameter.help && <p class="help">{parameter.help}</p>}</div>
   );
 }

@@ -33,12 +33,15 @@ export function rowsOf(lines: Line[], x: AxisSpec, sorted: number[]): Rows {
   };
 }
 
-export function DataTable({ name, make, picture }: { name: string; make: () => Rows; picture?: () => HTMLCanvasElement | null }) {
+type Picture = () => HTMLCanvasElement | null;
+type Drawing = () => string | null;
+
+export function DataTable({ name, make, picture, drawing }: { name: string; make: () => Rows; picture?: Picture; drawing?: Drawing }) {
   const [open, setOpen] = useState(false);
   return (
     <details class="twin" onToggle={(event) => setOpen((event.currentTarget as HTMLDetailsElement).open)}>
       <summary>Table<span class="unseen"> of {name}</span></summary>
-      {open && <Paged name={name} rows={make()} picture={picture} />}
+      {open && <Paged name={name} rows={make()} picture={picture} drawing={drawing} />}
     </details>
   );
 }
@@ -69,7 +72,7 @@ function keepPicture(name: string, canvas: HTMLCanvasElement | null): void {
   sheeted.toBlob((blob) => blob && download(`${fileName(name)}.png`, blob, "image/png"));
 }
 
-function Paged({ name, rows, picture }: { name: string; rows: Rows; picture?: () => HTMLCanvasElement | null }) {
+function Paged({ name, rows, picture, drawing }: { name: string; rows: Rows; picture?: Picture; drawing?: Drawing }) {
   const [start, setStart] = useState(0);
   const id = useId();
   const first = Math.min(start, Math.max(Math.floor((rows.count - 1) / PAGE) * PAGE, 0));
@@ -92,6 +95,7 @@ function Paged({ name, rows, picture }: { name: string; rows: Rows; picture?: ()
         )}
         <button type="button" class="small" onClick={() => download(`${fileName(name)}.csv`, csv(rows), "text/csv")}>Keep as CSV</button>
         {picture && <button type="button" class="small" onClick={() => keepPicture(name, picture())}>Keep as PNG</button>}
+        {drawing && <button type="button" class="small" onClick={() => { const drawn = drawing(); if (drawn) download(`${fileName(name)}.svg`, drawn, "image/svg+xml"); }}>Keep as SVG</button>}
       </p>
     </div>
   );

@@ -4,7 +4,7 @@ import { useMemo, useState } from "preact/hooks";
 import { get, series, type SeriesHead } from "../api";
 import { Chart } from "../chart";
 import { useData } from "../data";
-import { sight, type Line } from "../lines";
+import { sight, valueAt, type Line, type Mark } from "../lines";
 import { Parallel, type Coordinate } from "../parallel";
 import { Empty, Failed, Loading, Masthead, Section, Status } from "../parts";
 import { query, setParameter } from "../route";
@@ -64,10 +64,13 @@ function Compared({ ids }: { ids: string[] }) {
     const names = [...new Set(all.flatMap((each) => Object.keys(each)))];
     return names.filter((name) => new Set(all.map((each) => JSON.stringify(each[name]))).size > 1);
   }, [details.data]);
-  const lines = useMemo(() => linesOf(ids, details.data ?? [], curves.data ?? [], grouped, differing), [details.data, curves.data, grouped, differing]);
+  const base = runs.find((run) => run.id === query.value.get("base")) ?? runs[0];
+  const apart = query.value.get("minus") === "base" && !grouped && runs.length > 1;
+  const plain = useMemo(() => linesOf(ids, details.data ?? [], curves.data ?? [], grouped, differing), [details.data, curves.data, grouped, differing]);
+  const lines = useMemo(() => (apart ? { ...plain, lines: minus(plain.lines, plain.owners.indexOf(base?.id ?? "")) } : plain), [plain, apart, base?.id]);
   const { totals, shown } = lines.counted;
-  const { high, above, away } = useMemo(() => sight(lines.lines, tag.endsWith("loss")), [lines, tag]);
-  const log = query.value.has("log") ? query.value.get("log") === "1" : away;
+  const { high, above, away } = useMemo(() => sight(lines.lines, tag.endsWith("loss") && !apart), [lines, tag, apart]);
+  const log = !apart && (query.value.has("log") ? query.value.get("log") === "1" : away);
   const [whole, setWhole] = useState(false);
   const axes = differing.filter((name) => name !== "train.seed");
   return (
@@ -81,13 +84,14 @@ function Compared({ ids }: { ids: string[] }) {
             <label class="inline">curve <select value={tag} onChange={(event) => setParameter("tag", event.currentTarget.value)}>{[...new Set([tag, ...(tags.data ?? [])])].map((each) => <option key={each} value={each}>{visible(each)}</option>)}</select></label>
             <fieldset class="choice"><legend>over</legend>{AXES.map(([name, text]) => <label key={name}><input type="radio" name="axis" checked={axis === name} onChange={() => setParameter("x", name)} />{text}</label>)}</fieldset>
             <label class="inline"><input type="checkbox" checked={grouped} onChange={(event) => setParameter("seeds", event.currentTarget.checked ? "group" : null)} /> one band for all seeds of the same settings</label>
+            {runs.length > 1 && <label class="inline"><input type="checkbox" checked={apart} disabled={grouped} onChange={(event) => setParameter("minus", event.currentTarget.checked ? "base" : null)} /> less the baseline, {short(base?.name ?? "", 40)}</label>}
           </div>
           {!curves.data && !curves.failure && <Loading />}
           {curves.data && !lines.lines.length && <Empty title={`None of these runs has recorded ${visible(tag)}.`}><p>Choose another curve above.</p></Empty>}
-          {lines.lines.length > 0 && <Chart title={visible(tag)} x={{ label: AXES.find(([name]) => name === axis)?.[1] ?? "step" }} y={{ label: tag, log, high: whole || log || Number.isNaN(high) ? null : high }} lines={lines.lines} height={360} cursor={cursor} onLog={() => setParameter("log", log ? "0" : "1")} note={shown < totals ? `showing ${num(shown)} of ${plural(totals, "point")}, extremes kept` : `all ${plural(totals, "point")} shown`} />}
+          {lines.lines.length > 0 && <Chart title={apart ? `${visible(tag)}, less that of ${short(base?.name ?? "", 40)}` : visible(tag)} marks={apart ? LEVEL : undefined} x={{ label: AXES.find(([name]) => name === axis)?.[1] ?? "step" }} y={{ label: apart ? "difference" : tag, log, high: whole || log || Number.isNaN(high) ? null : high }} lines={lines.lines} height={360} cursor={cursor} onLog={apart ? undefined : () => setParameter("log", log ? "0" : "1")} note={shown < totals ? `showing ${num(shown)} of ${plural(totals, "point")}, extremes kept` : `all ${plural(totals, "point")} shown`} />}
           {lines.lines.length > 0 && !log && !Number.isNaN(high) && <p class="remark"><button type="button" class="small" onClick={() => setWhole(!whole)}>{whole ? "keep what matters in sight" : `${plural(above, "point")} above the window: show all`}</button></p>}
         </Section>
-        {runs.length > 0 && <Differences runs={runs} differing={differing} />}
+        {base && <Differences runs={runs} differing={differing} base={base} />}
         {runs.length > 1 && axes.length > 0 && (
           <Section id="parallel" title="Parallel coordinates"><Parallel title="what differs, and how it ended" axes={[...axes, "best"]} rows={runs.map((run): Coordinate => ({ id: run.id, name: short(run.name, 40), values: { ...settingsOf(run), best: score(run) } }))} /></Section>
         )}
@@ -96,11 +100,12 @@ function Compared({ ids }: { ids: string[] }) {
   );
 }
 
-function linesOf(ids: string[], details: (RunDetail | null)[], curves: (SeriesHead | null)[], grouped: boolean, differing: string[]): { lines: Line[]; counted: { totals: number; shown: number } } {
+function linesOf(ids: string[], details: (RunDetail | null)[], curves: (SeriesHead | null)[], grouped: boolean, differing: string[]): { lines: Line[]; owners: string[]; counted: { totals: number; shown: number } } {
   const raw = ids.map((id, k) => ({ id, run: details[k] ?? null, drawn: curves[k]?.series.find((each) => each.tag.endsWith("~")) ?? curves[k]?.series[0] }));
   const found = raw.filter((each) => each.drawn && each.run);
   const counted = { totals: found.reduce((sum, each) => sum + each.drawn!.total, 0), shown: found.reduce((sum, each) => sum + each.drawn!.shown, 0) };
-  if (!grouped) return { counted, lines: found.map(({ run, drawn }, k) => ({ name: short(run!.name, 40), x: drawn!.x, y: drawn!.y, ...nth(k), wide: drawn!.length < 60, dots: drawn!.length < 60 })) };
+  const owners = found.map((each) => each.id);
+  if (!grouped) return { counted, owners, lines: found.map(({ run, drawn }, k) => ({ name: short(run!.name, 40), x: drawn!.x, y: drawn!.y, ...nth(k), wide: drawn!.length < 60, dots: drawn!.length < 60 })) };
   const groups = new Map<string, typeof found>();
   for (const each of found) {
     const settings = settingsOf(each.run!);
@@ -114,7 +119,19 @@ function linesOf(ids: string[], details: (RunDetail | null)[], curves: (SeriesHe
     const columns = x.map((each) => maps.map((map) => map.get(each)!));
     return { name: `${short(name, 60)} (${plural(members.length, "run")})`, x, y: columns.map((each) => each.reduce((a, b) => a + b, 0) / each.length), low: columns.map((each) => Math.min(...each)), high: columns.map((each) => Math.max(...each)), ...nth(k), wide: true };
   });
-  return { counted, lines };
+  return { counted, owners: [], lines };
+}
+
+const LEVEL: Mark[] = [{ x: NaN, y: 0, text: "the baseline", sign: null }];
+
+/** Every line less the one at `place`: what that one had last, where it has no point of its own. */
+function minus(lines: Line[], place: number): Line[] {
+  const base = lines[place];
+  if (!base) return lines;
+  return lines.filter((line) => line !== base).map((line) => {
+    const x = Array.from(line.x).filter((each) => valueAt(base, each) !== null && each <= base.x[base.x.length - 1]!);
+    return { ...line, x, y: x.map((each) => valueAt(line, each)! - valueAt(base, each)!), low: undefined, high: undefined };
+  });
 }
 
 function score(run: RunDetail): number {
@@ -128,8 +145,7 @@ function gain(run: RunDetail, base: RunDetail): string {
   return alike && Number.isFinite(by) ? ` (${by > 0 ? "+" : ""}${num(by, 3)})` : "";
 }
 
-function Differences({ runs, differing }: { runs: RunDetail[]; differing: string[] }) {
-  const base = runs.find((run) => run.id === query.value.get("base")) ?? runs[0]!;
+function Differences({ runs, differing, base }: { runs: RunDetail[]; differing: string[]; base: RunDetail }) {
   return (
     <Section id="differences" title="What differs">
       <div class="scroll" tabIndex={0} role="region" aria-label="differences">

@@ -14,6 +14,7 @@ import type { RunDetail, SignName } from "../types";
 import { useTries } from "../tries";
 import { duration, num, plural, real, scalar, visible, visibleLines } from "../words";
 import { baselinesOf, groupsOf, SOFT, type Group } from "./run_curves";
+import { RateAgainstCurvature, Resemblance, Weights } from "./run_looks";
 
 const AXES: [string, string][] = [["step", "step"], ["epoch", "epoch"], ["time", "seconds of training"]];
 
@@ -56,6 +57,8 @@ function verdictOf(run: RunDetail): [SignName, string] {
 function Shown({ run, failure }: { run: RunDetail; failure: Failure | null }) {
   const [sign, verdict] = verdictOf(run);
   const cursor = useMemo(() => signal<number | null>(null), []);
+  const ended = run.status !== "running";
+  const { data: judged } = useData<Judged>(`judged ${run.id} ${ended ? run.signature : ""}`, (stop) => (ended && !run.problem ? get<Judged>(`/api/runs/${run.id}/judged`, stop) : Promise.resolve({ healthy: [], not_judged: {} })));
   const info = run.info;
   const facts: [string, string][] = [];
   for (const split of ["validation", "test"]) for (const [name, value] of Object.entries(run.best?.[split] ?? {})) facts.push([`${split} ${name}`, num(value)]);
@@ -75,9 +78,12 @@ function Shown({ run, failure }: { run: RunDetail; failure: Failure | null }) {
         {run.problem ? <Empty title={run.problem}><p class="soft">{visible(run.folder)}</p></Empty> : (
           <>
             <p class="unseen" role="status">{run.findings.length ? `${plural(run.findings.length, "finding")}: ${run.findings.map((each) => `${each.severity}, ${visible(each.title)}`).join("; ")}` : "no finding"}</p>
-            <Section id="findings" title="Findings" aside={run.findings.length ? plural(run.findings.length, "finding") : ""}><Findings run={run} cursor={cursor} /></Section>
+            <Section id="findings" title="Findings" aside={run.findings.length ? plural(run.findings.length, "finding") : ""}><Findings run={run} cursor={cursor} judged={judged} /></Section>
             <Curves run={run} cursor={cursor} />
+            <Resemblance run={run} looked={judged?.healthy ?? []} />
             <LayerMap run={run} cursor={cursor} />
+            {run.recipe && <RateAgainstCurvature run={run} />}
+            {run.events.some((event) => event.name === "checkpoint") && <Weights run={run} />}
             <Told run={run} />
           </>
         )}
@@ -104,9 +110,7 @@ function ReportButton({ run }: { run: RunDetail }) {
 
 interface Judged { healthy: string[]; not_judged: Record<string, string> | [string, string][] }
 
-function Findings({ run, cursor }: { run: RunDetail; cursor: Signal<number | null> }) {
-  const ended = run.status !== "running";
-  const { data } = useData<Judged>(`judged ${run.id} ${ended ? run.signature : ""}`, (stop) => (ended ? get<Judged>(`/api/runs/${run.id}/judged`, stop) : Promise.resolve({ healthy: [], not_judged: {} })));
+function Findings({ run, cursor, judged: data }: { run: RunDetail; cursor: Signal<number | null>; judged: Judged | null }) {
   const tries = useTries(run);
   const missing = data ? Object.entries(data.not_judged ?? {}) : [];
   return (

@@ -9,8 +9,11 @@ export interface Group { key: string; title: string; unit: string; lines: Line[]
 const TITLES: Record<string, [string, string]> = {
   loss: ["Loss", "loss"], rate: ["Learning rate", "rate"], gradient_norm: ["Gradient norm", "norm"], update_ratio: ["Update ratio", "|update| / |weight|"],
   penalty: ["Penalty", "penalty"], seconds: ["Time of a step", "seconds"],
+  memory: ["Memory", "MiB"], processors: ["Processors kept busy", "processors"],
 };
-const ORDER = ["loss", "METRIC", "rate", "gradient_norm", "update_ratio", "penalty", "seconds"];
+/** What the process took, in the words of a legend, and by how much its numbers are divided for the chart. */
+const SYSTEM: Record<string, [string, number]> = { memory: ["of the process", 2 ** 20], device_memory: ["of its tensors on the device", 2 ** 20], processors: ["since the look before", 1] };
+const ORDER = ["loss", "METRIC", "rate", "gradient_norm", "update_ratio", "penalty", "seconds", "memory", "processors"];
 /** Columns that swing from step to step, and have a smoothed line over the plain one. */
 export const SOFT = ["loss", "gradient_norm", "update_ratio"];
 const LONG = 2000; // steps from which a gradient norm is a block of ink without its mean
@@ -24,6 +27,7 @@ export function groupsOf(series: Drawn[], run: RunDetail): Group[] {
     const slash = bare.indexOf("/");
     let key = slash < 0 ? bare : bare.slice(slash + 1);
     if (key === "clipped_norm") key = "gradient_norm";
+    if (bare === "system/device_memory") key = "memory";
     if (slash >= 0 && each.tag.endsWith("~")) continue; // evaluations are shown as they are
     if (each.tag.endsWith("~") && (!SOFT.includes(key) || each.tag === "clipped_norm~")) continue;
     groups.set(key, [...(groups.get(key) ?? []), each]);
@@ -54,6 +58,8 @@ function groupOf(key: string, members: Drawn[], run: RunDetail): Group {
     .filter((each) => !(each === clips && same) && (soft || !each.tag.endsWith("~")))
     .map((each) => {
       const [split, name] = each.tag.includes("/") ? each.tag.split("/") : ["", each.tag];
+      const [taken, divisor] = split === "system" ? (SYSTEM[name!] ?? [visible(name), 1]) : ["", 1];
+      if (taken) return { name: taken, x: each.x, y: each.y.map((value) => value / divisor), role: name === "device_memory" ? "validation" : "train", dash: name === "device_memory" ? "dashed" : "solid", dots: true };
       if (split) return { name: visible(`${split} ${name}`), x: each.x, y: each.y, ...(SPLITS[split!] ?? { role: "other" }), wide: true, dots: true };
       const told = key === "loss" ? "training loss" : unit === title.toLowerCase() ? unit : title.toLowerCase();
       if (each.tag.endsWith("~")) return { name: `${told}, smoothed`, x: each.x, y: each.y, role: "train", wide: true };

@@ -47,7 +47,7 @@ export function StudyPage({ id }: { id: string }) {
   return (
     <>
       <Masthead kind={`Search · ${visible(study.path)}`} title={study.name} terrain={study.path} sign={worst} verdict={`${study.status}, ${plural(study.rounds.length, "round")}${study.findings.length ? `; ${plural(study.findings.length, "finding")}: ${visible(study.findings[0]!.title)}` : ""}`} facts={facts}>
-        <p class="buttons"><Status status={study.status} /></p>
+        <p class="buttons"><Status status={study.status} /> {study.trials.length > 2 && <a class="button" href={`#/lab/grid-vs-random?1&study=${study.id}`}>Play it again</a>}</p>
       </Masthead>
       <main id="main">
         {study.findings.length > 0 && <Section id="findings" title="Findings">{study.findings.map((finding, k) => <FindingCard key={k} finding={finding} number={k + 1} />)}</Section>}
