@@ -11,6 +11,7 @@ from trainwright.records import Finding, Trial
 from trainwright.records.space import Axis
 from trainwright.records.study import Edge, Importance, Move, StudyInfo
 from trainwright.records.study_final import FinalRun
+from trainwright.records.study_reading import Alone
 from trainwright.report.numbers import duration, number, plural, scalar
 from trainwright.report.safe import prose
 from trainwright.report.signs import HEALTHY, SIGNS, Sign
@@ -93,6 +94,15 @@ def importance_phrase(one: Importance) -> str:
 def values_phrase(values: Mapping[str, object]) -> str:
     """Return a configuration on one line."""
     return ", ".join(f"{prose(name)} = {setting(value)}" for name, value in values.items())
+
+
+def alone_phrases(alone: Alone) -> tuple[str, str]:
+    """Return how the best trial is trained by itself, and how any other one is."""
+    shared = ", ".join(f"{name} = {setting(value)}" for name, value in alone.settings.items())
+    return (
+        f"trial {alone.number} by itself, with the losses that it had here: {prose(alone.call)}",
+        f"another trial: its values, and its seed as train.seed; all trials share {shared}",
+    )
 
 
 def setting(value: object) -> str:

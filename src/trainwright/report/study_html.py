@@ -13,6 +13,7 @@ from trainwright.report.page import document, header_html
 from trainwright.report.safe import markup, prose
 from trainwright.report.study_boxes import boxes_html
 from trainwright.report.study_facts import (
+    alone_phrases,
     counts_phrase,
     edge_phrase,
     failures,
@@ -55,6 +56,7 @@ def render_study_html(
         ("grid", "Against a grid", "at equal budget", grid_html(info, reading.importance)),
         ("failures", "Failures", "", _failures(info)),
         ("trials", "Best trials", counts_phrase(info.trials), _trials(info)),
+        ("alone", "One trial alone", "", "" if reading.alone is None else _list(alone_phrases(reading.alone))),
         ("notes", "Notes", "", _list([prose(note) for note in info.notes])),
     ]
     asked = [f"{label}: {value}" for label, value in head_facts(info)]

@@ -48,6 +48,7 @@ def study_json(
         "progress": [list(point) for point in progress(info)],
         "grid": {"points": points, "axes": axes},
         "notes": info.notes,
+        "alone": reading.alone,
     }
     return to_plain(document, strict=True)
 

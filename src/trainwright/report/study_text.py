@@ -11,6 +11,7 @@ from trainwright.report.numbers import number, plural
 from trainwright.report.safe import prose
 from trainwright.report.signs import BOLD, DIM, SIGNS, paint
 from trainwright.report.study_facts import (
+    alone_phrases,
     edge_phrase,
     failures,
     final_rows,
@@ -57,6 +58,11 @@ def render_study(
         ),
         _titled("failed trials, by reason", _failures(info, width=width), color=color),
         _titled("final run", [] if final is None else _final(final, color=color, width=width), color=color),
+        _titled(
+            "one trial alone",
+            [] if reading.alone is None else _listed(alone_phrases(reading.alone), width=width),
+            color=color,
+        ),
         _titled("notes", _listed([prose(note) for note in info.notes], width=width), color=color),
     ]
     if reading.findings:

@@ -42,6 +42,7 @@ COMMENTS: Mapping[str, str] = {
     "train.batch_size": "samples in a batch; 'auto' tries what fits into memory by real steps",
     "train.accumulate": "batches to an update: the gradient is that of one batch so many times as large",
     "train.seed": "same seed, same run, bit for bit",
+    "train.order_seed": "what the order of the samples follows, their draws and their augmentation; -1: train.seed",
     "train.precision": "fp32; bf16 or fp16 compute the forward pass in half precision",
     "train.clip_norm": "largest norm of the gradient; 0 for none",
     "train.clip_value": "largest size of one entry of the gradient; 0 for none",

@@ -22,7 +22,7 @@ from trainwright.records.study import Trial
 from trainwright.search.entrant import Enter, Entrant, LoneEntrant, RowEntrant
 from trainwright.stacked.member import Member
 from trainwright.stages.assemble import assemble
-from trainwright.stages.choose import choose, schedule_for
+from trainwright.stages.choose import Facts, choose, schedule_for
 from trainwright.stages.given import changes_of, prepare_given
 from trainwright.stages.named import build_loss, build_optimizer, build_schedule, freezing_in, loss_for
 from trainwright.stages.network import build_model
@@ -67,8 +67,8 @@ def from_dataset(
     """Return what builds the trials of a recipe over `dataset`, whose values are settings of the recipe.
 
     The order of the samples is the same for all trials, seeds and all: they are compared on equal terms, and in one
-    array. With `own_order` it is that of the trial's seed, as a run with this seed has it. `shared` is the frozen body
-    that all trials have, where it gave its features once.
+    array. With `own_order` it is that of a run with the trial's seed; see `order_of`. `shared` is the frozen body that
+    all trials have, where it gave its features once.
     """
     recipe = with_network(recipe)
     facts = facts_of(dataset)
@@ -77,20 +77,19 @@ def from_dataset(
 
     def enter(trial: Trial) -> Entrant:
         asked = recipe.changed(trial.values)
-        chosen = {choice.setting: choice.value for choice in choose(facts, given_of(asked))}
-        asked = asked.completed(chosen)
+        asked = completed(asked, facts)
         reason = lone_reason(asked)
+        order = order_of(recipe, trial, own=own_order)
         if reason:
-            own = recipe.changed({**trial.values, "train.seed": trial.seed})
+            own = recipe.changed({**trial.values, "train.seed": trial.seed, "train.order_seed": order})
             return _alone(prepare(own, dataset), reason, shared)
         spec = loss_for(asked, facts.task, dataset.shape.outputs)
         loss = build_loss(asked, spec, facts.class_counts)
-        order = trial.seed if own_order else recipe.train.seed
         model, _ = build_model(asked.changed({"train.seed": trial.seed}), loss, dataset, device)
         size = batch_size_for(asked, len(dataset.train))
         key = (size, order, asked.train.sampler, tuple(sorted(asked.augment.strengths.items())), spec.name)
         if key not in feeds:
-            of_order = asked.changed({"train.seed": order})
+            of_order = asked.changed({"train.order_seed": order})
             feeds[key] = dataset_batches(of_order, dataset, size, device, spec)["train"]
         return _row(asked, model, loss.training, feeds[key], trial.seed, courses, shared)
 
@@ -114,28 +113,26 @@ def from_factory(
     is, "" where the factory takes it. `base` is the setup of one model, whose data serve all; `own_order` and `shared`
     as above.
     """
-    base_seed, base_size = recipe.train.seed, base.splits["train"].batch_size
-    feeds: dict[tuple[int, str, int], Feed] = {(base_size, recipe.train.sampler, base_seed): base.splits["train"]}
+    base_order, base_size = recipe.train.seed_of_order, base.splits["train"].batch_size
+    feeds: dict[tuple[int, str, int], Feed] = {(base_size, recipe.train.sampler, base_order): base.splits["train"]}
     courses: _Courses = {}
 
     def enter(trial: Trial) -> Entrant:
         own, changes = divided(trial.values, names)
         model = made(factory, own, trial.seed)
-        asked = recipe.changed(changes)
-        completing = {name: setting.value for name, setting in base.recipe.settings().items() if name in _SHARED}
-        asked = asked.completed(completing)
+        asked = sharing(recipe.changed(changes), base)
         asked = asked.completed({"schedule.name": schedule_for(asked.optimizer.name).value})
         reason = lone_reason(asked)
+        order = order_of(recipe, trial, own=own_order)
         if reason or any(name.startswith(("loss.", "augment.")) for name in changes):
-            of_seed = recipe.changed({**changes, "train.seed": trial.seed})
+            of_seed = recipe.changed({**changes, "train.seed": trial.seed, "train.order_seed": order})
             setup = prepare_given(of_seed, model, train, validation, loss=loss, optimizer=None, caller=caller)
             return _alone(setup, reason or "its loss or its data are its own", shared)
         begun(asked, model)
         model.to(torch.device(base.recipe.train.device))
-        order = trial.seed if own_order else base_seed
         key = (int(asked.train.batch_size), asked.train.sampler, order)
         if key not in feeds:
-            plain = asked.changed({"train.seed": order, "doctor.level": "off"})
+            plain = asked.changed({"train.order_seed": order, "doctor.level": "off"})
             setup = prepare_given(plain, model, train, validation, loss=loss, optimizer=None, caller=caller)
             feeds[key] = setup.splits["train"]
         return _row(asked, model, base.loss, feeds[key], trial.seed, courses, shared)
@@ -144,6 +141,32 @@ def from_factory(
 
 
 _SHARED = ("optimizer.name", "train.batch_size", "train.device", "train.threads")
+
+
+def sharing(recipe: Recipe, base: Setup) -> Recipe:
+    """Return the recipe of a trial with what was found for all of them where it asks for nothing."""
+    return recipe.completed({name: one.value for name, one in base.recipe.settings().items() if name in _SHARED})
+
+
+def completed(recipe: Recipe, facts: Facts) -> Recipe:
+    """Return the recipe of a trial with what is chosen for such data where it asks for nothing."""
+    return recipe.completed({choice.setting: choice.value for choice in choose(facts, given_of(recipe))})
+
+
+def order_of(recipe: Recipe, trial: Trial, *, own: bool) -> int:
+    """Return the seed of the order in which a trial meets the samples: the search's, or with `own` the trial's.
+
+    A search that was given `train.order_seed` has that in either case, as every run of its recipe has.
+    """
+    return trial.seed if own and recipe.train.order_seed < 0 else recipe.train.seed_of_order
+
+
+def alone(recipe: Recipe) -> dict[str, Scalar]:
+    """Return what the recipe of a search needs besides a trial's values and seed, to make the run that the trial was.
+
+    That is the order of the samples that all trials share, and no end before the last step, as no trial has.
+    """
+    return {"train.order_seed": recipe.train.seed_of_order, "train.patience": 0}
 
 
 def made(factory: Factory, values: Mapping[str, Scalar], seed: int) -> nn.Module:

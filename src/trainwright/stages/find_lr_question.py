@@ -133,7 +133,7 @@ def _divided(setup: Setup) -> _Division:
         return batches_of(
             (x[kept], y[kept]),
             batch_size=min(train.batch_size, len(kept)),
-            seed=seed,
+            seed=setup.recipe.train.seed_of_order,
             device=train.device,
             sample_weights=balancing_weights(y[kept].cpu()) if balanced else None,
             augment=train.augment,

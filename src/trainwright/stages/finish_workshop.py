@@ -23,6 +23,8 @@ from trainwright.stages.recipe import Recipe
 from trainwright.stages.setup import Setup, prepare
 
 _SECTIONS = ("loss", "optimizer", "schedule", "augment", "train")
+_OF_MEMBERS = {"doctor.level": "off", "train.verify": "off", "train.order_seed": -1}
+"""What further members have in place of the first one's: nobody looks on, and each has the order of its own seed."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,7 +55,7 @@ def of_recipe(found: Found, data_root: str | None = None) -> Workshop:
     """Return the workshop of runs that came from a recipe, whose data are read already."""
     assert found.recipe is not None
     assert found.dataset is not None
-    recipe, dataset = found.recipe.changed({"doctor.level": "off", "train.verify": "off"}), found.dataset
+    recipe, dataset = found.recipe.changed(_OF_MEMBERS), found.dataset
     base = prepare(recipe, dataset, data_root)
     return Workshop(
         setup=lambda seed: prepare(recipe.changed({"train.seed": seed}), dataset, data_root),
@@ -92,8 +94,7 @@ def of_given(
     if isinstance(loss, str):
         known["loss.name"], loss = loss, None
     known |= {
-        "doctor.level": "off",
-        "train.verify": "off",
+        **_OF_MEMBERS,
         "train.loggers": [],
         **changes_of(dict(settings), "finish()"),
     }

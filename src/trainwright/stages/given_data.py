@@ -50,7 +50,7 @@ def given_batches(
     `DataError`, `ModelError`, `UsageError` or `RecipeError` where data, model and settings do not go together.
     """
     spec = losses.recognise(loss) if loss is not None else losses.CATALOGUE.get(recipe.loss.name)
-    seed = recipe.train.seed
+    seed = recipe.train.seed_of_order
     parts: dict[str, Any] = {"train": train, "validation": validation}
     batch_size = recipe.train.batch_size if isinstance(recipe.train.batch_size, int) else 1  # for streams: not used
     weights = stream = None

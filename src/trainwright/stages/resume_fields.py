@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any, Literal
 
 from trainwright.errors import RunError
+from trainwright.stages.recipe import Recipe
 
 Class = Literal["frozen", "extendable", "free", "inexact"]
 
@@ -50,7 +51,11 @@ def class_of(name: str) -> Class:
 
 
 def changed(then: Mapping[str, Mapping[str, Any]], now: Mapping[str, Mapping[str, Any]]) -> dict[str, tuple[Any, Any]]:
-    """Return the settings that differ, by dotted name, as they were and as they are."""
+    """Return the settings that differ, by dotted name, as they were and as they are.
+
+    One that a run of an earlier version knew nothing of was at its default.
+    """
+    then = {section: {**keys, **then.get(section, {})} for section, keys in Recipe().plain().items()}
     names = {f"{section}.{key}": (section, key) for plain in (then, now) for section in plain for key in plain[section]}
     pairs = {name: (then.get(part, {}).get(key), now.get(part, {}).get(key)) for name, (part, key) in names.items()}
     return {name: pair for name, pair in pairs.items() if json.dumps(pair[0]) != json.dumps(pair[1])}

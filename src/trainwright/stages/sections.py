@@ -100,6 +100,9 @@ class TrainSection(Section):
     With `checkpoint_every_steps = 0` the state is kept after evaluations, as often as costs no more than 2 % of the
     time; `keep_last` of those states stay, beside the best and the last weights.
 
+    The order of the samples, which of them are drawn and how they are changed follow `order_seed`, with -1 as all else
+    does `seed`: with one `order_seed`, runs of several seeds meet the same batches.
+
     Sums in another order round differently: a run is the same bit for bit only on the same number of `threads`.
     `freeze` names parts of the model as `optimizer.rates` does, and `unfreeze` maps such names to the fraction of the
     run from which on they learn.
@@ -110,6 +113,7 @@ class TrainSection(Section):
     batch_size: Literal["auto"] | int = int(defaults.BATCH_SIZE.value)
     accumulate: int = Field(default=1, ge=1)
     seed: int = Field(default=0, ge=0)
+    order_seed: int = Field(default=-1, ge=-1)
     precision: Literal["fp32", "bf16", "fp16"] = "fp32"
     clip_norm: float = Field(default=defaults.CLIP_NORM.value, ge=0)
     clip_value: float = Field(default=0.0, ge=0)
@@ -128,6 +132,11 @@ class TrainSection(Section):
     threads: Literal["auto"] | int = AUTO
     loggers: list[str] = []
     verify: Literal["off", "quick", "full"] = "quick"
+
+    @property
+    def seed_of_order(self) -> int:
+        """The seed by which samples are ordered, drawn and changed."""
+        return self.seed if self.order_seed < 0 else self.order_seed
 
 
 class DoctorSection(Section):

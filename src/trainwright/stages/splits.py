@@ -30,7 +30,7 @@ def dataset_batches(
 
     Raises `RecipeError` where the data cannot be sampled or changed as the recipe asks.
     """
-    seed, shape = recipe.train.seed, dataset.shape
+    seed, shape = recipe.train.seed_of_order, dataset.shape
     parts = [split for split in (dataset.train, dataset.validation, dataset.test) if split is not None]
     weights = _weights(recipe, dataset)
     units = spec.output_units(shape.outputs) if shape.task == "classification" else shape.outputs
@@ -77,7 +77,7 @@ def augmentation(
     problem = augment.problem(strengths, shape, spec.name if spec is not None else "")
     if problem:
         raise recipe.problem(f"augment.{next(iter(strengths))}", problem)
-    return augment.Augment(strengths, seed=recipe.train.seed, task=shape.task, outputs=units, fill=fill)
+    return augment.Augment(strengths, seed=recipe.train.seed_of_order, task=shape.task, outputs=units, fill=fill)
 
 
 def _weights(recipe: Recipe, dataset: Dataset) -> torch.Tensor | None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from trainwright.data.feed import Feed
 from trainwright.records.findings import Scalar
 from trainwright.records.space import Space
+from trainwright.records.study import Trial
 from trainwright.search.entrant import Enter
 from trainwright.search.problem import Problem
 from trainwright.stages.recipe import Recipe
@@ -20,7 +21,8 @@ class StudyWork:
     """What is to be searched.
 
     `enter(own_order=..., whole=...)` gives what builds its trials: each with an order of its own or all with one, as
-    whole networks or, where they share a frozen body, as heads.
+    whole networks or, where they share a frozen body, as heads. `final_setup` gives the training of a configuration
+    under a seed, and `alone` that of a trial, which then has the order of the samples that all trials share.
     """
 
     recipe: Recipe
@@ -29,6 +31,7 @@ class StudyWork:
     enter: Callable[..., Enter]
     space: Space
     final_setup: Callable[[Mapping[str, Scalar], int], Setup]
+    alone: Callable[[Trial], Setup]
     has_default: bool
     about: Mapping[str, str]
     test: Feed | None

@@ -16,7 +16,7 @@ from trainwright.parts import losses
 from trainwright.records import Location
 from trainwright.records.findings import Scalar
 from trainwright.records.space import Space
-from trainwright.records.study import Plan, StudyInfo
+from trainwright.records.study import Plan, StudyInfo, Trial
 from trainwright.records.study_final import FinalRun
 from trainwright.report.inline import StudyProgress, in_notebook
 from trainwright.report.loading_text import loading_lines
@@ -30,7 +30,17 @@ from trainwright.search.scoring import Scorer
 from trainwright.search.space import checked, configuration
 from trainwright.stages import final as last
 from trainwright.stages.before_search import check_factory, check_ready, first_setup
-from trainwright.stages.entrants import defaults_of, divided, from_dataset, from_factory, homes_of, made
+from trainwright.stages.entrants import (
+    alone,
+    completed,
+    defaults_of,
+    divided,
+    from_dataset,
+    from_factory,
+    homes_of,
+    made,
+    sharing,
+)
 from trainwright.stages.given import changes_of, prepare_given
 from trainwright.stages.named import NamedLoss
 from trainwright.stages.network import build_model
@@ -39,6 +49,7 @@ from trainwright.stages.run import Run
 from trainwright.stages.sections import TuneSection
 from trainwright.stages.setup import Setup, load_data, prepare
 from trainwright.stages.shared_body import shared_body
+from trainwright.stages.splits import facts_of
 from trainwright.stages.start import begun
 from trainwright.stages.study import Study
 from trainwright.stages.study_data import as_feed, held_out, untouched
@@ -148,6 +159,11 @@ def tune(
         own, changed = divided(values, names)
         return setup_of(whole.changed({**changed, "train.seed": seed}), made(model_factory, own, seed))
 
+    def by_itself(trial: Trial) -> Setup:
+        own, changed = divided(trial.values, names)
+        asked = sharing(searched.changed({**changed, **alone(searched), "train.seed": trial.seed}), base)
+        return setup_of(asked, made(model_factory, own, trial.seed))
+
     work = StudyWork(
         recipe=whole,
         base=base,
@@ -155,6 +171,7 @@ def tune(
         enter=enter,
         space=full,
         final_setup=final_setup,
+        alone=by_itself,
         has_default=defaults_of(model_factory),
         about=about_of(whole, default, tested),
         test=tested,
@@ -196,26 +213,34 @@ def tune_recipe(
     def enter(*, own_order: bool, whole: bool = False) -> Enter:
         return from_dataset(recipe, dataset, device, own_order=own_order, shared=None if whole else shared)
 
+    # The data were divided by the search's seed: said in the recipe, or a fresh seed would name another division.
+    divided_by = recipe.train.seed if recipe.data.split_seed < 0 else recipe.data.split_seed
+    of_division = recipe.changed({"data.split_seed": divided_by})
+
     def final_setup(values: Mapping[str, Scalar], seed: int) -> Setup:
-        # The data were divided by the search's seed: said in the recipe, or a fresh seed would name another division.
-        divided_by = recipe.train.seed if recipe.data.split_seed < 0 else recipe.data.split_seed
-        changes = {**values, "train.seed": seed, "data.split_seed": divided_by}
-        return prepare(recipe.changed(changes), dataset, data_root)
+        return prepare(of_division.changed({**values, "train.seed": seed}), dataset, data_root)
+
+    def by_itself(trial: Trial) -> Setup:
+        asked = of_division.changed({**trial.values, **alone(recipe), "train.seed": trial.seed})
+        return prepare(completed(asked, facts_of(dataset)), dataset, data_root)
 
     work = StudyWork(
-        recipe=recipe,
+        recipe=of_division,
         base=base,
         problem=problem,
         enter=enter,
         space=full,
         final_setup=final_setup,
+        alone=by_itself,
         has_default=True,
         about=about_of(recipe, None, test),
         test=test,
         notes=said,
         shared=shared,
     )
-    return _carried_out(work, folder, None, observe, say, store)
+    study = _carried_out(work, folder, None, observe, say, store)
+    study.write_best()
+    return study
 
 
 def _carried_out(

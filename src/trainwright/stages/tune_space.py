@@ -22,6 +22,7 @@ NOT_SEARCHED: Mapping[str, str] = {
     "train.epochs": _BUDGET,
     "train.steps": _BUDGET,
     "train.seed": "a seed is luck, and no setting; tune.repeats trains each configuration under several",
+    "train.order_seed": "an order is luck, and no setting; all trials are compared on one",
     "train.device": _SPEED,
     "train.threads": _SPEED,
     "train.compile": _SPEED,
