@@ -40,9 +40,9 @@ ASKED: dict[str, Any] = {"trials": 3, "rounds": 1, "prune": False, **SETTINGS}
 LOW, HIGH = {"lr": tw.log_uniform(1e-4, 1e-3)}, {"lr": tw.log_uniform(1e-2, 1e-1)}
 
 
-def last_loss(seed: int, **values: Any) -> tuple[float, nn.Module]:
+def kept_loss(seed: int, **values: Any) -> tuple[float, nn.Module]:
     run = tw.fit(fixed(), TRAIN, VALIDATION, seed=seed, **SETTINGS, **values)
-    return run.history.evaluations("validation")[-1].loss, run.model
+    return run.outcome.best["validation"]["loss"], run.model
 
 
 def test_fresh_seeds_are_those_of_runs_alone_order_of_the_batches_and_all() -> None:
@@ -50,12 +50,12 @@ def test_fresh_seeds_are_those_of_runs_alone_order_of_the_batches_and_all() -> N
     told, run = study.confirmation, study.final
     assert told is not None
     assert run is not None
-    alone = [last_loss(seed, **told.values) for seed in told.seeds]
+    alone = [kept_loss(seed, **told.values) for seed in told.seeds]
     assert told.fresh_scores == pytest.approx([loss for loss, _ in alone], rel=1e-4)
-    assert told.default_scores == pytest.approx([last_loss(seed)[0] for seed in told.seeds], rel=1e-4)
+    assert told.default_scores == pytest.approx([kept_loss(seed)[0] for seed in told.seeds], rel=1e-4)
     assert told.fresh_scores[0] != pytest.approx(told.fresh_scores[1], rel=1e-4)
     assert torch.equal(run.model(TEST[0]), alone[0][1](TEST[0]))
-    assert run.history.evaluations("validation")[-1].loss == pytest.approx(told.fresh_scores[0], rel=1e-4)
+    assert run.outcome.best["validation"]["loss"] == pytest.approx(told.fresh_scores[0], rel=1e-4)
 
 
 def test_a_new_best_is_trained_anew_and_what_stood_there_is_kept(tmp_path: Path) -> None:

@@ -32,7 +32,7 @@ def net() -> nn.Module:
 
 
 def tune(**asked: Any) -> Any:
-    return tw.tune(net, (X, Y), (X[:20], Y[:20]), **{"space": RATE, **ASKED, **asked})
+    return tw.tune(net, (X, Y), **{"validation": (X[:20], Y[:20]), "space": RATE, **ASKED, **asked})
 
 
 def test_the_final_runs_recipe_names_the_division_that_it_was_trained_on(tmp_path: Path) -> None:
@@ -53,7 +53,22 @@ def test_the_final_runs_recipe_names_the_division_that_it_was_trained_on(tmp_pat
     assert parts[0] == parts[1]
 
 
-def test_the_kept_model_is_told_beside_the_scores_of_the_last_step() -> None:
+def test_what_fresh_seeds_are_scored_by_is_the_model_that_is_kept() -> None:
+    x, y = torch.randn(40, 4, generator=GENERATOR), torch.randint(0, 3, (40,), generator=GENERATOR)
+    space = {"lr": tw.log_uniform(0.3, 0.5)}  # of labels at random there is nothing to learn: every step makes it worse
+    study = tune(final=2, epochs=4, space=space, test=(x[:20], y[:20]), validation=(x[20:], y[20:]))
+    told, run = study.confirmation, study.final
+    assert told.kept_step < told.steps
+    assert told.fresh_scores[0] == pytest.approx(told.kept_loss, rel=1e-5)
+    best = run.outcome.best["validation"]["loss"]
+    assert told.fresh_scores[0] == pytest.approx(best, rel=1e-5)
+    assert told.fresh < told.search_score
+    with torch.no_grad():
+        kept = nn.functional.cross_entropy(run.model(x[:20]), y[:20]).item()
+    assert told.test_scores[0] == pytest.approx(kept, rel=1e-5)
+
+
+def test_the_kept_model_is_told() -> None:
     study = tune(final=1, epochs=4)
     told, run = study.confirmation, study.final
     assert told.kept_step == run.outcome.best_step
@@ -65,7 +80,7 @@ def test_the_kept_model_is_told_beside_the_scores_of_the_last_step() -> None:
     )
     row = dict(final_rows(early))["kept model"]
     assert "after 20 of 60 steps, validation loss 0.2: its best checkpoint" in row
-    assert "not of the kept model" in row
+    assert "each at its best checkpoint of 60 steps" in dict(final_rows(early))["fresh seeds"]
 
 
 def study_of(*curves: tuple[float, ...], sampler: str = "sobol", trials: int = 3) -> StudyInfo:

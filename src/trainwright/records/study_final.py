@@ -19,7 +19,8 @@ class FinalRun:
 
     `fresh_scores[i]` and, where the default was trained beside it, `default_scores[i]` were made under `seeds[i]`: the
     same first weights, order of the samples and steps, so that they compare in pairs; so do the scores on test. They
-    are scores after the last step. A run that failed has the score NaN.
+    are scores of what a run keeps, its best checkpoint on validation, while `search_score` was made after the last step
+    of a trial. A run that failed has the score NaN.
 
     `about` says what else they hold for: digests of the test data and of the default configuration. What is kept and
     returned is the best checkpoint of the run under `seeds[0]`, made after `kept_step` steps, with the validation loss

@@ -113,8 +113,8 @@ def setting(value: object) -> str:
 def final_rows(final: FinalRun) -> list[tuple[str, str]]:
     """Return the final run as names and sentences: what the search promised, what fresh seeds kept, against what."""
     rows = [
-        ("search score", f"{number(final.search_score)}, that of the best trial"),
-        ("fresh seeds", f"{_mean(final.fresh_scores)}, after the last of {plural(final.steps, 'step')} each"),
+        ("search score", f"{number(final.search_score)}, that of the best trial after its last step"),
+        ("fresh seeds", f"{_mean(final.fresh_scores)}: each at its best checkpoint of {plural(final.steps, 'step')}"),
         ("optimism", _optimism(final)),
     ]
     if final.kept_step is not None:
@@ -159,12 +159,10 @@ def _optimism(final: FinalRun) -> str:
 
 
 def _kept(final: FinalRun) -> str:
-    """Return which model is kept; that of another step has other scores than those told here."""
+    """Return which model is kept."""
     loss = "" if final.kept_loss is None else f", validation loss {number(final.kept_loss)}"
-    told = f"the run under the first fresh seed, after {final.kept_step:,} of {plural(final.steps, 'step')}{loss}"
-    if final.kept_step == final.steps:
-        return told
-    return f"{told}: its best checkpoint; all other scores here are those after the last step, not of the kept model"
+    best = "" if final.kept_step == final.steps else ": its best checkpoint"
+    return f"the run under the first fresh seed, after {final.kept_step:,} of {plural(final.steps, 'step')}{loss}{best}"
 
 
 def _mean(scores: Sequence[float]) -> str:

@@ -8,16 +8,21 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from itertools import islice
 from typing import Any
 
+from torch import nn
+
 from trainwright.data.feed import Batch, Feed, epoch_from
 from trainwright.errors import RecipeError, TrainwrightError
 from trainwright.interruption import poll
+from trainwright.parts.optimizers import averaged
 from trainwright.parts.own_module import told
 from trainwright.randomness import isolated
 from trainwright.records.study import Trial
 from trainwright.search.arena import State
 from trainwright.search.entrant import Enter, Entrant, LoneEntrant, RowEntrant
+from trainwright.search.keeping import Keeper, Kept, evaluations
 from trainwright.search.scoring import Scorer
 from trainwright.stacked.buckets import buckets
+from trainwright.stacked.copying import model_copy
 from trainwright.stacked.loop_array import LoopArray
 from trainwright.stacked.member import TrialArray, check_members
 from trainwright.stacked.packing import packed, unpacked
@@ -53,9 +58,13 @@ class Rows:
         """The trials that are left."""
         return self.array.ids
 
-    def train(self, share: float) -> None:
-        """Train all rows until so much of a whole run is done."""
-        target = max(1, round(share * self.planned_steps))
+    @property
+    def steps_per_epoch(self) -> int:
+        """The steps of an epoch."""
+        return self.feed.steps_per_epoch
+
+    def train(self, target: int) -> None:
+        """Train all rows until so many steps are made."""
         for x, y in islice(_from(self.feed, self.made), max(target - self.made, 0)):
             poll()
             self.array.step(x, y)
@@ -64,6 +73,12 @@ class Rows:
     def scores(self, scorer: Scorer) -> dict[int, float]:
         """Return the score of each row."""
         return scorer.rows(self.array)
+
+    def model(self, number: int) -> nn.Module:
+        """Return a copy of a row's model as it is evaluated."""
+        member = self.array.member(number)
+        with averaged(member.optimizer):
+            return model_copy(member.model)
 
     def why(self, number: int) -> str:
         """Return why a row has failed, "" where it has not."""
@@ -105,9 +120,18 @@ class Lone:
         """The trial."""
         return (self.number,)
 
-    def train(self, share: float) -> None:
-        """Train until so much of a whole run is done."""
-        target = max(1, round(share * self.training.planned_steps))
+    @property
+    def planned_steps(self) -> int:
+        """The steps of a whole run."""
+        return self.training.planned_steps
+
+    @property
+    def steps_per_epoch(self) -> int:
+        """The steps of an epoch."""
+        return self.training.steps_per_epoch
+
+    def train(self, target: int) -> None:
+        """Train until so many steps are made."""
         with isolated():
             for _ in islice(self._steps, max(target - self.made, 0)):
                 poll()
@@ -119,6 +143,11 @@ class Lone:
             return {self.number: math.nan}
         with self.training.average.shown():
             return {self.number: scorer.alone(self.training.model)}
+
+    def model(self, number: int) -> nn.Module:
+        """Return a copy of the model as it is evaluated."""
+        with self.training.average.shown():
+            return model_copy(self.training.model)
 
     def why(self, number: int) -> str:
         """Return why the trial has failed, "" where it has not."""
@@ -149,7 +178,7 @@ class Arrays:
             if wanted.isdisjoint(part.numbers):
                 continue
             try:
-                part.train(steps / self._budget)
+                part.train(max(1, round(steps / self._budget * part.planned_steps)))
                 scores |= part.scores(self._scorer)
             except Exception as problem:  # a trial's failure is data, whatever the user's model or loss raises
                 self._fail(part.numbers, problem)
@@ -162,9 +191,24 @@ class Arrays:
         """Return why a trial has failed, "" where it has not."""
         return self._failed.get(number, "")
 
-    def scores(self, scorer: Scorer) -> dict[int, float]:
-        """Return what another scorer says of all that are left."""
-        return {number: score for part in self._parts for number, score in part.scores(scorer).items()}
+    def kept(self, loss: Scorer, *, every: int | None, patience: int | None) -> dict[int, Kept]:
+        """Train all trials to the end and return each as a run of its own keeps it, without those that failed.
+
+        `loss` tells the validation losses that the best checkpoint is chosen by, after each `every` steps, or else each
+        epoch, and no more of them than `patience` allows.
+        """
+        kept: dict[int, Kept] = {}
+        for part in self._parts:
+            keeper = Keeper(part.model, patience)
+            try:
+                for step in evaluations(part.planned_steps, every or part.steps_per_epoch):
+                    part.train(step)
+                    keeper.look(part.scores(loss), step)
+            except Exception as problem:
+                self._fail(part.numbers, problem)
+                continue
+            kept |= {number: one for number, one in keeper.kept.items() if not part.why(number)}
+        return kept
 
     def drop(self, numbers: Collection[int]) -> None:
         """Forget these trials."""

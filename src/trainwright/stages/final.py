@@ -27,8 +27,10 @@ from trainwright.search.arrays import Arrays
 from trainwright.search.entrant import Enter
 from trainwright.search.scoring import Scorer
 from trainwright.stages import resume_fields
+from trainwright.stages.recipe import Recipe
 from trainwright.stages.resume import Resumption
 from trainwright.stages.run import Run
+from trainwright.stages.sections import TrainSection
 from trainwright.stages.setup import Setup
 from trainwright.stages.train import carry_out
 from trainwright.training import checkpoint
@@ -41,6 +43,7 @@ def confirm(
     enter: Enter,
     scorer: Scorer,
     *,
+    recipe: Recipe,
     test: Feed | None,
     count: int,
     has_default: bool,
@@ -51,7 +54,8 @@ def confirm(
     """Train the best configuration, and the default, to the end under `count` fresh seeds each; return what came of it.
 
     Both see the same first weights (where they have the same shape), order of the samples and number of steps, seed by
-    seed; `enter` gives each trial the order of its own seed. What the folder holds of an earlier call is kept where it
+    seed; `enter` gives each trial the order of its own seed. What is scored is what a run of `recipe` keeps: the best
+    checkpoint of each. What the folder holds of an earlier call is kept where it
     was said of the same configuration, and the same `about`: seeds that are missing are added. Else it is set aside,
     and what was done is said in the second value.
     """
@@ -65,7 +69,7 @@ def confirm(
         changed = [
             word
             for word, one, other in zip(
-                ("the best configuration", "the steps in a trial", "the test data or the default configuration"),
+                ("the best configuration", "the steps in a trial", "the test data, the default or what is scored"),
                 old,
                 (dict(best.values), budget, dict(about)),
                 strict=True,
@@ -83,7 +87,7 @@ def confirm(
         said += (f"added {plural(len(missing), 'fresh seed')} to the {len(kept.seeds)} confirmed before",)
     if kept is None or missing:
         values = [dict(best.values), *([{}] if has_default else [])]
-        own, other = [*_scores(enter, scorer, test, values, missing, budget), ((), ())][:2]
+        own, other = [*_scores(enter, scorer, test, values, missing, budget, recipe.train), ((), ())][:2]
         made = FinalRun(
             values=dict(best.values),
             seeds=missing,
@@ -186,8 +190,12 @@ def _scores(
     configurations: Sequence[Mapping[str, Scalar]],
     seeds: Sequence[int],
     budget: int,
+    asked: TrainSection,
 ) -> list[tuple[tuple[float, ...], tuple[float, ...]]]:
-    """Return the validation and the test scores of each configuration, under each seed; () for those of no test."""
+    """Return the validation and the test scores of each configuration, under each seed; () for those of no test.
+
+    They are those of the checkpoint that a run keeps, NaN where it failed.
+    """
     arena = Arrays(enter, scorer, budget=budget)
     size = len(seeds)
     arena.start(
@@ -197,10 +205,14 @@ def _scores(
             for place, seed in enumerate(seeds)
         ]
     )
-    told = arena.advance(range(size * len(configurations)), budget)
-    on_test = {} if test is None else arena.scores(replace(scorer, feed=test))
+    losses = replace(scorer, score="loss")
+    kept = arena.kept(losses, every=asked.evaluate_every_steps or None, patience=asked.patience or None)
 
-    def part(scores: Mapping[int, float], which: int) -> tuple[float, ...]:
-        return tuple(scores.get(size * which + place, math.nan) for place in range(size))
+    def part(judge: Scorer, which: int) -> tuple[float, ...]:
+        places = range(size * which, size * (which + 1))
+        return tuple(judge.alone(kept[place].model) if place in kept else math.nan for place in places)
 
-    return [(part(told, which), () if test is None else part(on_test, which)) for which in range(len(configurations))]
+    return [
+        (part(scorer, which), () if test is None else part(replace(scorer, feed=test), which))
+        for which in range(len(configurations))
+    ]

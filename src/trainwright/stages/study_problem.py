@@ -82,6 +82,7 @@ def about_of(recipe: Recipe, default: nn.Module | None, test: Feed | None) -> di
     return {
         "default": hashlib.sha256(text.encode()).hexdigest(),
         "test": "" if test is None else feed_digest(test),
+        "scored": "the best checkpoints",
     }
 
 

@@ -304,7 +304,7 @@ def _ended(
         test = shared.of(work.base.model, test)
     with computing_with(int(work.base.recipe.train.threads)):
         confirmation, said = last.confirm(
-            info, work.enter(own_order=True), scorer, test=test, count=work.recipe.tune.final,
+            info, work.enter(own_order=True), scorer, recipe=work.recipe, test=test, count=work.recipe.tune.final,
             has_default=work.has_default, about=work.about, budget=budget, folder=folder,
         )  # fmt: skip
     seed = confirmation.seeds[0]
