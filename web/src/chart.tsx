@@ -199,7 +199,15 @@ function decades(low: number, high: number): number[] {
   const finer: number[] = [];
   for (let power = from - 1; power <= to + 1; power++) for (const each of [1, 2, 3, 5]) finer.push(each * 10 ** power);
   const inside = finer.filter((value) => value >= low && value <= high);
-  return inside.length > 1 ? inside : [low, Math.sqrt(low * high), high];
+  return inside.length > 1 ? inside : evenly(low, high);
+}
+
+/** Three to six round numbers at equal distances: a short piece of a logarithmic axis is nearly an ordinary one. */
+function evenly(low: number, high: number): number[] {
+  const power = 10 ** Math.floor(Math.log10((high - low) / 3));
+  const step = [1, 2, 5].map((each) => each * power).find((each) => (high - low) / each <= 6) ?? 10 * power;
+  const first = Math.ceil(low / step - 1e-9);
+  return Array.from({ length: Math.max(Math.floor(high / step + 1e-9) - first + 1, 0) }, (_, k) => (first + k) * step);
 }
 
 /** A number in the room beside a chart: a million has seven digits and no place there. */
@@ -219,7 +227,7 @@ function PinLane({ pins, box, range, log }: { pins: Pin[]; box: Range; range: Ra
     .sort((a, b) => a.x - b.x)
     .map((pin) => {
       const share = Math.max(0, Math.min(1, (f(pin.x) - f(range[0])) / (f(range[1]) - f(range[0]) || 1)));
-      const left = box[0] + share * box[1];
+      const left = Math.min(box[0] + share * box[1], box[0] + box[1] - 10); // a pin at the end stays over the chart
       let row = ends.findIndex((end) => end < left - 17);
       if (row < 0) row = ends.length;
       ends[row] = left + 17;

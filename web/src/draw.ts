@@ -22,7 +22,7 @@ export function drawScene(plot: uPlot, scene: Scene): void {
   for (const line of scene.lines) drawLine(ctx, line, x, y, ratio, top + height);
   for (const line of scene.lines) if (!line.faint) drawLeaving(ctx, line, x, y, ratio, plot.bbox);
   const taken: Taken[] = [];
-  for (const mark of scene.marks) drawMark(ctx, mark, x, y, plot.bbox, ratio, taken);
+  for (const mark of scene.marks) drawMark(ctx, mark, x, y, plot.bbox, ratio, taken, scene.lines);
   if (scene.lost.length) drawLost(ctx, scene.lost, x, top, ratio);
   ctx.restore();
   ctx.save();
@@ -139,7 +139,7 @@ export function shape(ctx: CanvasRenderingContext2D, x: number, y: number, size:
 
 interface Taken { left: number; right: number; height: number }
 
-function drawMark(ctx: CanvasRenderingContext2D, mark: Mark, x: Map1, y: Map1, box: uPlot.BBox, ratio: number, taken: Taken[]): void {
+function drawMark(ctx: CanvasRenderingContext2D, mark: Mark, x: Map1, y: Map1, box: uPlot.BBox, ratio: number, taken: Taken[], lines: Line[]): void {
   const colors = sheet();
   const paint = mark.sign ? color(mark.sign) : colors.soft;
   const px = Number.isFinite(mark.x) ? x(mark.x) : NaN;
@@ -169,8 +169,13 @@ function drawMark(ctx: CanvasRenderingContext2D, mark: Mark, x: Map1, y: Map1, b
   const horizontal = !Number.isFinite(px);
   let base = horizontal ? box.left + box.width - wide - 6 * ratio : Math.min(px + 7 * ratio, box.left + box.width - wide - 4 * ratio);
   let height = Number.isFinite(py) ? py - 6 * ratio : box.top + 14 * ratio;
-  if (height < box.top + 12 * ratio) height = py + 15 * ratio;
   const tall = 13 * ratio;
+  const below = py + 15 * ratio;
+  if (height < box.top + 12 * ratio) height = below;
+  else if (horizontal && below < box.top + box.height - 2 * ratio) {
+    const crossed = (foot: number): number => lines.reduce((sum, line) => sum + crossings(line, x, y, base, base + wide, foot - tall, foot + 2 * ratio), 0);
+    if (crossed(below) < crossed(height)) height = below; // a label stands beside the curve, not on it
+  }
   for (let k = 0; k < taken.length; k++) { // labels of near lines stand beside each other
     const other = taken[k]!;
     if (Math.abs(other.height - height) < tall && base < other.right && base + wide > other.left) {
@@ -187,6 +192,18 @@ function drawMark(ctx: CanvasRenderingContext2D, mark: Mark, x: Map1, y: Map1, b
   ctx.strokeText(mark.text, base, height);
   ctx.fillStyle = colors.ink;
   ctx.fillText(mark.text, base, height);
+}
+
+/** How many points of a line lie in a box. */
+function crossings(line: Line, x: Map1, y: Map1, left: number, right: number, top: number, bottom: number): number {
+  let count = 0;
+  for (let k = 0; k < line.x.length; k++) {
+    const px = x(line.x[k]!);
+    if (px < left || px > right) continue;
+    const py = y(line.y[k]!);
+    if (py >= top && py <= bottom) count++;
+  }
+  return count;
 }
 
 /** An arrow at the edge where a line leaves the window: what diverged is not out of mind because it is out of sight. */

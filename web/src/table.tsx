@@ -36,11 +36,11 @@ export function rowsOf(lines: Line[], x: AxisSpec, sorted: number[]): Rows {
 type Picture = () => HTMLCanvasElement | null;
 type Drawing = () => string | null;
 
-export function DataTable({ name, make, picture, drawing }: { name: string; make: () => Rows; picture?: Picture; drawing?: Drawing }) {
+export function DataTable({ name, title, make, picture, drawing }: { name: string; title?: string; make: () => Rows; picture?: Picture; drawing?: Drawing }) {
   const [open, setOpen] = useState(false);
   return (
     <details class="twin" onToggle={(event) => setOpen((event.currentTarget as HTMLDetailsElement).open)}>
-      <summary>Table<span class="unseen"> of {name}</span></summary>
+      <summary>{title ?? <>Table<span class="unseen"> of {name}</span></>}</summary>
       {open && <Paged name={name} rows={make()} picture={picture} drawing={drawing} />}
     </details>
   );

@@ -10,13 +10,15 @@ from pathlib import Path
 from trainwright.errors import RunError
 from trainwright.lab.controls import fact, line
 from trainwright.lab.framing import plot
-from trainwright.lab.schema import Axis, Link, Marker, Plot, Result, Series, Span, Step, Table, Verdict
+from trainwright.lab.schema import Axis, Marker, Plot, Result, Series, Span, Table, Verdict
 from trainwright.records import Axis as SearchAxis
 from trainwright.records import Trial
 from trainwright.records.study import StudyInfo
 from trainwright.search.importance import importance
 from trainwright.search.study import read_study
 
+WIDE = 5.0
+"""Times the median from which a score has run away, and the axis is logarithmic."""
 FEWEST = 3
 """Scored trials below which there is nothing to play."""
 
@@ -36,6 +38,7 @@ def replay_of(folder: str) -> Result:
     best = trials[scores.index(min(scores))]
     so_far = [min(scores[: place + 1]) for place in range(len(scores))]
     shuffled = expected_best(scores)
+    order = tuple(float(place + 1) for place in range(len(scores)))
     found = next(place for place, score in enumerate(so_far) if score == so_far[-1])
     distinct = {name: len({trial.values[name] for trial in trials if name in trial.values}) for name in names}
     text = (
@@ -50,30 +53,15 @@ def replay_of(folder: str) -> Result:
             plot(
                 "best score so far, in the order of the search and in any other",
                 Axis(label="trial"),
-                Axis(label="score"),
+                Axis(label="score", log=_is_wide(so_far)),
                 [
-                    line("in the order of the search", so_far, "train", style="steps", played=True),
-                    line("mean over all orders", shuffled, "reference", dash="dashed"),
+                    line("in the order of the search", so_far, "train", x=order, style="steps", played=True),
+                    line("mean over all orders", shuffled, "reference", x=order, dash="dashed"),
                 ],
                 spans=_rounds(trials),
             ),
         ),
         tables=(_table(info, names),),
-        steps=(
-            *(
-                Step(
-                    title=f"round {each.number + 1}, {each.sampler}",
-                    text="; ".join(f"{move.name} {move.action}: {move.reason}" for move in each.moves)
-                    or "the ranges stayed as they were",
-                )
-                for each in info.rounds
-            ),
-            Step(
-                title="the same on a surface that is known",
-                text="grid and random search side by side, with the optimum where you put it",
-                links=(Link(text="grid against random", simulation="grid-vs-random"),),
-            ),
-        ),
         evidence=(
             fact("trials with a score", len(trials)),
             fact("trials that failed", sum(trial.status == "failed" for trial in info.trials)),
@@ -136,11 +124,16 @@ def _across(info: StudyInfo, trials: Sequence[Trial], scores: Sequence[float], n
     return plot(
         f"the score of each trial over {name}",
         Axis(label=name, log=log),
-        Axis(label="score"),
+        Axis(label="score", log=_is_wide(scores)),
         [Series(name="trials", x=tuple(places), y=tuple(scores), role="train", style="points", played=True)],
         markers=[Marker(x=best, y=min(scores), text="the best", sign="healthy")] if math.isfinite(best) else [],
         spans=spans,
     )
+
+
+def _is_wide(scores: Sequence[float]) -> bool:
+    """Say whether a few scores are so high that the others would lie on the axis."""
+    return min(scores) > 0 and max(scores) > WIDE * statistics.median(scores)
 
 
 def _rounds(trials: Sequence[Trial]) -> tuple[Span, ...]:
@@ -148,7 +141,7 @@ def _rounds(trials: Sequence[Trial]) -> tuple[Span, ...]:
     begins = [place for place in range(1, len(trials)) if trials[place].round != trials[place - 1].round]
     ends = [*begins[1:], len(trials) - 1]
     return tuple(
-        Span(x0=float(begin), x1=float(end), text=f"round {trials[begin].round + 1} from trial {begin + 1}")
+        Span(x0=float(begin + 1), x1=float(end + 1), text=f"round {trials[begin].round + 1} from trial {begin + 1}")
         for begin, end in zip(begins, ends, strict=True)
     )
 
@@ -162,9 +155,10 @@ def _table(info: StudyInfo, names: Sequence[str]) -> Table:
             f"{each.space[name].low:.3g} to {each.space[name].high:.3g}" if name in each.space else None
             for name in names
         ]
-        rows.append((each.number + 1, len(members), min(scored) if scored else None, *ranges))
+        moves = ", ".join(f"{move.name} {move.action}" for move in each.moves)
+        rows.append((each.number + 1, len(members), min(scored) if scored else None, *ranges, moves or None))
     return Table(
         title="the rounds: how far each looked, and its best score",
-        columns=("round", "trials", "best score", *names),
+        columns=("round", "trials", "best score", *names, "moved before it"),
         rows=tuple(rows),
     )

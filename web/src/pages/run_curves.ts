@@ -8,8 +8,8 @@ export interface Group { key: string; title: string; unit: string; lines: Line[]
 
 const TITLES: Record<string, [string, string]> = {
   loss: ["Loss", "loss"], rate: ["Learning rate", "rate"], gradient_norm: ["Gradient norm", "norm"], update_ratio: ["Update ratio", "|update| / |weight|"],
-  penalty: ["Penalty", "penalty"], seconds: ["Time of a step", "seconds"],
-  memory: ["Memory", "MiB"], processors: ["Processors kept busy", "processors"],
+  penalty: ["Penalty", "penalty"], seconds: ["Time of a step, seconds", "seconds"],
+  memory: ["Memory, MiB", "MiB"], processors: ["Processors kept busy", "processors"],
 };
 /** What the process took, in the words of a legend, and by how much its numbers are divided for the chart. */
 const SYSTEM: Record<string, [string, number]> = { memory: ["of the process", 2 ** 20], device_memory: ["of its tensors on the device", 2 ** 20], processors: ["since the look before", 1] };
@@ -61,7 +61,7 @@ function groupOf(key: string, members: Drawn[], run: RunDetail): Group {
       const [taken, divisor] = split === "system" ? (SYSTEM[name!] ?? [visible(name), 1]) : ["", 1];
       if (taken) return { name: taken, x: each.x, y: each.y.map((value) => value / divisor), role: name === "device_memory" ? "validation" : "train", dash: name === "device_memory" ? "dashed" : "solid", dots: true };
       if (split) return { name: visible(`${split} ${name}`), x: each.x, y: each.y, ...(SPLITS[split!] ?? { role: "other" }), wide: true, dots: true };
-      const told = key === "loss" ? "training loss" : unit === title.toLowerCase() ? unit : title.toLowerCase();
+      const told = key === "loss" ? "training loss" : unit === title.toLowerCase() ? unit : title.split(",")[0]!.toLowerCase();
       if (each.tag.endsWith("~")) return { name: `${told}, smoothed`, x: each.x, y: each.y, role: "train", wide: true };
       if (each.tag === "clipped_norm") return { name: "after clipping", x: each.x, y: each.y, role: "validation", dash: "dashed" };
       return { name: told, x: each.x, y: each.y, role: soft ? "other" : "train", faint: soft };

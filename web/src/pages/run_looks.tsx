@@ -29,9 +29,9 @@ export function Resemblance({ run, looked }: { run: RunDetail; looked: string[] 
   return (
     <Section id="nearest" title="Looks most like">
       <p class="lead">{data.alike ? <>the recorded run <a href={gallery(first.name)}>{visible(first.title)}</a>{tied.length > 0 && <>, and as much like {tied.map((each, k) => <span key={each.name}>{k > 0 && ", "}<a href={gallery(each.name)}>{visible(each.title)}</a></span>)}</>}</> : <>none of the recorded runs; the nearest is <a href={gallery(first.name)}>{visible(first.title)}</a></>}</p>
-      <p class="remark">Distance {num(first.distance, 3)} doublings{data.alike ? "" : `, more than ${num(data.threshold)}`}: the root mean square difference in level and in swing, over time as a share of the run. {first.story && `There: ${visible(first.story)}.`} A shape is no cause{away ? <>: <Glyph sign="healthy" /> the doctor looked for <code>{visible(first.expected)}</code> in this run and did not find it.</> : "."}</p>
+      <p class="prose">Distance {num(first.distance, 3)} doublings{data.alike ? "" : `, more than ${num(data.threshold)}`}: the root mean square difference in level and in swing, over time as a share of the run. {first.story && `There: ${visible(first.story)}.`} A shape is no cause{away ? <>: <Glyph sign="healthy" /> the doctor looked for <code>{visible(first.expected)}</code> in this run and did not find it.</> : "."}</p>
       <Chart title="this run and the nearest recorded one" x={{ label: "share of the run" }} y={{ label: data.guess ? "loss, a guess is 1" : "loss, the first is 1", log: true }} lines={lines} marks={[{ x: NaN, y: 1, text: data.guess ? "guessing" : "first loss", sign: null }]} />
-      <DataTable name="distances to all recorded runs" make={() => ({ columns: ["recorded run", "distance, doublings"], count: data.nearest.length, row: (place) => [data.nearest[place]!.title, data.nearest[place]!.distance] })} />
+      <DataTable name="distances to all recorded runs" title="Distances to all recorded runs" make={() => ({ columns: ["recorded run", "distance, doublings"], count: data.nearest.length, row: (place) => [data.nearest[place]!.title, data.nearest[place]!.distance] })} />
     </Section>
   );
 }
@@ -46,7 +46,7 @@ function shapes(data: Nearest): Line[] {
     const own = curve.name === "";
     const name = own ? "this run" : visible(titles.get(curve.name));
     const line = (values: Real[], what: string, role: string, dash: string): Line => ({ name: `${name}, ${what}`, x: data.moments, y: values.map(real), role, dash, wide: own });
-    const held = curve.validation.length ? [line(curve.validation, "validation", own ? "validation" : "other", own ? "dashed" : "dashdot")] : [];
+    const held = curve.validation.length ? [line(curve.validation, "validation", own ? "validation" : "momentum", own ? "dashed" : "dashdot")] : [];
     return [line(curve.train, "training", own ? "train" : "reference", own ? "solid" : "dotted"), ...held];
   });
 }
@@ -68,8 +68,7 @@ export function RateAgainstCurvature({ run }: { run: RunDetail }) {
       {data && (
         <>
           <Chart title="the rate and the limit that the curvature sets" x={{ label: "step" }} y={{ label: "rate", log: true, low }} lines={lines} />
-          <p class="remark">{told(data)} Sharpness is the largest curvature over all {num(data.dimensions)} weights, on {plural(data.samples, "training sample")}, by power iteration; between the places nobody looked{data.left_out > 0 ? `, and ${plural(data.left_out, "kept set")} of weights ${data.left_out === 1 ? "was" : "were"} left out` : ""}.</p>
-          <p class="buttons"><button type="button" class="small" onClick={again}>Measure again</button></p>
+          <p class="prose">{told(data)} Sharpness is the largest curvature over all {num(data.dimensions)} weights, on {plural(data.samples, "training sample")}, by power iteration; between the places nobody looked{data.left_out > 0 ? `, and ${plural(data.left_out, "kept set")} of weights ${data.left_out === 1 ? "was" : "were"} left out` : ""}.</p>
           <div class="scroll" tabIndex={0} role="region" aria-label="curvature at the weights that were kept"><table><thead><tr><th scope="col">weights</th><th scope="col" class="number">step</th><th scope="col" class="number">sharpness</th><th scope="col" class="number">2 / sharpness</th></tr></thead>
             <tbody>{data.places.map((place) => <tr key={place.name}><td>{visible(place.name)}</td><td class="number">{num(place.step)}</td><td class="number">{num(place.sharpness)}</td><td class="number">{place.limit === null ? "none" : num(place.limit)}</td></tr>)}</tbody></table></div>
         </>
@@ -100,7 +99,7 @@ interface Moment { counts: number[]; mean: Real; std: Real; low: Real; high: Rea
 interface Spread { moments: { name: string; step: number }[]; left_out: number; parameters: { name: string; shape: number[]; edges: number[]; moments: Moment[] }[] }
 
 const DASHES = ["dotted", "dashdot", "dashed", "solid"];
-const ROLES = ["reference", "other", "validation", "train"];
+const ROLES = ["reference", "momentum", "validation", "train"];
 
 /** A histogram of each parameter, at the weights that the run kept. Read only when asked for: checkpoints are large. */
 export function Weights({ run }: { run: RunDetail }) {
@@ -122,10 +121,12 @@ export function Weights({ run }: { run: RunDetail }) {
         <>
           <div class="toolbar"><label class="inline">parameter <select value={chosen.name} onChange={(event) => setParameter("weights", event.currentTarget.value)}>{data.parameters.map((each) => <option key={each.name} value={each.name}>{visible(each.name)} ({each.shape.join(" × ")})</option>)}</select></label></div>
           <Chart title={`values of ${visible(chosen.name)}`} x={{ label: "value" }} y={{ label: "weights", log, low: log ? 0.8 : 0 }} lines={lines} onLog={() => setLog(!log)} />
+          <details class="twin"><summary>All parameters</summary>
           <div class="scroll" tabIndex={0} role="region" aria-label="all parameters">
             <table class="numbers"><caption>{visible(data.moments[data.moments.length - 1]!.name)}: {plural(data.parameters.length, "parameter")}{data.left_out ? `, ${num(data.left_out)} more left out` : ""}</caption><thead><tr>{["parameter", "shape", "mean", "spread", "least", "greatest", "zeros", "not finite"].map((each) => <th key={each} scope="col">{each}</th>)}</tr></thead>
               <tbody>{data.parameters.map((each) => { const last = each.moments[each.moments.length - 1]!; return <tr key={each.name} class={each === chosen ? "current" : undefined}><td><button type="button" class="plain" onClick={() => setParameter("weights", each.name)}>{visible(each.name)}</button></td><td>{each.shape.join(" × ")}</td><td>{num(last.mean)}</td><td>{num(last.std)}</td><td>{num(last.low)}</td><td>{num(last.high)}</td><td>{num(real(last.zeros) * 100, 3)} %</td><td>{last.lost ? <><Glyph sign="error" /> {num(last.lost)}</> : "0"}</td></tr>; })}</tbody></table>
           </div>
+          </details>
         </>
       )}
     </Section>

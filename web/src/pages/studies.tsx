@@ -1,5 +1,5 @@
 // Searches: the rounds as shrinking boxes, what mattered, edges that the best values hug, and every trial.
-import { useMemo } from "preact/hooks";
+import { useEffect, useMemo, useRef, useState } from "preact/hooks";
 import { get } from "../api";
 import { Chart } from "../chart";
 import { useData } from "../data";
@@ -70,6 +70,14 @@ function Progress({ study }: { study: Study }) {
 /** One setting: a box for each round's range, a dot for each trial, the best ones full. */
 function Boxes({ study, name }: { study: Study; name: string }) {
   void isDark.value;
+  const host = useRef<HTMLElement>(null);
+  const [wide, setWide] = useState(520);
+  useEffect(() => {
+    if (!host.current) return;
+    const observer = new ResizeObserver(([entry]) => setWide(Math.max(Math.floor(entry!.contentRect.width), 200)));
+    observer.observe(host.current);
+    return () => observer.disconnect();
+  }, []);
   const spaces = study.rounds.map((round) => round.space[name]).filter((axis): axis is Axis => !!axis);
   const tried = study.trials.filter((trial) => typeof trial.values[name] === "number" && !(study.rounds[0]!.space[name]?.choices?.length));
   if (!tried.length || !spaces.length) return <Choices study={study} name={name} />;
@@ -77,14 +85,14 @@ function Boxes({ study, name }: { study: Study; name: string }) {
   const all = [...tried.map((trial) => trial.values[name] as number), ...spaces.flatMap((axis) => [real(axis.low), real(axis.high)])].filter((value) => Number.isFinite(value) && (!log || value > 0));
   const f = (value: number): number => (log ? Math.log10(value) : value);
   const [low, high] = [f(Math.min(...all)), f(Math.max(...all))];
-  const [wide, row] = [520, 44];
+  const row = 44;
   const X = (value: number): number => 16 + ((f(value) - low) / (high - low || 1)) * (wide - 32);
   const tall = study.rounds.length * row + 26;
   const edges = study.edges.filter((edge) => edge.name === name);
   const rank = new Map(study.ranking.map((number, place) => [number, place]));
   const good = (trial: Trial): number => 1 - (rank.get(trial.number) ?? study.trials.length) / study.trials.length;
   return (
-    <figure class="chart" aria-label={name}>
+    <figure ref={host} class="chart" aria-label={name}>
       <figcaption><h3>{visible(name)}</h3><p class="legend">{study.best && <span class="at">best <b>{scalar(study.best.values[name])}</b></span>}{log && <span>logarithmic</span>}</p></figcaption>
       <svg class="boxes" viewBox={`0 0 ${wide} ${tall}`} role="img" aria-label={`${name}: ${study.rounds.map((round) => `round ${round.number + 1} from ${num(round.space[name]?.low)} to ${num(round.space[name]?.high)}`).join(", ")}`}>
         {study.rounds.map((round, k) => {

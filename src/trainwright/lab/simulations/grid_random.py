@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import statistics
 from collections.abc import Mapping
+from dataclasses import replace
 
 import torch
 
@@ -288,7 +289,7 @@ SIMULATION = Simulation(
         ),
         number("best", "Where the best value lies", BEST, 0.0, 1.0, step=0.01, needs=_DRAWN),
         switch("log", "Logarithmic axes", help="From 1e-5 to 1e-1, each order of magnitude as likely.", needs=_DRAWN),
-        seed(1),
+        replace(seed(1), needs=_DRAWN),
         study("A search of your own", "Plays its trials again, instead of points on a drawn surface."),
     ),
     run=run,
