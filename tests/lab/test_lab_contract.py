@@ -175,3 +175,11 @@ def test_what_diverges_is_said_to_and_keeps_its_axes_finite(name: str) -> None:
         assert plot.y.high < 1e12
         shown = [y for series in plot.series for y in series.y if plot.y.low <= y <= plot.y.high]
         assert shown, "the window shows nothing"
+
+
+@pytest.mark.parametrize("name", quick())
+def test_no_two_lines_of_a_simulation_differ_by_their_colour_alone(name: str) -> None:
+    result = result_of(name, {})
+    for drawn in [*(plot.series for plot in result.plots), *(field.paths for field in result.fields)]:
+        looks = [(each.style == "points", each.dash) for each in drawn if each.style not in ("bars", "stems")]
+        assert len(set(looks)) == len(looks) or len(looks) > 4, name

@@ -127,13 +127,14 @@ function dot(ctx: CanvasRenderingContext2D, x: number, y: number, size: number):
   ctx.fill();
 }
 
-/** A point as its series has it: round, square or a diamond, as a line would be solid, dashed or dotted. */
+/** A point as its series has it: round, square, a diamond or a triangle, as a line would be dashed. */
 export function shape(ctx: CanvasRenderingContext2D, x: number, y: number, size: number, dash: string): void {
   if (!Number.isFinite(x) || !Number.isFinite(y)) return;
   if (dash === "dashed") return ctx.fillRect(x - size * 0.9, y - size * 0.9, size * 1.8, size * 1.8);
   if (dash === "solid") return dot(ctx, x, y, size);
   ctx.beginPath();
-  for (const [dx, dy] of [[0, -1.3], [1.3, 0], [0, 1.3], [-1.3, 0]] as const) ctx.lineTo(x + dx * size, y + dy * size);
+  const corners = dash === "dashdot" ? [[0, -1.3], [1.2, 0.9], [-1.2, 0.9]] as const : [[0, -1.3], [1.3, 0], [0, 1.3], [-1.3, 0]] as const;
+  for (const [dx, dy] of corners) ctx.lineTo(x + dx * size, y + dy * size);
   ctx.fill();
 }
 
@@ -167,22 +168,28 @@ function drawMark(ctx: CanvasRenderingContext2D, mark: Mark, x: Map1, y: Map1, b
   ctx.textBaseline = "alphabetic";
   const wide = ctx.measureText(mark.text).width;
   const horizontal = !Number.isFinite(px);
-  let base = horizontal ? box.left + box.width - wide - 6 * ratio : Math.min(px + 7 * ratio, box.left + box.width - wide - 4 * ratio);
-  let height = Number.isFinite(py) ? py - 6 * ratio : box.top + 14 * ratio;
   const tall = 13 * ratio;
-  const below = py + 15 * ratio;
-  if (height < box.top + 12 * ratio) height = below;
-  else if (horizontal && below < box.top + box.height - 2 * ratio) {
-    const crossed = (foot: number): number => lines.reduce((sum, line) => sum + crossings(line, x, y, base, base + wide, foot - tall, foot + 2 * ratio), 0);
-    if (crossed(below) < crossed(height)) height = below; // a label stands beside the curve, not on it
+  const right = box.left + box.width - wide - 4 * ratio;
+  const bases = horizontal ? [right - 2 * ratio] : [Math.min(px + 7 * ratio, right), px - wide - 7 * ratio];
+  const heights = Number.isFinite(py) ? [py - 6 * ratio, py + 15 * ratio] : [box.top + 14 * ratio, box.top + box.height - 7 * ratio];
+  // Beside the curves where there is room beside them, and else where it was always.
+  let [base, height, fewest] = [bases[0]!, heights[0]!, Infinity];
+  for (const each of bases) {
+    for (const level of heights) {
+      if (each < box.left || level < box.top + 12 * ratio || level > box.top + box.height - 2 * ratio) continue;
+      const crossed = lines.reduce((sum, line) => sum + crossings(line, x, y, each, each + wide, level - tall, level + 2 * ratio), 0)
+        + (taken.some((other) => Math.abs(other.height - level) < tall && each < other.right && each + wide > other.left) ? 30 : 0);
+      if (crossed < fewest) [base, height, fewest] = [each, level, crossed];
+    }
   }
+  const down = height < box.top + box.height / 2;
   for (let k = 0; k < taken.length; k++) { // labels of near lines stand beside each other
     const other = taken[k]!;
     if (Math.abs(other.height - height) < tall && base < other.right && base + wide > other.left) {
       if (horizontal) base = other.left - wide - 14 * ratio;
-      else height += tall;
+      else height += down ? tall : -tall;
       k = -1;
-      if (base < box.left || height > box.top + box.height) return;
+      if (base < box.left || height > box.top + box.height || height < box.top) return;
     }
   }
   taken.push({ left: base - 4 * ratio, right: base + wide + 4 * ratio, height });
@@ -194,14 +201,21 @@ function drawMark(ctx: CanvasRenderingContext2D, mark: Mark, x: Map1, y: Map1, b
   ctx.fillText(mark.text, base, height);
 }
 
-/** How many points of a line lie in a box. */
+/** How much of a line lies in a box, in points and in steps along its longer pieces. */
 function crossings(line: Line, x: Map1, y: Map1, left: number, right: number, top: number, bottom: number): number {
   let count = 0;
   for (let k = 0; k < line.x.length; k++) {
     const px = x(line.x[k]!);
-    if (px < left || px > right) continue;
-    const py = y(line.y[k]!);
-    if (py >= top && py <= bottom) count++;
+    const before = k > 0 && line.style !== "points" ? x(line.x[k - 1]!) : px;
+    if (Math.max(px, before) < left || Math.min(px, before) > right) continue;
+    const pieces = Math.min(Math.max(Math.round(Math.abs(px - before) / 6), 1), 40);
+    const [from, to] = [k > 0 ? y(line.y[k - 1]!) : NaN, y(line.y[k]!)];
+    for (let piece = 1; piece <= pieces; piece++) {
+      const share = piece / pieces;
+      const at = before + (px - before) * share;
+      const level = line.style === "steps" && share < 1 ? from : share < 1 ? from + (to - from) * share : to;
+      if (at >= left && at <= right && level >= top && level <= bottom) count++;
+    }
   }
   return count;
 }

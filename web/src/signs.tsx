@@ -32,6 +32,7 @@ export function Swatch({ role, dash, style, faint }: { role: string; dash?: stri
     <svg class="swatch" viewBox="0 0 24 10" width="24" height="10" aria-hidden="true" focusable="false" opacity={faint ? 0.5 : 1}>
       {style === "bars" ? <rect x="5" y="1" width="14" height="8" fill={paint} />
         : points && dash === "dashed" ? <rect x="9" y="2" width="6" height="6" fill={paint} />
+        : points && dash === "dashdot" ? <path d="M12 1 L16 8.5 L8 8.5 Z" fill={paint} />
         : points && dash && dash !== "solid" ? <path d="M12 1 L16 5 L12 9 L8 5 Z" fill={paint} />
         : points ? <circle cx="12" cy="5" r="3" fill={paint} />
         : <line x1="1" x2="23" y1="5" y2="5" stroke={paint} stroke-width={faint ? 1.4 : 2.4} stroke-dasharray={DASHES[dash ?? ""] ?? "none"} stroke-linecap="round" />}

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from typing import get_args
 
-from trainwright.lab.schema import Axis, Plot, Series
+from trainwright.lab.schema import Axis, Dash, Plot, Series
 
 MARGIN = 0.05
 """Free share of a window on each side of what it shows."""
@@ -53,7 +55,23 @@ def plot(
     low, high = (low if y.low is None else y.low), (high if y.high is None else y.high)
     axis = Axis(label=y.label, unit=y.unit, log=y.log, low=low, high=high)
     off = sum(not low <= value <= high for line in series for value in line.y)
-    return Plot(title=title, x=x, y=axis, series=tuple(series), off_scale=off, **more)
+    return Plot(title=title, x=x, y=axis, series=apart(series), off_scale=off, **more)
+
+
+def apart(series: Sequence[Series]) -> tuple[Series, ...]:
+    """Return series of which no two look alike but for their colours, where there are dashes enough for that.
+
+    Each keeps its own dash unless an earlier one has it. Points have a shape for each dash; bars and stems have none.
+    """
+    taken: set[tuple[bool, str]] = set()
+    made = []
+    for each in series:
+        are_points = each.style == "points"
+        free = [dash for dash in (each.dash, *get_args(Dash)) if (are_points, dash) not in taken]
+        dash = free[0] if free and each.style not in ("bars", "stems") else each.dash
+        taken.add((are_points, dash))
+        made.append(each if dash == each.dash else replace(each, dash=dash))
+    return tuple(made)
 
 
 def linspace(low: float, high: float, count: int) -> tuple[float, ...]:

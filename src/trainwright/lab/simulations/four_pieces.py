@@ -120,7 +120,10 @@ def _optimizer(values: Values) -> Result:
                 "the same start, three ways to step",
                 surface.at(20.0),
                 surface.window,
-                paths=[path(each, OPTIMIZERS[name], role_of(name)) for name, each in found.items()],
+                paths=[
+                    path(each, OPTIMIZERS[name], role_of(name), dash=dash)
+                    for (name, each), dash in zip(found.items(), ("solid", "dashed", "dotted"), strict=True)
+                ],
             ),
         ),
         plots=(
