@@ -15,7 +15,7 @@ from trainwright.cli.devices import check_devices
 from trainwright.doctor.diagnose import examine
 from trainwright.errors import RecipeError, RunError, SaidElsewhere, UsageError
 from trainwright.records import Chart, Event, RunInfo
-from trainwright.stages.ranks import check_divides
+from trainwright.stages.ranks import check_divides, drops_out
 from trainwright.stages.recipe import Recipe
 from trainwright.training.distributed import ALONE, Ranks
 from trainwright.training.rank_books import BATCHES_ALIKE, WARM_UP, WINDOW, RankBooks
@@ -73,6 +73,22 @@ def test_settings_that_are_none_for_many_devices_are_refused(asked: Mapping[str,
 def test_more_devices_than_there_are_are_refused(count: int) -> None:
     with pytest.raises(UsageError, match=f"--devices {count}"):
         check_devices(count, "cpu")
+
+
+@pytest.mark.parametrize(
+    ("layer", "draws"),
+    [
+        (nn.Dropout(0.1), True),
+        (nn.Dropout2d(0.0), False),
+        (nn.LSTM(3, 3, 2, dropout=0.2), True),
+        (nn.MultiheadAttention(4, 2), False),
+        (nn.TransformerEncoderLayer(4, 2), True),
+        (nn.Linear(3, 3), False),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_dropout_is_told_where_it_is_on(layer: nn.Module, draws: bool) -> None:
+    assert drops_out(nn.Sequential(nn.Linear(3, 3), layer)) is draws
 
 
 def notes(

@@ -129,6 +129,29 @@ def test_torchrun_starts_a_job_again_and_it_goes_on_where_it_was(
     assert read_run(tmp_path / "run").digest == read_run(tmp_path / "quiet").digest
 
 
+FULL = """
+import errno, os
+if os.environ.get("RANK") == "1":
+    from torch.distributed import checkpoint
+    def full(*arguments, **options):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    checkpoint.HuggingFaceStorageWriter.write_data = full
+"""
+
+
+@pytest.mark.slow
+def test_a_part_of_a_checkpoint_that_cannot_be_written_is_told_by_one_message_with_its_reason(tmp_path: Path) -> None:
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full" / "sitecustomize.py").write_text(FULL)
+    words = ["train", recipe(tmp_path, "fsdp"), "--devices", "2", "--folder", tmp_path / "run"]
+    done = started("-m", "trainwright", *words, path=[tmp_path / "full"])
+    assert done.returncode == 1
+    assert done.stderr.count("error: ") == 1
+    assert "rank 1 cannot write its part of a checkpoint" in done.stderr
+    assert "No space left on device" in done.stderr
+    assert "make room, then: trainwright resume" in done.stderr
+
+
 OTHERS = {
     "settings": ("f'optimizer.lr={0.01 + rank}'", "optimizer.lr on rank 1 is not that of rank 0"),
     "data": ("f'data.source=rank-{rank}.csv'", "the data of train on rank 1 is not that of rank 0"),

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import errno
 import json
+import os
 import shutil
 from pathlib import Path
 from typing import Any
@@ -14,6 +16,7 @@ from trainwright.errors import RunError
 from trainwright.tensors import digest
 from trainwright.training import checkpoint
 from trainwright.training.checkpoint import load, save
+from trainwright.training.keeping import Keeping
 
 State = dict[str, torch.Tensor]
 
@@ -208,3 +211,13 @@ def test_a_full_disk_is_an_error_that_leaves_the_old_checkpoint_whole(
     save(tmp_path, "best", state(3), step=3, facts={})
     assert load(tmp_path, "best")[1]["step"] == 3
     assert len(folders(tmp_path)) == 1
+
+
+@pytest.mark.parametrize(
+    ("number", "first"), [(errno.ENOSPC, "make room"), (errno.EACCES, "see to that folder")], ids=["full", "forbidden"]
+)
+def test_a_disk_that_takes_nothing_is_told_by_its_own_reason(tmp_path: Path, number: int, first: str) -> None:
+    kept = Keeping(folder=tmp_path / "run" / "checkpoints")
+    told = kept.refused("a checkpoint cannot be written", OSError(number, os.strerror(number)))
+    assert os.strerror(number) in told.evidence
+    assert told.remedy == f"{first}, then: trainwright resume {tmp_path / 'run'}"

@@ -76,8 +76,12 @@ class ShardedSaver:
 
     def keep(self, name: str, weights: Mapping[str, torch.Tensor], step: int, facts: Mapping[str, Any]) -> None:
         """Write whole weights under a name of their own, as the first rank."""
-        if self.ranks.leads:
-            checkpoint.save(self.folder, name, weights, step=step, facts=facts)
+        with self.ranks.together():
+            if self.ranks.leads:
+                try:
+                    checkpoint.save(self.folder, name, weights, step=step, facts=facts)
+                except OSError as problem:
+                    raise self.keeping.refused(_WHAT, problem) from None
 
     def close(self, course: Course) -> None:
         """End: everything is written already."""
