@@ -39,9 +39,15 @@ class Nodes:
         places = os.pathsep.join(map(str, [*path, ROOT / "src", ROOT]))
         environment = {**os.environ, "PYTHONPATH": places, "OMP_NUM_THREADS": "1", "GLOO_SOCKET_IFNAME": CABLE}
         launcher = [sys.executable, "-m", "torch.distributed.run", "--nnodes", "2", "--nproc-per-node", "1", *options]
+        hosts = "c10d" in options  # the launcher does not know by itself which of them has the address
+        own = [
+            ["--node-rank", str(rank), "--local-addr", f"10.77.0.{rank + 1}"]
+            + (["--rdzv-conf", f"is_host={int(rank == 0)}"] if hosts else [])
+            for rank in range(len(self.names))
+        ]
         started = [
             subprocess.Popen(
-                ["ip", "netns", "exec", name, *launcher, "--node-rank", str(rank), *map(str, words)],
+                ["ip", "netns", "exec", name, *launcher, *own[rank], *map(str, words)],
                 env=environment,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,
