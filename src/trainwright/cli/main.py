@@ -11,7 +11,7 @@ from typing import Annotated, Any
 import typer
 
 from trainwright import __version__
-from trainwright.cli import commands_look, commands_start, commands_work
+from trainwright.cli import commands_look, commands_model, commands_start, commands_work
 from trainwright.cli.answer import EXIT_INTERRUPTED, OWN_PROCESS
 from trainwright.cli.completion import answer_bash
 from trainwright.cli.examples import show_examples
@@ -29,7 +29,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for panel in (commands_start, commands_work, commands_look):
+for panel in (commands_start, commands_work, commands_model, commands_look):
     show_examples(panel.app)
     app.add_typer(panel.app)
 
