@@ -40,6 +40,7 @@ class Cruise:
         self._norm: float | None = None
         self._losses = 0
         self._last = 0.0
+        self._curious = False  # passes without gradients would be news
         self._form: Any = None
         self._alike = 0
 
@@ -56,6 +57,7 @@ class Cruise:
         self._owner, self._optimizer, self._group = owner, optimizer, optimizer.param_groups[0]
         self._left, self._limit, self._last = steps, limit, time.perf_counter()
         self._losses = 0
+        self._curious = self._tape.awaits_evaluation
         self.on = isinstance(self._group.get("lr"), float)
 
     def expects(self, result: Any) -> bool:
@@ -73,10 +75,11 @@ class Cruise:
         if not value < self._limit:  # NaN too
             return False
         self._loss = value
-        if self._tape.models.armed:  # for an evaluation that did not come
-            self._tape.models.disarm()
+        tape = self._tape
+        tape.awaits_evaluation = False  # until the step is over: clipping enters `no_grad`, too
+        if tape.models.armed:  # for an evaluation that did not come
+            tape.models.disarm()
         if len(self._lines) % _MARKED == 0:
-            tape = self._tape
             tape.graphs.backward_begins(loss, tape.gradients.place, tape.sightings.step + len(self._lines))
         return True
 
@@ -103,6 +106,7 @@ class Cruise:
         self._lines.append((self._loss, self._norm, self._group["lr"], now - self._last))
         self._last, self._loss, self._norm, self._losses = now, None, None, 0
         self._left -= 1
+        self._tape.awaits_evaluation = self._curious
         if self._left == 0:
             owner = self._owner
             self.leave()

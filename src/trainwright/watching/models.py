@@ -154,9 +154,8 @@ class Models:
             return
         if self.detailed or isinstance(module, _ALWAYS_ACTING):
             leaf = next(module.children(), None) is None
-            kept = [value for value in tree_leaves(output) if isinstance(value, torch.Tensor)]
-            given = [value for value in tree_leaves((inputs, named)) if isinstance(value, torch.Tensor)]
-            over.calls.append(Call(module, given, kept, leaf, place, began, sequence_number()))
+            given = _tensors(inputs[0]) if len(inputs) == 1 and not named else _tensors((inputs, named))
+            over.calls.append(Call(module, given, _tensors(output), leaf, place, began, sequence_number()))
         if not self._stack:
             self._pass = None
             self.evaluates = False
@@ -165,6 +164,13 @@ class Models:
             if over.grad and owns:
                 self.add(over.root)
             self._seen(over)
+
+
+def _tensors(value: Any) -> list[torch.Tensor]:
+    """Return the tensors in a value, which is nearly always one itself."""
+    if isinstance(value, torch.Tensor):
+        return [value]
+    return [part for part in tree_leaves(value) if isinstance(part, torch.Tensor)]
 
 
 def acts_differently(module: nn.Module) -> list[str]:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import ast
-import linecache
 import sys
 
 from trainwright.vitals.frames import standing
 from trainwright.watching.places import Place
+from trainwright.watching.syntax import statements, tree_of
 
 _FRAMES = 6  # of the user's own that are looked through
 
@@ -33,12 +33,9 @@ def loop_line() -> Place | None:
 
 def _around(file: str, line: int, first: int) -> int | None:
     """Return the line of the innermost loop around `line`, in the function that begins at line `first`."""
-    try:
-        tree = ast.parse("".join(linecache.getlines(file)))
-    except (SyntaxError, ValueError):
-        return None
+    tree = tree_of(file)
     found = None
-    for node in ast.walk(tree):
+    for node in statements(tree) if tree is not None else ():
         if not isinstance(node, ast.For | ast.AsyncFor | ast.While):
             continue
         if first <= node.lineno <= line <= (node.end_lineno or node.lineno):

@@ -46,6 +46,8 @@ from trainwright.watching.written import chosen_by_test
 FORMATIVE_STEPS = 64
 """Steps whose calls are followed one by one; then three in a row of every so many, and some after whatever is new."""
 WINDOW_STEPS, HEARD_STEPS, NEWS_STEPS = 32, 3, 4
+RARE_STEPS = 8 * WINDOW_STEPS
+"""The same where there is no time left for more."""
 
 
 class Tape:
@@ -108,8 +110,8 @@ class Tape:
 
     def tell(self, event: str, *arguments: Any, **named: Any) -> None:
         """Hear one event; an error in hearing ends the hearing, and nothing else."""
-        sampled = self.steps.sampled  # what every step costs is not sampling's to save
-        started = self.clock() if sampled else 0.0
+        counted = self.steps.sampled or self.attentive  # what every step costs is not to be saved by looking less
+        started = self.clock() if counted else 0.0
         self.busy = True
         try:
             if self.cruise.on:
@@ -119,7 +121,7 @@ class Tape:
             self.stand_down(problem)
         finally:
             self.busy = False
-            if sampled:
+            if counted:
                 self.own_seconds += self.clock() - started
 
     def begin(self) -> None:
@@ -190,7 +192,7 @@ class Tape:
         step = self.sightings.step
         attentive = (
             step < self._attentive_until
-            or step % WINDOW_STEPS < HEARD_STEPS
+            or step % self._window() < HEARD_STEPS
             or self.steps.sampled
             or self.precision.scaling
         )
@@ -201,7 +203,12 @@ class Tape:
 
     def unheard(self) -> int:
         """Return for how many steps from now on the calls are not followed."""
-        return WINDOW_STEPS - self.sightings.step % WINDOW_STEPS
+        window = self._window()
+        return window - self.sightings.step % window
+
+    def _window(self) -> int:
+        """Return how many steps lie between the beginnings of those that are followed."""
+        return WINDOW_STEPS if self.level == "full" or self.steps.affordable else RARE_STEPS
 
     def news(self, *, always: bool = False) -> None:
         """Let the chart be judged where there is something new, or it is time."""

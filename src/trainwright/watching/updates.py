@@ -44,35 +44,27 @@ class Updates:
         if not kept:
             return
         self._decay(owner, kept)
-        numbers: list[torch.Tensor] = []
-        matrices: list[bool] = []
-        for part, old, gradient in kept:
-            new = _some(part)
-            moved = new.ne(old)
-            known = gradient.ne(0)
-            numbers += [
-                (new - old).float().norm(),
-                old.float().norm(),
-                moved.sum(),
-                known.sum(),
-                (known & ~moved).sum(),
-            ]
-            matrices.append(part.dim() >= 2)
+        old, gradients = [before for _, before, _ in kept], [gradient for *_, gradient in kept]
+        new, matrices = [_some(part) for part, *_ in kept], [part.dim() >= 2 for part, *_ in kept]
+        numbers = [*_norms(torch._foreach_sub(new, old)), *_norms(old)]
+        count = len(numbers)
+        devices = {part.device for part in new}  # one, but for a model that is spread over several
+        for device in devices:
+            there = [place for place, part in enumerate(new) if part.device == device]
+            moved = torch.cat([new[place] for place in there]).ne(torch.cat([old[place] for place in there]))
+            known = torch.cat([gradients[place] for place in there]).ne(0)
+            numbers += [moved.sum(), known.sum(), (known & ~moved).sum()]
         dtype = str(kept[0][0].dtype).replace("torch.", "")
         optimizer = owner.optimizer()
         rate = 0.0 if optimizer is None else max(float(group.get("lr", 0.0)) for group in optimizer.param_groups)
         name, place = owner.name, owner.step_place
-        elements, loss = sum(old.numel() for _, old, _ in kept), row.loss
+        elements, loss = sum(part.numel() for part in old), row.loss
 
         def take(values: list[float]) -> None:
-            rows = [values[start : start + 5] for start in range(0, len(values), 5)]
-            ratios = [
-                update / weight
-                for (update, weight, *_), matrix in zip(rows, matrices, strict=True)
-                if matrix and weight
-            ]
+            pairs = zip(values[: count // 2], values[count // 2 : count], matrices, strict=True)
+            ratios = [update / weight for update, weight, matrix in pairs if matrix and weight]
             row.update_ratio = statistics.median(ratios) if ratios else None
-            moved, known, still = (sum(row[column] for row in rows) for column in (2, 3, 4))
+            moved, known, still = (sum(values[count + column :: 3]) for column in range(3))
             self._sightings.chance("weights-unchanged")
             if (self.half or dtype == "float16") and loss > 0 and known < _VANISHED * elements:
                 facts = {"share": 1 - known / max(elements, 1), "dtype": "float16"}
@@ -91,17 +83,22 @@ class Updates:
         """Measure how the pull of the weight decay compares with that of the loss."""
         optimizer = owner.optimizer()
         decay = 0.0 if optimizer is None else float(optimizer.param_groups[0].get("weight_decay") or 0.0)
-        pairs = [(old, gradient) for part, old, gradient in kept if part.dim() >= 2]
-        if decay == 0.0 or not pairs:
+        matrices = [(old, gradient) for part, old, gradient in kept if part.dim() >= 2]
+        if decay == 0.0 or not matrices:
             return
-        norms = [norm for pair in pairs for norm in (pair[0].float().norm(), pair[1].float().norm())]
+        norms = _norms([old for old, _ in matrices]) + _norms([gradient for _, gradient in matrices])
 
         def take(values: list[float]) -> None:
-            known = [decay * weight / pull for weight, pull in zip(values[::2], values[1::2], strict=True) if pull > 0]
+            pairs = zip(values[: len(matrices)], values[len(matrices) :], strict=True)
+            known = [decay * weight / pull for weight, pull in pairs if pull > 0]
             if known:
                 self.decay_to_gradient[id(owner)] = statistics.median(known)
 
         self._delayed.read(norms, take)
+
+
+def _norms(tensors: list[torch.Tensor]) -> list[torch.Tensor]:
+    return list(torch._foreach_norm([tensor.float() for tensor in tensors]))
 
 
 def _some(tensor: torch.Tensor) -> torch.Tensor:

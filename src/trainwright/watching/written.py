@@ -8,11 +8,11 @@ ask once, when something was found already.
 from __future__ import annotations
 
 import ast
-import linecache
 import re
 from collections.abc import Iterator
 
 from trainwright.watching.places import Place
+from trainwright.watching.syntax import statements, text_of, tree_of
 
 _CUTTING = frozenset({"detach", "item", "numpy", "tolist", "argmax", "round", "sign"})
 _MAKING = frozenset({"tensor", "as_tensor", "from_numpy", "Variable"})
@@ -56,7 +56,7 @@ def losing_line(backward: Place | None) -> Place | None:
 
 def freezing_line(made: Place | None) -> Place | None:
     """Return the only line of the file of `made` that takes `requires_grad` away from parameters."""
-    tree = None if made is None else _tree(made[0])
+    tree = None if made is None else tree_of(made[0])
     if made is None or tree is None:
         return None
     found = {node.lineno for node in ast.walk(tree) if isinstance(node, ast.Assign | ast.Call) and _freezes(node)}
@@ -65,7 +65,7 @@ def freezing_line(made: Place | None) -> Place | None:
 
 def filling_line(near: Place | None) -> Place | None:
     """Return the only line of the file of `near` that fills a tensor, which is no gradient, with one value."""
-    tree = None if near is None else _tree(near[0])
+    tree = None if near is None else tree_of(near[0])
     if near is None or tree is None:
         return None
     found = {
@@ -81,7 +81,7 @@ def filling_line(near: Place | None) -> Place | None:
 
 def uncalled_line(file: str, name: str) -> Place | None:
     """Return the only line of a file that is nothing but `thing.name`: a method that is named, and not called."""
-    tree = _tree(file)
+    tree = tree_of(file)
     found = {
         node.lineno
         for node in ([] if tree is None else ast.walk(tree))
@@ -94,6 +94,8 @@ _TEST = re.compile(
     r"(^|_)test(_(?!time|size|every|step|freq|interval|mode|share|fraction)|s?$|set|loader|data)|^[xXyY]te$"
 )
 _BEST = re.compile(r"best|lowest|highest|^min_|^max_|(^|_)(min|max)_(loss|acc)")
+_TELLING = re.compile(r"(?s)^(?=.*(?:test|\b[xXyY]te\b)).*(?:best|lowest|highest|\b(?:min|max)_|_(?:min|max)_)")
+"""What a file holds that has a name of both."""
 
 
 def chosen_by_test(file: str) -> tuple[int, str, str] | None:
@@ -101,17 +103,20 @@ def chosen_by_test(file: str) -> tuple[int, str, str] | None:
 
     In a loop it is compared with the best so far, which then becomes it: `if loss < best: best = loss`.
     """
-    tree = _tree(file)
-    for loop in [] if tree is None else ast.walk(tree):
+    if not _TELLING.search(text_of(file)):
+        return None
+    tree = tree_of(file)
+    for loop in statements(tree) if tree is not None else ():
         if not isinstance(loop, ast.For | ast.While):
             continue
+        inside = [*statements(loop)]
         figures = {}
-        for node in ast.walk(loop):
+        for node in inside:
             if isinstance(node, ast.Assign) and isinstance(node.value, ast.Call):
                 data = [name for part in node.value.args for name in _names(part) if _TEST.search(name)]
                 figures |= {name: (node.lineno, name, data[0]) for name in _targets(node) if data}
-        for node in ast.walk(loop):
-            if isinstance(node, ast.If) and (chosen := _decided(node) & figures.keys()):
+        for node in inside:
+            if figures and isinstance(node, ast.If) and (chosen := _decided(node) & figures.keys()):
                 return figures[min(chosen)]
     return None
 
@@ -131,16 +136,9 @@ def _decided(node: ast.If) -> set[str]:
     return {name for name in compared & kept if not _BEST.search(name)}
 
 
-def _tree(file: str) -> ast.Module | None:
-    try:
-        return ast.parse("".join(linecache.getlines(file)))
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return None
-
-
 def _scope(place: Place | None) -> ast.AST | None:
     """Return the innermost function around a line, or the module."""
-    tree = None if place is None else _tree(place[0])
+    tree = None if place is None else tree_of(place[0])
     if place is None or tree is None:
         return None
     found: ast.AST = tree
