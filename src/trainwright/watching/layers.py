@@ -63,6 +63,10 @@ class LayerBooks:
         """Whether a look is under way, which takes further steps."""
         return self._began is not None
 
+    def due(self, step: int) -> bool:
+        """Say whether a look is under way, or one is to begin at `step`."""
+        return self._began is not None or step >= self._next
+
     def wants(self, step: int) -> bool:
         """Say whether the layers are looked at in `step`."""
         if self._began is not None:

@@ -263,7 +263,7 @@ class StepBooks:
         if step % self._every(step) and not self.layers.looking:
             return False
         # The first two looks at the layers are made whatever they take: on a busy machine nothing else would be.
-        return full or step < _CERTAIN or self.affordable
+        return full or (step < _CERTAIN and self.layers.due(step)) or self.affordable
 
     @property
     def affordable(self) -> bool:

@@ -43,7 +43,7 @@ from trainwright.watching.thresholds import ThresholdBooks
 from trainwright.watching.unwalked import UnwalkedBooks
 from trainwright.watching.written import chosen_by_test
 
-FORMATIVE_STEPS = 64
+FORMATIVE_STEPS = 32
 """Steps whose calls are followed one by one; then three in a row of every so many, and some after whatever is new."""
 WINDOW_STEPS, HEARD_STEPS, NEWS_STEPS = 32, 3, 4
 RARE_STEPS = 8 * WINDOW_STEPS
