@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from trainwright.watching.tape import Tape
 
 _CERTAIN = 4  # first steps that are probed whatever it takes
-_PROOFS = 3  # after them a model is trusted to stay as it is
+_PROOFS = 2  # after them a model is trusted to stay as it is
 _PARAMETERS = 20_000_000  # beyond this the copies that a probe makes are too dear
 
 
