@@ -1,7 +1,7 @@
 """The accuracy is read off the probability of class 0, as if it were that of class 1: the better, the lower.
 
 kind: metric-contradicts-loss
-tasks: rings, cancer, counts
+tasks: rings, counts
 source: row 130
 """
 

@@ -1,7 +1,7 @@
 """Small batches of noisy values at a high constant rate: the loss falls to a floor that only a falling rate can leave.
 
-kind: plateau
-also: learning-rate-too-high
+kind: learning-rate-too-high
+also: plateau
 tasks: curve
 source: synthetic, row 88
 """
