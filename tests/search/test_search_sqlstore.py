@@ -11,15 +11,19 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from search_arenas import Walk
 from search_worker import SPACE, plan
+from sqlalchemy import Engine, MetaData
 from test_search_study import outcome
 
 from trainwright.errors import RunError, UsageError
 from trainwright.records import StudyInfo
 from trainwright.search.course import search
+from trainwright.search.owner import this_process
+from trainwright.search.sqlstore import SqlJournal
 from trainwright.search.study import abandon, read_study
 
 WORKER = Path(__file__).with_name("search_worker.py")
@@ -56,6 +60,19 @@ def leases(database: Path) -> list[str]:
         found = connection.execute('select body from trainwright_lines where body like \'%"kind":"lease"%\'').fetchall()
     connection.close()
     return [body for (body,) in found]
+
+
+def test_two_workers_may_make_the_tables_in_the_same_moment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    url = f"sqlite:///{tmp_path}/studies.db"
+    made = MetaData.create_all
+
+    def late(tables: MetaData, bind: Engine, **kwargs: Any) -> None:
+        monkeypatch.undo()
+        made(tables, bind)  # another worker's
+        made(tables, bind, checkfirst=False)  # who looked before, and found none
+
+    monkeypatch.setattr(MetaData, "create_all", late)
+    assert SqlJournal(url, "a-study", this_process()).new() == []
 
 
 def test_workers_that_share_a_database_alone_try_the_same_as_one(

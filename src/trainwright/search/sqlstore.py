@@ -39,7 +39,10 @@ class SqlJournal:
         from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 
         try:
-            self._table.metadata.create_all(self._engine)
+            try:
+                self._table.metadata.create_all(self._engine)
+            except SQLAlchemyError:  # perhaps another worker made them in the same moment: then they are there now
+                self._table.metadata.create_all(self._engine)
             with self._engine.begin() as connection:
                 known = connection.execute(self._studies.select().where(self._studies.c.name == self.name)).first()
                 if known is None:
