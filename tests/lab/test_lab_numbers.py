@@ -8,13 +8,13 @@ import pytest
 import torch
 from lab_runs import result_of
 
+from trainwright.lab.curvature import sharpness
 from trainwright.lab.descent import descend
 from trainwright.lab.framing import linspace, logspace, window
 from trainwright.lab.simulations.backpropagation import exact
 from trainwright.lab.simulations.contour import best_rates
 from trainwright.lab.simulations.half_precision import gradients
 from trainwright.lab.simulations.initial_loss import softmax_twice_floor
-from trainwright.lab.simulations.rate_finder import sharpness
 from trainwright.lab.surfaces import SURFACES
 
 
@@ -117,7 +117,8 @@ def test_the_sharpness_of_a_quadratic_is_its_largest_curvature() -> None:
         return torch.nn.functional.cross_entropy(x @ weight.reshape(2, 3).T, y)
 
     exact = torch.linalg.eigvalsh(torch.autograd.functional.hessian(loss, flat.reshape(-1)))  # type: ignore[arg-type]
-    assert sharpness(model, x, y, 0) == pytest.approx(float(exact[-1]), rel=0.05)
+    found = sharpness(lambda: torch.nn.functional.cross_entropy(model(x), y), list(model.parameters()), 0)
+    assert found == pytest.approx(float(exact[-1]), rel=0.05)
 
 
 def test_windows_are_finite_and_hold_what_can_be_shown() -> None:

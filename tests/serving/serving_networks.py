@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
 from torch import nn
 
 from trainwright.parts import models
@@ -38,6 +39,9 @@ CASES |= {
     "rms norm": ("transformer", _SHAPES["tokens"], {"norm": "rms"}),
     "batch norm": ("mlp", _SHAPES["columns"], {"norm": "batch"}),
 }
+QUICK = ("mlp of columns", "cnn of image", "transformer of tokens", "batch norm")
+"""One of each family; to write and to load all of them takes minutes."""
+TRIED = [case if case in QUICK else pytest.param(case, marks=pytest.mark.slow) for case in CASES]
 
 
 def network(case: str) -> tuple[nn.Module, DataShape]:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 import torch
-from serving_networks import CASES, network
+from serving_networks import TRIED, network
 from torch import nn
 
 from trainwright.ensembles.averaged import Averaged
@@ -21,7 +21,7 @@ from trainwright.serving import onnx_file
 from trainwright.serving.comparing import deviation
 
 
-@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize("case", TRIED)
 def test_a_network_computes_the_same_in_onnxruntime(tmp_path: Path, case: str) -> None:
     model, shape = network(case)
     onnx_file.save(model, shape, tmp_path / "m.onnx")

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from serving_networks import CASES, network
+from serving_networks import TRIED, network
 from torch import nn
 
 from trainwright.errors import ModelError, RunError
@@ -20,7 +20,7 @@ from trainwright.serving.comparing import deviation, samples
 COLUMNS = DataShape(input_shape=(4,), outputs=2, task="regression")
 
 
-@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize("case", TRIED)
 def test_a_network_comes_back_as_it_was(tmp_path: Path, case: str) -> None:
     model, shape = network(case)
     program.save(program.traced(model, shape), tmp_path / "m.pt2")
