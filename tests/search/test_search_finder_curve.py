@@ -85,6 +85,32 @@ def test_noise_on_a_broad_floor_is_no_disagreement() -> None:
     assert "disagree" not in read(RATES, noisy, 2.0).reason
 
 
+def test_among_rates_that_all_solve_the_task_one_well_inside_is_taken() -> None:
+    cliff = [math.inf if rate > 0.5 else 2.0 / (1 + (rate / 3e-4) ** 4) for rate in RATES]
+    lucky = [0.0 if place % 2 and RATES[place] > 1e-2 else loss for place, loss in enumerate(cliff)]
+    solved = [rate for rate, loss in zip(RATES, cliff, strict=True) if loss <= 0.002]
+    reading = read(RATES, [cliff, lucky], 2.0, solved=0.001)
+    assert reading.solved
+    assert reading.interval is not None
+    assert solved[0] <= reading.interval[0] <= 3 * solved[0]
+    assert reading.interval[1] <= solved[-1]
+    assert reading.best is not None
+    assert reading.interval[0] * 2 < reading.best <= reading.interval[0] * 10.01
+    assert not read(RATES, [cliff, lucky], 2.0).solved
+
+
+def test_of_a_task_that_is_not_solved_nothing_is_read_otherwise() -> None:
+    noisy = [bowl(2e-3), bowl(4e-3), bowl(8e-3)]
+    assert read(RATES, noisy, 2.0, solved=0.001) == read(RATES, noisy, 2.0)
+
+
+def test_repeats_that_differ_by_next_to_nothing_do_not_disagree() -> None:
+    falling = [[0.004 + 0.01 * (1e-3 / rate) for rate in RATES], bowl(4e-4, floor=0.004, width=3.0)]
+    rows = [[2.0 if rate < 2e-4 else loss for rate, loss in zip(RATES, row, strict=True)] for row in falling]
+    assert read(RATES, rows, 2.0).best is None
+    assert read(RATES, rows, 2.0, solved=0.001).best is not None
+
+
 def test_losses_below_zero_are_read_too() -> None:
     lowered = [loss - 5.0 for loss in bowl(3e-3)]
     assert read(RATES, [lowered], 2.0 - 5.0).best == pytest.approx(3e-3, rel=0.2)

@@ -195,6 +195,35 @@ def test_a_loss_that_nothing_moves_has_no_answer() -> None:
 RECIPE = {"data.source": "iris", "model.name": "mlp", "train.epochs": 6, "train.threads": 1, "optimizer.lr": "find"}
 
 
+@pytest.mark.parametrize("optimizer", ["sgd", "adamw"])
+@pytest.mark.parametrize("gap", [5.0, 12.0])
+def test_a_task_whose_classes_lie_apart_has_an_answer_inside_the_range_that_works(optimizer: str, gap: float) -> None:
+    with isolated(0):
+        model = nn.Sequential(nn.Linear(4, 32), nn.ReLU(), nn.Linear(32, 3))
+        y = torch.randint(0, 3, (300,))
+        x = torch.randn(300, 4) + gap * nn.functional.one_hot(y, 4).float()
+    asked: dict[str, Any] = {"optimizer": optimizer, "epochs": 5, "batch_size": 32}
+    found = tw.find_lr(model, "cross_entropy", (x, y), **asked)
+    assert found.suggestion is not None, found.reason
+    assert found.interval is not None
+    assert found.interval[0] <= found.suggestion <= found.interval[1]
+    with isolated(3):
+        run = tw.fit(model, (x[:200], y[:200]), (x[200:], y[200:]), lr=found.suggestion, verify="off", **asked)
+    assert run.history.evaluations("validation")[-1].loss < 0.05 * found.loss_at_start
+    assert gap < 10 or any("below 0.1 % of its start" in note for note in found.notes)
+
+
+@pytest.mark.parametrize("optimizer", ["sgd", "adamw"])
+def test_labels_at_random_have_no_answer(optimizer: str) -> None:
+    with isolated(0):
+        head = nn.Linear(32, 3)
+        nn.init.zeros_(head.bias)
+        nn.init.normal_(head.weight, std=1e-3)
+        model = nn.Sequential(nn.Linear(4, 32), nn.ReLU(), head)
+        x, y = torch.randn(300, 4), torch.randint(0, 3, (300,))
+    assert tw.find_lr(model, "cross_entropy", (x, y), optimizer=optimizer, epochs=5, batch_size=32).suggestion is None
+
+
 def test_a_recipe_may_ask_for_the_rate_and_is_resolved_to_it() -> None:
     setup = prepare(recipe := Recipe.of(None, **RECIPE), load_data(recipe))
     said = setup.facts["learning_rate"]

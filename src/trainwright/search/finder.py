@@ -97,16 +97,18 @@ def _array(question: Question, repeats: int, asked: int | None) -> LearningRate:
     tried: dict[float, list[float | None]] = {}
     _try(question, tried, coarse, [0], steps, lane, repeats)
     seen = [tried[rate][0] for rate in coarse]
-    first = read(coarse, [[loss for loss in seen if loss is not None]], start)
+    first = read(coarse, [[loss for loss in seen if loss is not None]], start, solved=question.solved)
     if first.best is None:
         return _answer(question, tried, start, steps, repeats, lane.reason, reason=first.reason)
-    low, high = _around(first.best, _REACH)
-    reading, rates = _look(question, tried, (low, high), steps, lane, repeats, start)
-    for _ in range(_MOVES):
-        if reading.edge == 0 or (reading.edge < 0 and low <= LOWEST) or (reading.edge > 0 and high >= HIGHEST):
-            break
-        low, high = (_around(low, _REACH)[0], high) if reading.edge < 0 else (low, _around(high, _REACH)[1])
-        reading, rates = _look(question, tried, (low, high), steps, lane, repeats, start)
+    reading, rates = _looked(question, tried, first.best, steps, lane, repeats, start)
+    if (reading.best is None or reading.edge) and repeats > 1:
+        # The first repeat was lucky where the others are not: what all of them come to says where to look. Their losses
+        # are averaged, not the logarithms, or a single 0 would count for more than two repeats that diverge.
+        _try(question, tried, coarse, range(repeats), steps, lane, repeats)
+        means = [_mean([min(_known(loss), start) for loss in tried[rate]]) for rate in coarse]
+        every = read(coarse, [means], start, solved=question.solved)
+        if every.best is not None and not every.edge:
+            reading, rates = _looked(question, tried, every.best, steps, lane, repeats, start)
     if reading.best is not None and reading.edge:
         side = "lower" if reading.edge < 0 else "upper"
         reason = f"the lowest loss stands at the {side} end of what was tried, {rates[reading.edge]:.2g}"
@@ -114,22 +116,41 @@ def _array(question: Question, repeats: int, asked: int | None) -> LearningRate:
     return _answer(question, tried, start, steps, repeats, lane.reason, reading=reading)
 
 
-def _look(
+def _looked(
     question: Question,
     tried: dict[float, list[float | None]],
-    window: tuple[float, float],
+    centre: float,
     steps: int,
     lane: Lane,
     repeats: int,
     start: float,
 ) -> tuple[Reading, list[float]]:
-    """Try the rates of the window densely, in every repeat, and read them."""
-    rates = _grid(*window, _DENSE)
+    """Try the rates around `centre` densely, and read them; go on where the lowest loss stands at an end."""
+    low, high = _around(centre, _REACH)
+    reading, rates = _look(question, tried, _grid(low, high, _DENSE), steps, lane, repeats, start)
+    for _ in range(_MOVES):
+        if reading.edge == 0 or (reading.edge < 0 and low <= LOWEST) or (reading.edge > 0 and high >= HIGHEST):
+            break
+        low, high = (_around(low, _REACH)[0], high) if reading.edge < 0 else (low, _around(high, _REACH)[1])
+        reading, rates = _look(question, tried, _grid(low, high, _DENSE), steps, lane, repeats, start)
+    return reading, rates
+
+
+def _look(
+    question: Question,
+    tried: dict[float, list[float | None]],
+    rates: list[float],
+    steps: int,
+    lane: Lane,
+    repeats: int,
+    start: float,
+) -> tuple[Reading, list[float]]:
+    """Try the rates in every repeat, and read them."""
     _try(question, tried, rates, range(repeats), steps, lane, repeats)
     losses = [
         [math.inf if (loss := tried[rate][repeat]) is None else loss for rate in rates] for repeat in range(repeats)
     ]
-    return read(rates, losses, start), rates
+    return read(rates, losses, start, solved=question.solved), rates
 
 
 def _try(
@@ -172,9 +193,15 @@ def _answer(
     reading: Reading | None = None,
 ) -> LearningRate:
     best = None if reading is None else reading.best
-    interval = None
+    interval, notes = None, ()
+    if reading is not None and reading.solved:
+        share = f"{100 * question.solved:g} %"
+        notes = (f"every rate of the interval brings the loss below {share} of its start: one well inside is safest",)
     if reading is not None and reading.interval is not None:
-        low, high = (transferred(end, steps, question.planned_steps) for end in reading.interval)
+        ends = reading.interval
+        if reading.solved:
+            ends = _widened(ends, tried, question.solved * start)
+        low, high = (transferred(end, steps, question.planned_steps) for end in ends)
         interval = (low, high)
     return LearningRate(
         suggestion=None if best is None else transferred(best, steps, question.planned_steps),
@@ -193,8 +220,25 @@ def _answer(
         repeats=repeats,
         seed=question.seed,
         lane=lane,
-        notes=question.notes,
+        notes=(*question.notes, *notes),
     )
+
+
+def _widened(
+    interval: tuple[float, float], tried: dict[float, list[float | None]], enough: float
+) -> tuple[float, float]:
+    """Return the interval with the rates next to it, tried or tried again, as far as all their losses are `enough`."""
+    low, high = interval
+    good = {rate: all(loss <= enough for loss in losses if loss is not None) for rate, losses in tried.items()}
+    for rate in sorted(rate for rate in tried if rate > high):
+        if not good[rate]:
+            break
+        high = rate
+    for rate in sorted((rate for rate in tried if rate < low), reverse=True):
+        if not good[rate]:
+            break
+        low = rate
+    return low, high
 
 
 def _known(loss: float | None) -> float:

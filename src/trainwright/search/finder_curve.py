@@ -14,6 +14,13 @@ APART = 1.0
 WORSE = 0.05
 """... unless what is best for all costs none of them more than this share, beyond what chance does: then the curve is
 broad, and none wrong. The lowest of many noisy losses lies low by two to three times their usual distance."""
+SOLVED = 0.001
+"""Share of its start below which one loss of classes is as good as another. Where all samples lie on their side, the
+loss falls on with every step and every rate, to 0 in float32, and one lucky 0 would outweigh what all others came to on
+a logarithmic scale. Cross-entropy at this share is a mean probability of 0.998 for the right one of ten classes."""
+SAFE = 10.0
+"""Times the lowest rate that does as well as any: far enough from what is too low."""
+_TIE = 1e-6  # of the logarithm of a loss: rounding in the smoothing
 _FEWEST = 5  # rates with a finite loss, below which a curve has no shape
 _WIDTH = 0.2  # decades: the kernel averages a rate with its neighbours at six to a decade, and hardly with the next
 _FLOOR = 1e-12
@@ -24,7 +31,8 @@ class Reading:
     """What a curve says: the best rate with its interval, or None with the reason.
 
     `edge` is -1 or 1 where the lowest loss stands at the lower or upper end of what was tried, else 0. `smoothed` are
-    the losses after smoothing, in the order of the rates.
+    the losses after smoothing, in the order of the rates. `solved` says that all rates of the interval bring the loss
+    as far down as counts; the best is then one in their middle, and no more than a decade above what is too low.
     """
 
     best: float | None
@@ -32,15 +40,18 @@ class Reading:
     reason: str
     edge: int = 0
     smoothed: tuple[float, ...] = ()
+    solved: bool = False
 
 
-def read(rates: Sequence[float], losses: Sequence[Sequence[float]], start: float) -> Reading:
+def read(rates: Sequence[float], losses: Sequence[Sequence[float]], start: float, *, solved: float = 0.0) -> Reading:
     """Return what the losses of each repeat, `losses[repeat][place]`, say of the rising `rates`.
 
     `start` is the loss before training; a loss above it, or not finite, counts as no better than it. The losses are
-    smoothed along the logarithm of the rate, and the mean over the repeats decides.
+    smoothed along the logarithm of the rate, and the mean over the repeats decides. Losses below the share `solved` of
+    a start above 0 count as equal, and what costs a repeat no more than `FLAT` is then no disagreement.
     """
-    held = [[_held(loss, start) for loss in row] for row in losses]
+    enough = solved * start if solved > 0 and start > 0 else -math.inf
+    held = [[max(_held(loss, start), enough) for loss in row] for row in losses]
     healthy = [place for place in range(len(rates)) if all(row[place] < start for row in held)]
     if all(not math.isfinite(loss) for row in losses for loss in row):
         return Reading(best=None, interval=None, reason="the training diverges at every rate that was tried")
@@ -54,19 +65,25 @@ def read(rates: Sequence[float], losses: Sequence[Sequence[float]], start: float
             reason=f"too few rates bring the loss down to tell a shape: {len(healthy)}, and it takes {_FEWEST}",
         )
     raw = [[_scaled(loss, start, lowest) for loss in row] for row in held]
-    scaled = [smoothed(rates, medians(row)) for row in raw]
+    bottom = _scaled(enough, start, lowest) if lowest == enough else -math.inf
+    scaled = [[max(value, bottom) for value in smoothed(rates, medians(row))] for row in raw]
     mean = [sum(column) / len(column) for column in zip(*scaled, strict=True)]
-    place = min(range(len(mean)), key=mean.__getitem__)
-    bests = [min(range(len(row)), key=row.__getitem__) for row in scaled]
+    tie = math.log1p(WORSE) if lowest == enough else _TIE
+    ties = _ties(mean, tie)
+    place = _inside(rates, ties)
+    bests = [_inside(rates, _ties(row, tie)) for row in scaled]
     shown = tuple(_unscaled(value, start, lowest) for value in mean)
     edge = -1 if place == 0 else 1 if place == len(rates) - 1 else 0
-    interval = _interval(rates, [place, *bests])
-    best = _vertex(rates, mean, place)
+    is_solved = len(ties) > 1 and mean[ties[0]] <= bottom + tie
+    interval = (rates[ties[0]], rates[ties[-1]]) if is_solved else _interval(rates, [place, *bests])
+    best = rates[place] if is_solved else _vertex(rates, mean, place)
     apart = math.log10(rates[max(bests)] / rates[min(bests)])
     costs = (
-        row[place] - row[own] - 3 * _noise(values, row) for values, row, own in zip(raw, scaled, bests, strict=True)
+        row[place] - row[own] - 3 * _noise(values, row)
+        for values, row, own in zip(raw, scaled, bests, strict=True)
+        if not solved or math.exp(row[place]) - math.exp(row[own]) > FLAT * start
     )
-    if apart > APART and max(costs) > math.log1p(WORSE):
+    if apart > APART and max(costs, default=0.0) > math.log1p(WORSE):
         return Reading(
             best=None,
             interval=interval,
@@ -75,7 +92,7 @@ def read(rates: Sequence[float], losses: Sequence[Sequence[float]], start: float
             edge=edge,
             smoothed=shown,
         )
-    return Reading(best=best, interval=interval, reason="", edge=edge, smoothed=shown)
+    return Reading(best=best, interval=interval, reason="", edge=edge, smoothed=shown, solved=is_solved)
 
 
 def smoothed(rates: Sequence[float], values: Sequence[float]) -> list[float]:
@@ -113,6 +130,25 @@ def _scaled(loss: float, start: float, lowest: float) -> float:
 
 def _unscaled(value: float, start: float, lowest: float) -> float:
     return math.exp(value) if lowest > 0 else lowest + (math.exp(value) - WORSE) * (start - lowest)
+
+
+def _ties(curve: Sequence[float], tie: float) -> list[int]:
+    """Return the places around a lowest one, without a gap, that are as low up to `tie`."""
+    low = high = min(range(len(curve)), key=curve.__getitem__)
+    top = curve[low] + tie
+    while high + 1 < len(curve) and curve[high + 1] <= top:
+        high += 1
+    while low > 0 and curve[low - 1] <= top:
+        low -= 1
+    return list(range(low, high + 1))
+
+
+def _inside(rates: Sequence[float], ties: Sequence[int]) -> int:
+    """Return the place among equals that is furthest from both ends, and within `SAFE` of the lower one.
+
+    How high one can go says little where nothing more can be gained.
+    """
+    return [place for place in ties[: len(ties) // 2 + 1] if rates[place] <= SAFE * rates[ties[0]] * (1 + _TIE)][-1]
 
 
 def _noise(values: Sequence[float], curve: Sequence[float]) -> float:

@@ -35,7 +35,8 @@ class Question:
     `batches(repeat)` yields the batches of training, without end, in the order of that repeat. `held(repeat)` gives
     batches that it does not train on, to judge by; None judges by the training losses. `schedule` runs over each trial
     as it will run over the training of `planned_steps`. `seed` starts the model's own randomness. `refusal` says why no
-    rate can be found, "" where nothing speaks against it.
+    rate can be found, "" where nothing speaks against it. Losses below the share `solved` of their start are as good
+    as one another; 0 tells all of them apart.
     """
 
     member: Callable[[int], Member]
@@ -49,6 +50,7 @@ class Question:
     seed: int = 0
     notes: tuple[str, ...] = ()
     refusal: str = ""
+    solved: float = 0.0
 
 
 @dataclass(frozen=True, kw_only=True)

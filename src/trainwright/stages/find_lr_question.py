@@ -16,6 +16,7 @@ from trainwright.errors import UsageError
 from trainwright.parts import losses, optimizers
 from trainwright.randomness import generator
 from trainwright.report.numbers import plural
+from trainwright.search.finder_curve import SOLVED
 from trainwright.search.finder_trials import Batch, Question
 from trainwright.stacked.copying import pair_copy
 from trainwright.stacked.member import Member
@@ -74,6 +75,7 @@ def question_of(setup: Setup, *, fresh: Callable[[int], Pair] | None = None, not
         seed=settings.seed,
         notes=(*notes, *filter(None, [division.note]), *_left_out(setup)),
         refusal=_refusal(setup),
+        solved=0.0 if setup.info.task == "regression" else SOLVED,
     )
 
 
