@@ -263,3 +263,27 @@ def test_a_zoom_quotes_the_values_that_were_tried_and_not_the_new_ends() -> None
     assert "the best 2 of 9 lie from 0.0221 to 0.223" in one.reason
     assert one.after.low < 0.0221
     assert one.after.high > 0.2231
+
+
+@pytest.mark.parametrize(("low", "high", "after"), [(1e-9, 1e-7, (1e-5, 1.0)), (1e-6, 1e-4, (1e-4, 1.0)),
+                                                    (10.0, 1e3, (1e-5, 1.0))])  # fmt: skip
+def test_a_rate_where_rates_never_are_is_moved_only_where_nothing_is_better_than_guessing(
+    low: float, high: float, after: tuple[float, float]
+) -> None:
+    space = checked({"optimizer.lr": log_uniform(low, high), "decay": log_uniform(1e-9, 1e-7)})
+    told = trials(space, lambda values: math.nan if values["decay"] > 5e-8 else 2.3 + values["decay"])
+    rate, decay = move(space, told, number=0, first=space, guess=2.3)
+    assert (rate.action, rate.after.low, rate.after.high) == ("moved", *after)
+    assert "none of 18 trials is better than guessing, 2.3" in rate.reason
+    assert decay.action != "moved"
+    for guess in (None, 3.0):
+        assert all(one.action != "moved" for one in move(space, told, number=0, first=space, guess=guess))
+    near = checked({"optimizer.lr": log_uniform(1e-5, 1e-1)})
+    lost = trials(near, lambda values: 2.3 + values["optimizer.lr"])
+    assert move(near, lost, number=0, first=near, guess=2.3)[0].action != "moved"
+
+
+def test_a_move_keeps_to_the_hard_limits() -> None:
+    space = {"lr": dataclasses.replace(log_uniform(1e-9, 1e-7), highest=1e-3)}
+    (one,) = move(space, trials(space, lambda values: 2.3), number=0, first=space, guess=2.3)
+    assert (one.action, one.after.high) == ("moved", 1e-3)

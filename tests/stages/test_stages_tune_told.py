@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ from torch import nn
 
 import trainwright as tw
 from trainwright.errors import ModelError, UsageError
-from trainwright.records.study import Plan, StudyInfo, Trial
+from trainwright.records.study import Plan, StudyInfo, Trial, is_guessing
 from trainwright.records.study_final import FinalRun
 from trainwright.report.study_facts import final_rows
 from trainwright.runs.reader import read_run
@@ -29,6 +30,10 @@ RATE = {"lr": tw.log_uniform(1e-3, 1e-1)}
 
 def net() -> nn.Module:
     return nn.Linear(4, 3)
+
+
+def wide() -> nn.Module:
+    return nn.Sequential(nn.Linear(4, 16), nn.ReLU(), nn.Linear(16, 3))
 
 
 def tune(**asked: Any) -> Any:
@@ -99,6 +104,40 @@ def test_scores_that_get_worse_with_the_steps_are_told_and_those_that_level_off_
     healthy = study_of((0.5, 0.3, 0.2), (0.5, 0.21, 0.22), (0.2, 0.5, 0.9))
     assert not list(remarks(healthy, TuneSection()))
     assert not list(remarks(study_of((0.01, 0.02, 0.03)), TuneSection(score="error")))
+
+
+@pytest.mark.parametrize(("low", "high"), [(1e-9, 1e-7), (10.0, 1000.0)])
+def test_a_range_far_from_every_good_rate_is_left_or_told(low: float, high: float) -> None:
+    x = torch.randn(300, 4, generator=GENERATOR)
+    y = (x @ torch.randn(4, 3, generator=GENERATOR)).argmax(1)
+    asked: dict[str, Any] = {"space": {"lr": tw.log_uniform(low, high)}, "validation": (x[200:], y[200:]), "epochs": 5}
+    more = tw.tune(wide, (x[:200], y[:200]), **{**ASKED, **asked, "trials": 16, "rounds": 2})
+    (one,) = more.moves
+    assert (one.action, one.after.low, one.after.high) == ("moved", 1e-5, 1.0)
+    assert "better than guessing" in one.reason
+    assert more.best is not None
+    assert more.info.plan.guess is not None
+    assert more.best.value < 0.7 * more.info.plan.guess
+    assert "no better than guessing" not in more.report()
+    once = tw.tune(wide, (x[:200], y[:200]), **{**ASKED, **asked, "trials": 4})
+    assert any("search lr from 1e-05 to 1" in note for note in once.info.notes)
+    assert "◆ finished" in once.report()
+    assert "no better than guessing" in once.report().splitlines()[0]
+
+
+def test_guessing_is_told_in_the_terms_of_the_score() -> None:
+    asked: dict[str, Any] = {"space": {"lr": tw.log_uniform(1e-3, 1e-1)}, "score": "error"}
+    study = tune(**asked, trials=1)
+    share = max((Y[:20] == each).float().mean().item() for each in range(3))
+    assert study.info.plan.guess == pytest.approx(1 - share, abs=0.08)
+    assert study.to_json()["plan"]["guess"] == study.info.plan.guess
+    assert is_guessing(0.5, 0.5)
+    assert is_guessing(None, 0.5)
+    assert not is_guessing(0.45, 0.5)
+    assert not is_guessing(0.5, None)
+    hopeless = study_of((0.51, 0.5, 0.499))
+    named = replace(hopeless, plan=replace(hopeless.plan, guess=0.5), rounds=())
+    assert "trainwright verify" in next(iter(remarks(named, TuneSection())))
 
 
 def test_what_was_asked_and_not_done_is_told() -> None:

@@ -11,7 +11,7 @@ from trainwright.records.findings import Scalar
 from trainwright.records.space import Axis
 
 TrialStatus = Literal["running", "stopped", "finished", "pruned", "failed"]
-Action = Literal["widened", "zoomed", "kept", "dropped", "given"]
+Action = Literal["widened", "zoomed", "kept", "dropped", "moved", "given"]
 StudyStatus = Literal["running", "finished", "stopped"]
 Side = Literal["low", "high"]
 
@@ -58,6 +58,15 @@ def all_alike(trials: Iterable[Trial]) -> bool:
         elif trial.score is not None:
             at.setdefault(trial.rung, set()).add(trial.score)
     return all(len(scores) < 2 for scores in at.values())
+
+
+BETTER = 0.01
+"""Share of the score of guessing by which a trial must be below it: less is what the choice of the samples makes."""
+
+
+def is_guessing(score: float | None, guess: float | None) -> bool:
+    """Say whether a score (None: there is none) is no better than that of guessing, as far as that is known."""
+    return guess is not None and (score is None or not score < guess - BETTER * abs(guess))
 
 
 def merged(trials: Iterable[Trial]) -> list[Trial]:
@@ -132,7 +141,8 @@ class Plan:
 
     `trials` counts configurations, each trained under `repeats` seeds for `budget` steps at most; `steps` bounds the
     steps of all trials together. Halving judges first after `least` steps (a ninth of the budget where none are given)
-    and keeps one in `eta`; eta 1 prunes nothing. All trials of a chunk are trained side by side.
+    and keeps one in `eta`; eta 1 prunes nothing. All trials of a chunk are trained side by side. `guess` is the score
+    of the same answer for every sample, None where it is not known.
     """
 
     sampler: str = "sobol"
@@ -146,6 +156,7 @@ class Plan:
     save_every: int | None = None
     steps: int | None = None
     seed: int = 0
+    guess: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

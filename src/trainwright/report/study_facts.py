@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 
 from trainwright.records import Finding, Trial
 from trainwright.records.space import Axis
-from trainwright.records.study import Edge, Importance, Move, StudyInfo
+from trainwright.records.study import Edge, Importance, Move, StudyInfo, is_guessing
 from trainwright.records.study_final import FinalRun
 from trainwright.records.study_reading import Alone
 from trainwright.report.numbers import duration, number, plural, scalar
@@ -200,10 +200,12 @@ def study_verdict(info: StudyInfo, findings: Sequence[Finding]) -> tuple[Sign, s
     ended = {"running": "still running", "finished": "finished", "stopped": "stopped"}[info.status]
     why = f" ({prose(info.reason)})" if info.reason else ""
     told = f"best score {number(best.score)}" if best is not None and best.score is not None else "no trial has a score"
+    guessing = best is not None and info.status != "running" and is_guessing(best.score, info.plan.guess)
+    told += f", no better than guessing ({number(info.plan.guess or 0.0)})" if guessing else ""
     sentence = f"{ended}{why}: {told}"
     troubles = [finding for finding in worst_first(findings) if finding.severity != "note"]
     if troubles:
         return SIGNS[troubles[0].severity], f"{sentence}, with {severity_counts(troubles)}"
     if best is None:
         return SIGNS["error" if info.status == "finished" else "note"], sentence
-    return HEALTHY, sentence
+    return (SIGNS["warning"] if guessing else HEALTHY), sentence

@@ -81,7 +81,9 @@ def _moves(ledger: Ledger, *, is_extra: bool) -> tuple[dict[str, Axis], tuple[Mo
             Move(round=last.number, name=name, action="kept", before=axis, after=axis, reason=reason)
             for name, axis in last.space.items()
         )
-    moves = move(last.space, list(ledger.trials.values()), number=last.number, first=_first(ledger.rounds))
+    guess = None if ledger.plan is None else ledger.plan.guess
+    trials = list(ledger.trials.values())
+    moves = move(last.space, trials, number=last.number, first=_first(ledger.rounds), guess=guess)
     return moved(last.space, moves), moves
 
 

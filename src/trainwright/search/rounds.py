@@ -13,7 +13,8 @@ from dataclasses import replace
 from trainwright.doctor.search import FEWEST, TOP, beyond, leaning
 from trainwright.records.findings import Scalar
 from trainwright.records.space import Axis, Space, is_inside
-from trainwright.records.study import Action, Move, Trial, all_alike, merged, ranked
+from trainwright.records.study import Action, Move, Trial, all_alike, is_guessing, merged, ranked
+from trainwright.report.numbers import number as written
 from trainwright.report.numbers import plural
 
 EDGE, ONE_SIDED = 0.2, 1.64
@@ -27,17 +28,33 @@ NARROWEST = 0.1
 """Width of the narrowest linear box, as a share of the range that was first searched."""
 FEWEST_VALUES = 3
 """Whole numbers that are left at the least."""
+RATES = ("lr", "rate", "learning_rate")
+"""Last part of the names of learning rates, of which is known where they are found."""
+USUAL = (1e-5, 1.0)
+"""From where to where: every default of the catalogue lies inside, two decades or more from the lower end."""
+OUTSIDE = (1e-4, 1.0)
+"""A range that ends below the first, or begins above the second, holds no rate that usually trains a network."""
 SURELY_WORSE = 8
 """Trials of a choice, all of them in the worse half, after which it is dropped: by chance 1 in 256."""
 
 
-def move(space: Space, trials: Sequence[Trial], *, number: int, first: Space) -> tuple[Move, ...]:
-    """Return one move for each axis after round `number`; `first` is the space of the first round."""
+def move(
+    space: Space, trials: Sequence[Trial], *, number: int, first: Space, guess: float | None = None
+) -> tuple[Move, ...]:
+    """Return one move for each axis after round `number`; `first` is the space of the first round.
+
+    Where no trial is better than `guess`, the score of guessing, a rate that was searched where rates never are is
+    searched where they are.
+    """
     inside = ranked(trial for trial in merged(trials) if trial.status != "running" and is_inside(trial.values, space))
     scored = [trial for trial in inside if trial.status != "failed" and trial.score is not None]
-    moves = []
+    moves, lost = [], bool(inside) and all(is_guessing(trial.score, guess) for trial in inside)
     for name, axis in space.items():
-        if axis.scale == "choice":
+        elsewhere = usual(name, axis) if lost else None
+        if elsewhere is not None:
+            told = f"none of {plural(len(inside), 'trial')} is better than guessing, {written(guess or 0.0)}"
+            action, after, reason = "moved", elsewhere, f"{told}, and few rates are found where these were"
+        elif axis.scale == "choice":
             tried = [trial.values[name] for trial in inside if name in trial.values]
             action, after, reason = _choose(axis, tried)
         else:
@@ -95,6 +112,16 @@ def _move(axis: Axis, values: Sequence[Scalar], first: Axis, *, good: int) -> tu
     tried = sorted(float(value) for value in values[:good])
     told = f"the best {len(top)} of {len(values)} lie from {_text(tried[0])} to {_text(tried[-1])}"
     return "zoomed", after, f"{told}, and the range keeps a gap around them"
+
+
+def usual(name: str, axis: Axis) -> Axis | None:
+    """Return where rates usually are, next to the range of a rate that lies outside of that; None where it does not."""
+    below, above = axis.high <= OUTSIDE[0], axis.low >= OUTSIDE[1]
+    if name.rpartition(".")[2] not in RATES or axis.scale != "log" or not (below or above):
+        return None
+    low, high = (max(USUAL[0], axis.high), USUAL[1]) if below else USUAL
+    low, high = max(low, axis.lowest), min(high, axis.highest)
+    return replace(axis, low=low, high=high) if low < high else None
 
 
 def _interval(axis: Axis, units: Sequence[float], top: Sequence[float], first: Axis) -> Axis:

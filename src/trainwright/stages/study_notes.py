@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from trainwright.records.study import StudyInfo
+from trainwright.records import RunInfo
+from trainwright.records.study import StudyInfo, is_guessing
 from trainwright.report.numbers import number, plural
+from trainwright.search.rounds import usual
 from trainwright.stages.sections import TuneSection
 
 WORSE = 0.1
@@ -13,6 +15,18 @@ WORSE = 0.1
 that has levelled off moves by some hundredths from one rung to the next."""
 MOST = 0.5
 """... and so do at least this share of the trials that went to the end: one trial's fall may be its own values'."""
+
+
+def guess_of(info: RunInfo, score: str) -> float | None:
+    """Return the score of the same answer for every sample, None where that is not known."""
+    known = info.baselines
+    if known is None:
+        return None
+    if score == "loss":
+        return known.constant_loss
+    if known.constant_metric is None:
+        return None
+    return 1.0 - known.constant_metric if score == "error" else known.constant_metric
 
 
 def remarks(info: StudyInfo, asked: TuneSection) -> Iterator[str]:
@@ -26,8 +40,27 @@ def remarks(info: StudyInfo, asked: TuneSection) -> Iterator[str]:
             f"the grid has {plural(done, 'point')}, fewer than the {plural(plan.trials, 'trial')} asked for: all of it "
             "was tried; widen the space, or use the sampler 'sobol' for more"
         )
+    yield from _no_better(info)
     if asked.score != "error":  # which a handful of samples moves by more
         yield from _fell_behind(info)
+
+
+def _no_better(info: StudyInfo) -> Iterator[str]:
+    """Yield that nothing that was tried has learned anything, and what to try."""
+    best, guess = info.best, info.plan.guess
+    if best is None or guess is None or not is_guessing(best.score, guess) or info.status != "finished":
+        return
+    space = info.rounds[-1].space if info.rounds else {}
+    rates = [
+        f"search {name} from {axis.low:g} to {axis.high:g}" for name, one in space.items() if (axis := usual(name, one))
+    ]
+    advice = " and ".join(rates) or (
+        "let the trials be longer, and ask trainwright verify whether inputs and targets belong together"
+    )
+    yield (
+        f"everything that was tried is no better than guessing: the best score is {number(best.score or 0.0)}, and the "
+        f"same answer for every sample has {number(guess)}: {advice}"
+    )
 
 
 def _fell_behind(info: StudyInfo) -> Iterator[str]:

@@ -53,7 +53,7 @@ from trainwright.stages.splits import facts_of
 from trainwright.stages.start import begun
 from trainwright.stages.study import Study
 from trainwright.stages.study_data import as_feed, held_out, untouched
-from trainwright.stages.study_notes import remarks
+from trainwright.stages.study_notes import guess_of, remarks
 from trainwright.stages.study_problem import about_of, problem_of
 from trainwright.stages.study_rate import settled
 from trainwright.stages.study_work import StudyWork
@@ -271,6 +271,7 @@ def _carried_out(
         budget=budget,
         eta=ETA if asked.prune else 1,
         seed=work.recipe.train.seed,
+        guess=guess_of(base.info, asked.score),
     )
     arena = Arrays(work.enter(own_order=False), scorer, budget=budget, say=say)
     with computing_with(int(base.recipe.train.threads)):
