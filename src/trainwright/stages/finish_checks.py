@@ -42,12 +42,12 @@ def check_data(stored: Sequence[StoredRun]) -> None:
             )
         _check_columns(first, other)
         splits, others = one.get("splits", {}), two.get("splits", {})
-        seeds = [each.info.setting("train.seed") for each in (other, first)]
+        seeds = [_seed(each) for each in (other, first)]
         if _division(first) != _division(other):
             raise DataError(
                 f"{other.folder} divides its data in another way than {first.folder}: one was trained on what the "
                 "other validates on",
-                evidence=f"train.seed is {seeds[0]} and {seeds[1]}, and the division follows from it"
+                evidence=f"the division follows the seeds {seeds[0]} and {seeds[1]}, of data.split_seed or train.seed"
                 if seeds[0] != seeds[1]
                 else f"{_counts(others)} and {_counts(splits)}",
                 remedy=f"let the further seeds be trained on one division: trainwright finish {first.folder} "
@@ -80,14 +80,15 @@ def _check_columns(first: StoredRun, other: StoredRun) -> None:
 
 def _division(run: StoredRun) -> Any:
     """Return what tells how a run divides its data: seed and shares; the digests where nobody set them."""
-    names = ("data.split_seed", "train.seed", "data.validation", "data.test")
-    known = dict(zip(names, map(run.info.setting, names), strict=True))
-    digest = run.head["data"].get("splits", {}).get("train", {}).get("digest")
-    if known["train.seed"] is None:
-        return digest
-    seed = known["data.split_seed"]
-    own = known["train.seed"] if seed is None or seed == -1 else ("split", seed)
-    return own, known["data.validation"], known["data.test"]
+    if run.info.setting("train.seed") is None:
+        return run.head["data"].get("splits", {}).get("train", {}).get("digest")
+    return _seed(run), run.info.setting("data.validation"), run.info.setting("data.test")
+
+
+def _seed(run: StoredRun) -> Any:
+    """Return the seed that a run's division follows: one of its own, or that of all else; None where nobody knows."""
+    own = run.info.setting("data.split_seed")
+    return run.info.setting("train.seed") if own is None or own == -1 else own
 
 
 def _counts(splits: Mapping[str, Any]) -> str:
