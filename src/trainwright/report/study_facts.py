@@ -153,8 +153,9 @@ def _optimism(final: FinalRun) -> str:
     untouched = statistics.fmean(final.test_scores) - final.search_score if final.test_scores else math.nan
     if not math.isfinite(untouched):
         return words
-    return f"{words}; on the untouched split they are {number(abs(untouched), digits=3)} " + (
-        "behind it" if untouched > 0 else "ahead of it"
+    than = "worse" if untouched > 0 else "better"
+    return (
+        f"{words}; on the untouched split they are {than} than the search's score by {number(abs(untouched), digits=3)}"
     )
 
 

@@ -22,6 +22,7 @@ _TALL, _FOOT = 230, 22
 _BAR_ROW, _BAR = 46, 12
 _SQUARE = 240
 _STRIP = 14
+_SPECK = 0.005  # of the axis: a shorter whisker is a stain
 _GRID = (
     '<p class="quiet">This search was a grid. Points that are drawn at random, or by Sobol, try a new value of each '
     "parameter every time.</p>"
@@ -73,6 +74,8 @@ def importance_html(importance: Sequence[Importance]) -> str:
         parts.append(f'<rect class="bar" y="{y}" width="{percentage(min(max(one.share, 0.0), 1.0))}" height="{_BAR}"/>')
         middle = y + _BAR / 2
         x1, x2 = percentage(low), percentage(high)
+        if high - low < _SPECK:
+            continue
         parts.append(f'<line class="whisker" x1="{x1}" x2="{x2}" y1="{middle}" y2="{middle}"/>')
         parts += [
             f'<line class="whisker" x1="{x}" x2="{x}" y1="{middle - 4}" y2="{middle + 4}"/>' for x in (x1, x2)
@@ -116,10 +119,20 @@ def _squares(info: StudyInfo, axes: Sequence[Comparison], importance: Sequence[I
         _square(f"tested: {plural(tested, 'point')}", rows[across.name], rows[down.name], ran, key="square-tested"),
         _square(f"a grid of {number(points)} points", rows[across.name], rows[down.name], cells, key="square-grid"),
     ]
+    told = "" if info.plan.sampler == "grid" else _repeated(across)
     return (
-        f'<p class="quiet">The strokes along the edges are the distinct values that each parameter was tried at: '
+        f'<p class="quiet">{told}The strokes along the edges are the distinct values that each parameter was tried at: '
         f"across {markup(rows[across.name].told)}; upward {markup(rows[down.name].told)}.</p>"
         f'<div class="tiles pair">{"".join(tiles)}</div>'
+    )
+
+
+def _repeated(axis: Comparison) -> str:
+    """Return what a grid of as many points would have spent on the parameter that matters most."""
+    return (
+        f"A grid of as many points, over the ranges of the first round, tries {markup(axis.name)} at "
+        f"{plural(len(axis.grid), 'value')}; this search tried it at {number(len(axis.tested))}. Where one parameter "
+        "decides, all other points of a grid are repetitions. "
     )
 
 
