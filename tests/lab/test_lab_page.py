@@ -6,6 +6,7 @@ import json
 import math
 from collections.abc import Iterator
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
 from lab_server import LabServer, finding, plant
@@ -138,6 +139,46 @@ def test_the_table_beside_a_chart_holds_the_numbers_of_the_run(tab: Watched) -> 
     lines = kept.value.path().read_text().splitlines()
     assert lines[0].startswith("step,")
     assert len(lines) == 9
+    with page.expect_download() as kept:
+        figure.get_by_role("button", name="Keep as SVG").click()
+    drawing = ElementTree.parse(kept.value.path()).getroot()
+    shapes = {each.tag.rpartition("}")[2] for each in drawing.iter()}
+    assert shapes == {"svg", "title", "rect", "text", "path", "g", "clipPath"}
+    texts = [each.text for each in drawing.iter() if each.tag.endswith("text")]
+    assert {"Loss", "training loss", "step", "log 10: guessing"} <= set(texts)
+
+
+def test_a_hostile_name_in_a_drawing_is_text(tab: Watched) -> None:
+    page = tab.open(f"run/{tab.lab.run(EVIL.replace('/', '_')[:80])}")
+    figure = page.locator("#curves figure.chart").filter(has_text="onerror").first
+    figure.locator("summary").click()
+    with page.expect_download() as kept:
+        figure.get_by_role("button", name="Keep as SVG").click()
+    drawing = ElementTree.parse(kept.value.path()).getroot()
+    assert not [each for each in drawing.iter() if each.tag.endswith(("img", "script"))]
+    page.get_by_role("button", name="Measure 2 / sharpness").click()
+    page.wait_for_selector("#curvature .failed")
+    assert "cannot be built again" in page.locator("#curvature").inner_text()
+
+
+def test_a_run_names_the_recorded_run_that_it_looks_like(tab: Watched) -> None:
+    page = tab.open(f"run/{tab.lab.run('runs/healthy')}")
+    page.wait_for_selector("#nearest .lead a")
+    told = tab.lab.json(f"/api/runs/{tab.lab.run('runs/healthy')}/nearest")
+    assert page.locator("#nearest .lead a").first.inner_text() == told["nearest"][0]["title"]
+    page.locator("#nearest .lead a").first.click()
+    page.wait_for_selector("text=Loss curve gallery")
+
+
+def test_runs_are_shown_less_the_baseline(tab: Watched) -> None:
+    ids = [tab.lab.run(name) for name in ("runs/healthy", "going-on")]
+    page = tab.open(f"compare?runs={','.join(ids)}&tag=loss")
+    page.get_by_label("less the baseline").check()
+    figure = page.locator("#curves figure.chart")
+    page.wait_for_selector("text=less that of runs/healthy")
+    figure.locator("summary").click()
+    first = figure.locator("tbody tr").first.inner_text().split("\t")
+    assert first == ["0", "−1.3"]
 
 
 def test_a_rule_is_muted_with_a_reason_and_comes_back(tab: Watched) -> None:
