@@ -3,7 +3,7 @@ import { useSignalEffect, type Signal } from "@preact/signals";
 import { useEffect, useId, useMemo, useRef, useState } from "preact/hooks";
 import uPlot from "uplot";
 import { MONO, drawScene, type Scene } from "./draw";
-import { nearest, places, summary, valueAt, windowOf, type Line, type Mark, type Pin, type Range, type Stretch } from "./lines";
+import { evenly, nearest, places, summary, valueAt, windowOf, type Line, type Mark, type Pin, type Range, type Stretch } from "./lines";
 import { Glyph, Swatch } from "./signs";
 import { DataTable, rowsOf } from "./table";
 import { isDark, sheet } from "./theme";
@@ -200,14 +200,6 @@ function decades(low: number, high: number): number[] {
   for (let power = from - 1; power <= to + 1; power++) for (const each of [1, 2, 3, 5]) finer.push(each * 10 ** power);
   const inside = finer.filter((value) => value >= low && value <= high);
   return inside.length > 1 ? inside : evenly(low, high);
-}
-
-/** Three to six round numbers at equal distances: a short piece of a logarithmic axis is nearly an ordinary one. */
-function evenly(low: number, high: number): number[] {
-  const power = 10 ** Math.floor(Math.log10((high - low) / 3));
-  const step = [1, 2, 5].map((each) => each * power).find((each) => (high - low) / each <= 6) ?? 10 * power;
-  const first = Math.ceil(low / step - 1e-9);
-  return Array.from({ length: Math.max(Math.floor(high / step + 1e-9) - first + 1, 0) }, (_, k) => (first + k) * step);
 }
 
 /** A number in the room beside a chart: a million has seven digits and no place there. */

@@ -170,7 +170,7 @@ function drawMark(ctx: CanvasRenderingContext2D, mark: Mark, x: Map1, y: Map1, b
   const horizontal = !Number.isFinite(px);
   const tall = 13 * ratio;
   const right = box.left + box.width - wide - 4 * ratio;
-  const bases = horizontal ? [right - 2 * ratio] : [Math.min(px + 7 * ratio, right), px - wide - 7 * ratio];
+  const bases = horizontal ? [right - 2 * ratio, box.left + 6 * ratio] : [Math.min(px + 7 * ratio, right), px - wide - 7 * ratio];
   const heights = Number.isFinite(py) ? [py - 6 * ratio, py + 15 * ratio] : [box.top + 14 * ratio, box.top + box.height - 7 * ratio];
   // Beside the curves where there is room beside them, and else where it was always.
   let [base, height, fewest] = [bases[0]!, heights[0]!, Infinity];

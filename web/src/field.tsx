@@ -2,6 +2,7 @@
 import { useEffect, useId, useMemo, useRef, useState } from "preact/hooks";
 import { contour, joined } from "./contours";
 import { MONO, shape } from "./draw";
+import { evenly } from "./lines";
 import { Swatch } from "./signs";
 import { DataTable } from "./table";
 import { color, isDark, sheet } from "./theme";
@@ -145,15 +146,20 @@ function paint(canvas: HTMLCanvasElement, field: SimField, ground: Ground, width
   ctx.strokeRect(box.left + 0.5, box.top + 0.5, box.width - 1, box.height - 1);
   ctx.fillStyle = colors.soft;
   ctx.font = `11px ${MONO}`;
-  for (let k = 0; k <= 4; k++) {
-    const [x, y] = [x0 + ((x1 - x0) * k) / 4, y0 + ((y1 - y0) * k) / 4];
-    ctx.textAlign = k === 4 ? "right" : "center";
-    ctx.fillText(num(round(x, x1 - x0), 3), X(x), height - 12);
-    ctx.textAlign = "right";
-    ctx.fillText(num(round(y, y1 - y0), 3), box.left - 6, Math.max(Y(y) + 4, 14));
+  ctx.textAlign = "center";
+  for (const x of evenly(x0, x1)) {
+    const label = num(round(x, x1 - x0), 3);
+    const half = ctx.measureText(label).width / 2;
+    ctx.fillText(label, Math.min(X(x), box.left + box.width - half), height - 12);
     ctx.beginPath();
     ctx.moveTo(X(x), box.top + box.height);
     ctx.lineTo(X(x), box.top + box.height + 4);
+    ctx.stroke();
+  }
+  ctx.textAlign = "right";
+  for (const y of evenly(y0, y1)) {
+    ctx.fillText(num(round(y, y1 - y0), 3), box.left - 6, Math.max(Y(y) + 4, 14));
+    ctx.beginPath();
     ctx.moveTo(box.left - 4, Y(y));
     ctx.lineTo(box.left, Y(y));
     ctx.stroke();

@@ -84,6 +84,14 @@ export function sight(lines: Line[], isLoss: boolean): { high: number; above: nu
   return { high, above, away: above > values.length / 2 && values[0]! > 0 };
 }
 
+/** Three to six round numbers at equal distances between two ends. */
+export function evenly(low: number, high: number): number[] {
+  const power = 10 ** Math.floor(Math.log10((high - low) / 3));
+  const step = [1, 2, 5].map((each) => each * power).find((each) => (high - low) / each <= 6) ?? 10 * power;
+  const first = Math.ceil(low / step - 1e-9);
+  return Array.from({ length: Math.max(Math.floor(high / step + 1e-9) - first + 1, 0) }, (_, k) => (first + k) * step);
+}
+
 /** The place of the nearest of `sorted` to `x`. */
 export function nearest(sorted: ArrayLike<number>, x: number): number {
   let low = 0;

@@ -42,7 +42,8 @@ export function duration(seconds: Real): string {
   if (total < 1) return `${Math.round(total * 1000)} ms`;
   if (total < 90) return `${num(total, 2)} s`;
   if (total < 5400) return `${Math.floor(total / 60)} min ${Math.round(total % 60)} s`;
-  return `${Math.floor(total / 3600)} h ${Math.round((total % 3600) / 60)} min`;
+  if (total < 172800) return `${Math.floor(total / 3600)} h ${Math.round((total % 3600) / 60)} min`;
+  return `${Math.floor(total / 86400)} days`;
 }
 
 export function ago(time: Real): string {
