@@ -171,6 +171,54 @@ def linked_image(folder: Path) -> str:
     return source
 
 
+def piped(name: str) -> Build:
+    def build(folder: Path) -> str:
+        os.mkfifo(folder / name)
+        return name
+
+    return build
+
+
+def sparse(name: str, head: bytes, gigabytes: int = 40) -> Build:
+    """Zeros after `head`, which take no room on the disk."""
+
+    def build(folder: Path) -> str:
+        (folder / name).write_bytes(head)
+        os.truncate(folder / name, gigabytes * 2**30)
+        return name
+
+    return build
+
+
+def sparse_image(folder: Path) -> str:
+    source = images()(folder)
+    os.truncate(folder / source / "cat" / "0.png", 40 * 2**30)
+    return source
+
+
+def encrypted(folder: Path) -> str:
+    """An archive whose members say that they are encrypted."""
+    source = npz(x=X, y=Y)(folder)
+    data = bytearray((folder / source).read_bytes())
+    for mark, flag in ((b"PK\3\4", 6), (b"PK\1\2", 8)):
+        place = data.find(mark)
+        while place >= 0:
+            data[place + flag] |= 1
+            place = data.find(mark, place + 4)
+    (folder / source).write_bytes(data)
+    return source
+
+
+def many_members(folder: Path) -> str:
+    return zipped(*((f"m{place}.npy", b"") for place in range(20_000)))(folder)
+
+
+def labels_are_a_folder(folder: Path) -> str:
+    (folder / "x-images-idx3-ubyte").write_bytes(PICTURES)
+    (folder / "x-labels-idx1-ubyte").mkdir()
+    return "x-images-idx3-ubyte"
+
+
 def circular(folder: Path) -> str:
     (folder / "t.csv").symlink_to("t.csv")
     return "t.csv"
@@ -337,6 +385,11 @@ CSV = [
     Case("a-name-with-a-nul", lambda folder: "t\0.csv", "cannot be"),
     Case("a-name-too-long", lambda folder: "t" * 5000, "cannot be found"),
     Case("gzip-bomb", gzip_bomb, "expands"),
+    Case("zeros-without-end", sparse("t.csv", b""), "byte 0x00"),
+    Case("a-table-and-zeros-without-end", sparse("t.csv", GOOD.encode()), "byte 0x00"),
+    Case("a-row-of-a-million-cells", table(GOOD + "," * 1_000_000 + "\n"), "ragged: line 42"),
+    Case("gzip-of-many-members", raw("t.csv.gz", gzip.compress(b"") * 20_000 + gzip.compress(GOOD.encode()))),
+    Case("a-name-that-breaks-the-line", table("a,b\n1\n", "t\n::error::x\x1b[31m.csv"), "ragged"),
 ]
 BINARY = [
     Case("parquet-cut", parquet(FRAME, cut=-20), "damaged Parquet"),
@@ -390,6 +443,16 @@ BINARY = [
     Case("idx-mixed-up", pair(LABELS, PICTURES), "dimension"),
     Case("idx-whose-labels-are-a-pipe", shadow_labels, "no labels file"),
     Case("idx-gzip-bomb", idx_bomb, "expands"),
+    Case("npz-that-is-a-pipe", piped("a.npz"), "no regular file"),
+    Case("parquet-that-is-a-pipe", piped("t.parquet"), "no regular file"),
+    Case("npz-and-zeros-without-end", sparse("a.npz", b"PK\3\4"), "damaged"),
+    Case("npz-that-is-encrypted", encrypted, "encrypted"),
+    Case("npz-of-many-members", many_members, " "),
+    Case("npz-of-long-words", npz(x=np.array(["a" * 10_000] * 40), y=Y), "does not hold numbers"),
+    Case("parquet-of-records", parquet(pl.DataFrame({"a": [{"b": [1]}] * 40, "label": ["x", "y"] * 20})), "records"),
+    Case("idx-of-255-dimensions", pair(bytes([0, 0, 8, 255]) + b"\0\0\0\1" * 255 + b"x", LABELS), "255 dimensions"),
+    Case("idx-of-no-dimension", pair(bytes([0, 0, 8, 0]), LABELS), "0 dimensions"),
+    Case("idx-whose-labels-are-a-folder", labels_are_a_folder, "no labels file"),
 ]
 IMAGES = [
     Case("image-cut", images(cat__x__png=small_png()[:45]), "damaged image"),
@@ -404,6 +467,7 @@ IMAGES = [
     Case("image-outside-by-a-link", linked_image),
     Case("class-outside-by-a-link", linked_images),
     Case("classes-named-to-deceive", odd_names),
+    Case("image-and-zeros-without-end", sparse_image, "too large"),
     Case("postscript-as-an-image", images(cat__x__png=b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 4 4\n"), "damaged"),
 ]
 TEXT = [
@@ -414,9 +478,10 @@ TEXT = [
     Case("text-in-utf-16", raw("t.txt", ("abc" * 900).encode("utf-16")), "byte 0x00"),
     Case("text-not-utf-8", raw("t.txt", b"abc" * 900 + b"\xff"), "not in UTF-8"),
     Case("text-bomb", text_bomb, "expands"),
+    Case("text-that-is-a-pipe", piped("t.txt"), "no regular file"),
 ]
 
 
 SOURCES = [*CSV, *BINARY, *IMAGES, *TEXT]
-SLOW = {"parquet-bomb", "many-columns"}  # to build, or to read
+SLOW = {"parquet-bomb", "many-columns", "npz-of-many-members", "gzip-of-many-members"}  # to build, or to read
 BOMBS = [case for case in SOURCES if "bomb" in case.name or case.name == "parquet-of-one-long-word"]

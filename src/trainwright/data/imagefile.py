@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,8 +24,9 @@ LARGEST_SIDE = 4096
 """Pixels that an image may be scaled to, at most."""
 # Looked for by content, whatever a file is called. Others could start programs, as PostScript starts Ghostscript.
 _FORMATS = ("PNG", "JPEG", "BMP", "DIB", "GIF", "TIFF", "WEBP", "PPM")
+_ADDRESS = re.compile(r" <[\w.]+ object at 0x[0-9a-f]+>")  # Pillow names what it read, which was never a file's name
 _GREY = ("1", "L", "LA", "La")
-_MOST_BYTES = 2**30  # of one file
+_MOST_BYTES = 2**28  # of one file: as many as the largest image that Pillow decodes has, uncompressed
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -81,7 +83,7 @@ def read_image(path: Path, *, image_size: int = 0) -> Picture:
         words = str(problem).strip().splitlines()
         raise DataError(
             f"{path} is a damaged image, or of an unknown kind",
-            evidence=f"{type(problem).__name__}: {words[0][:200] if words else ''}",
+            evidence=f"{type(problem).__name__}: {_ADDRESS.sub('', words[0][:200]) if words else ''}",
             remedy="copy or download it again, or remove it",
         ) from None
 

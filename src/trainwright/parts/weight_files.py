@@ -42,6 +42,8 @@ def read_weights(path: Path) -> dict[str, torch.Tensor]:
     Raises `RunError` where the file cannot be read, is damaged, or names classes: to make those, a file would have to
     run code, and it is refused. Raises `UsageError` for a file that is no weights, and where there is none.
     """
+    if path.exists() and not path.is_file():
+        raise UsageError(f"{path} is no regular file", remedy="name a run's folder, a .safetensors or a .pt file")
     if not path.is_file():
         near = (
             sorted(other.name for other in path.parent.iterdir() if is_weights(other)) if path.parent.is_dir() else []

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
 from trainwright.errors import RunError
+from trainwright.runs.small import open_regular
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -138,8 +139,8 @@ def check_writable(path: Path) -> None:
 
 
 def sha256_of(path: Path) -> str:
-    """Return the SHA-256 of a file, in hexadecimal digits."""
-    with open(path, "rb") as file:
+    """Return the SHA-256 of a regular file, in hexadecimal digits. Raises `OSError` for anything else."""
+    with open_regular(path) as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 

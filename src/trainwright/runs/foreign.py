@@ -18,6 +18,7 @@ from trainwright.runs.foreign_table import KNOWN, SPLITS, Table, shown, unreadab
 from trainwright.runs.foreign_tensorboard import is_event_file, made_by_add_scalars, read_events
 from trainwright.runs.foreign_wandb import MARK, read_wandb, read_wandb_json
 from trainwright.runs.layout import is_run
+from trainwright.runs.small import open_regular
 
 Form = Literal["own", "tensorboard", "wandb", "wandb-json", "csv", "json"]
 
@@ -104,7 +105,7 @@ def _form(path: Path) -> Form:
     if path.name in ("wandb-history.jsonl", "wandb-summary.json"):
         return "wandb-json"
     try:
-        with open(path, "rb") as file:
+        with open_regular(path) as file:
             head = file.read(4096)
     except OSError as problem:
         why = problem.strerror or str(problem)

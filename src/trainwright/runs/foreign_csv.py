@@ -19,6 +19,7 @@ _SPLIT_COLUMNS = frozenset({"phase", "split", "mode", "set", "stage", "subset", 
 _NAME_COLUMNS = frozenset({"metric", "tag", "name", "key"})
 _YAML_LINE = re.compile(r"""^\s*([A-Za-z_][\w./-]*)\s*:\s*(?:!!\S+\s+)?["']?([^"'#]*?)["']?\s*(?:#.*)?$""")
 _MOST_NAMED = 3
+_MOST_COLUMNS = 10_000  # a log of a norm for every layer of a large network has some thousand
 
 
 def read_csv(path: Path) -> Table:
@@ -31,6 +32,9 @@ def read_csv(path: Path) -> Table:
     separator = _separator(first, [line for _, line in table[1:20]])
     comma = separator not in (",", None)
     header = _cells(first, separator)
+    if len(header) > _MOST_COLUMNS:
+        why = f"it has {len(header):,} columns, and at most {_MOST_COLUMNS:,} are looked through for a loss"
+        raise unreadable(path, why, remedy="name the log itself, or keep the columns of its losses")
     body, notes = table[1:], []
     if all(number_in(cell, comma=comma) is not None for cell in header):
         notes.append(f"there is no header: its columns are named 'column 1' to 'column {len(header)}'")
@@ -81,7 +85,7 @@ def read_csv(path: Path) -> Table:
 def read_hparams(path: Path) -> dict[str, Setting]:
     """Read the plain lines `name: value` of a YAML file, each with its place; a file that is not there holds none."""
     try:
-        text = text_of(path, path.read_bytes())
+        text = text_of(path, content(path))
     except (OSError, RunError):
         return {}
     found = {}

@@ -12,6 +12,7 @@ from typing import Any
 
 from trainwright.errors import RunError
 from trainwright.records import Setting
+from trainwright.runs.small import open_regular
 
 Row = Mapping[str, float]
 
@@ -56,7 +57,8 @@ def content(path: Path) -> bytes:
     try:
         if path.stat().st_size > LARGEST:
             raise unreadable(path, "it is larger than 1 GiB: no log of losses is", remedy="name the log itself")
-        found = path.read_bytes()
+        with open_regular(path) as file:
+            found = file.read(LARGEST)
     except OSError as problem:
         raise unreadable(path, problem.strerror or str(problem), remedy="check the path and its permissions") from None
     if not found.strip(b" \t\r\n\0\xef\xbb\xbf"):

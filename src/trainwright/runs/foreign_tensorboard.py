@@ -14,6 +14,7 @@ from pathlib import Path
 
 from trainwright.runs.foreign_table import Table, split_of, unreadable
 from trainwright.runs.foreign_wire import fields, masked_crc, packed, signed, text
+from trainwright.runs.small import open_regular
 
 _HEAD, _TAIL = 12, 4
 _CONTENT = {1: "f", 2: "d", 3: "i", 9: "q", 19: "e"}
@@ -36,7 +37,7 @@ def is_event_file(path: Path) -> bool:
     if "tfevents" in path.name:
         return True
     try:
-        with open(path, "rb") as file:
+        with open_regular(path) as file:
             head = file.read(_HEAD)
     except OSError:
         return False
@@ -105,7 +106,7 @@ def _scalars(path: Path, notes: list[str]) -> Iterator[_Scalar]:
 def _records(path: Path, notes: list[str]) -> Iterator[tuple[bytes, int]]:
     """Yield the data of each whole record and the checksum that it should have; note where the file ends before."""
     try:
-        with open(path, "rb") as file:
+        with open_regular(path) as file:
             size = path.stat().st_size
             place = 0
             while head := file.read(_HEAD):

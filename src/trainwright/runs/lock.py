@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import socket
+import stat
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -21,6 +22,7 @@ except ImportError:  # Windows: there the file alone must tell
 
 from trainwright.errors import RunError
 from trainwright.runs import durable
+from trainwright.runs.small import open_for_writing, parse
 
 LOCK = "lock.json"
 _held: set[Path] = set()  # in this process, to which its own locks are open
@@ -76,7 +78,16 @@ class RunLock:
 def _locked(folder: Path, path: Path) -> int:
     """Return the lock file, open and locked. Raises `RunError` where another process has the lock."""
     while True:
-        handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+        try:
+            handle = open_for_writing(path, os.O_RDWR)
+        except OSError as problem:
+            if not os.path.lexists(path) or stat.S_ISREG(os.lstat(path).st_mode):
+                raise  # a disk that takes nothing
+            raise RunError(
+                f"{path} is no file of ours",
+                evidence="it is a link, or no regular file, and what is written to it would go elsewhere",
+                remedy="remove it; it says who writes the run, and nothing else",
+            ) from problem
         try:
             if fcntl is not None:
                 fcntl.lockf(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -95,7 +106,7 @@ def _locked(folder: Path, path: Path) -> int:
 def _owner(handle: int) -> dict[str, Any]:
     """Return whom an open lock file names; {} for nobody, or for what is torn."""
     try:
-        owner = json.loads(os.pread(handle, 4096, 0))
+        owner = parse(os.pread(handle, 4096, 0).decode(errors="replace"))
         return owner if isinstance(owner, dict) else {}
     except ValueError:
         return {}

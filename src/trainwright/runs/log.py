@@ -8,10 +8,21 @@ from pathlib import Path
 
 from trainwright.errors import RunError
 from trainwright.runs import durable
+from trainwright.runs.small import open_for_writing
 
 _FLUSH_SECONDS = 0.5  # what a killed run may lose of its curves; findings and evaluations are flushed at once
 MOST_WAITING = 64 * 2**20
 """Bytes that wait for a disk that takes none, before the run is ended: some hundred thousand steps."""
+
+
+def _opened(path: Path) -> int:
+    if path.is_symlink() or (path.exists() and not path.is_file()):
+        raise RunError(
+            f"{path} is a link, or no regular file",
+            evidence="what is recorded would go elsewhere, and what is there be cut off",
+            remedy="put the file itself in its place",
+        )
+    return open_for_writing(path, os.O_WRONLY | os.O_APPEND)
 
 
 class LineLog:
@@ -19,7 +30,7 @@ class LineLog:
 
     def __init__(self, path: Path, size: int | None = None) -> None:
         self.path = path
-        self._handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+        self._handle = _opened(path)
         if size is not None:
             durable.cut(path, size)
         self._waiting = bytearray()

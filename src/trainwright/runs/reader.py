@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from io import BufferedReader
 from pathlib import Path
 from typing import Any
 
 from trainwright.errors import RunError, did_you_mean
 from trainwright.records import Chart, EvalRecord, Event, Finding, LayerStats, Outcome, RunInfo, StepRecord, from_plain
 from trainwright.runs.layout import CHECKPOINTS, EVENTS, METRICS, RECIPE, RUN, SCHEMA, is_run
+from trainwright.runs.small import open_regular, parse, read_json, read_text
 from trainwright.runs.step_columns import CHUNK, StepColumns, frame_of, parted, read_steps
 
 _KINDS: dict[Any, type] = {"step": StepRecord, "eval": EvalRecord, "layer": LayerStats}
 _LONG = 4 << 20
 """Bytes of metrics from which they are read as columns."""
+_LONGEST_LINE = 16 << 20
+"""Bytes of a line; no record has a thousandth of them. At one that is longer, as of zeros without end, reading ends."""
 _MALFORMED = (ValueError, TypeError, KeyError, AttributeError)
 """What text that is no JSON, or JSON that is no record, may raise."""
 
@@ -69,8 +72,8 @@ def read_run(folder: str | Path, *, curves: bool = True) -> StoredRun:
 def _read_recipe(path: Path, notes: list[str]) -> str:
     """Return the text of a run's recipe, "" where it has none that can be read, which is noted."""
     try:
-        return path.read_text(encoding="utf-8") if path.is_file() else ""
-    except (OSError, UnicodeDecodeError) as problem:
+        return read_text(path) if path.is_file() else ""
+    except (OSError, ValueError) as problem:
         notes.append(f"{path.name} cannot be read: {problem}")
         return ""
 
@@ -95,7 +98,7 @@ def read_head(folder: Path) -> dict[str, Any]:
             else "make one with: trainwright train RECIPE --folder DIR",
         )
     try:
-        head = json.loads((folder / RUN).read_text(encoding="utf-8"))
+        head = read_json(folder / RUN)
         schema = head["schema"]
         if not isinstance(schema, int) or not isinstance(head["info"], dict):
             raise TypeError("schema is no number, or info no object")
@@ -141,12 +144,14 @@ def _read_short(path: Path, notes: list[str]) -> tuple[list[StepRecord], list[An
 def _read_long(path: Path, notes: list[str]) -> tuple[StepColumns, list[Any]]:
     """Do the same where there are so many lines that making a record of each would take long."""
     frames, others, torn, rest = [], [], 0, b""
-    with open(path, "rb") as file:
+    with open_regular(path) as file:
         while chunk := file.read(CHUNK):
             text = rest + chunk
             whole = text.rfind(b"\n") + 1
             rest = text[whole:]
             torn += _take(text[:whole], frames, others)
+            if len(rest) > _LONGEST_LINE:
+                break
     torn += _take(rest, frames, others)
     _note_torn(path, torn, notes)
     return StepColumns(frames), others
@@ -179,10 +184,18 @@ def _records(path: Path, kind_of: Callable[[dict[str, Any]], type | None], notes
     if not path.is_file():
         notes.append(f"{path.name} is missing")
         return []
-    with open(path, "rb") as file:
-        records, torn = _parsed(file, kind_of)
+    with open_regular(path) as file:
+        records, torn = _parsed(_lines(file), kind_of)
     _note_torn(path, torn, notes)
     return records
+
+
+def _lines(file: BufferedReader) -> Iterator[bytes]:
+    """Yield the lines of a file, up to the first that is far longer than any: what follows is no log."""
+    while line := file.readline(_LONGEST_LINE):
+        yield line
+        if len(line) == _LONGEST_LINE:
+            return
 
 
 def _parsed(lines: Iterable[bytes], kind_of: Callable[[dict[str, Any]], type | None]) -> tuple[list[Any], int]:
@@ -190,7 +203,7 @@ def _parsed(lines: Iterable[bytes], kind_of: Callable[[dict[str, Any]], type | N
     records, torn = [], 0
     for text in filter(bytes.strip, lines):
         try:
-            line = json.loads(text.decode(errors="replace"))
+            line = parse(text.decode(errors="replace"))
             kind = kind_of(line)
             record = None if kind is None else from_plain(kind, line)
         except _MALFORMED:

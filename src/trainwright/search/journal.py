@@ -16,9 +16,13 @@ from pathlib import Path
 from typing import Any
 
 from trainwright.errors import RunError
+from trainwright.runs.small import open_regular
 from trainwright.search.lock import held
 from trainwright.search.mending import HEAD, body, check, mended, set_aside
 from trainwright.search.owner import Owner
+
+_MOST_BYTES = 2 * 2**30
+"""Of a journal: some million trials."""
 
 
 class Journal:
@@ -51,11 +55,16 @@ class Journal:
             lines, self._memory = self._memory, []
             return lines
         try:
-            with open(self.path, "rb") as file:
+            with open_regular(self.path) as file:
+                large = os.fstat(file.fileno()).st_size - self._read > _MOST_BYTES
                 file.seek(self._read)
-                raw = file.read()
+                raw = b"" if large else file.read()
         except FileNotFoundError:
             return []
+        except OSError as problem:
+            raise _no_journal(self.path, problem.strerror or str(problem)) from None
+        if large:
+            raise _no_journal(self.path, f"it is larger than {_MOST_BYTES // 2**30} GiB")
         lines, pieces = [], raw.split(b"\n")
         for place, piece in enumerate(pieces[:-1]):
             found = body(piece)
@@ -105,6 +114,8 @@ class Journal:
         if self.path is None:
             yield self.new()
             return
+        if self.path.is_symlink():  # what is torn there would be cut off, and what follows be written, elsewhere
+            raise _no_journal(self.path, "it is a link")
         with held(self.path.with_suffix(".lock"), self.owner) as orphaned:
             self.orphaned = orphaned or self.orphaned
             lines = self._repaired()
@@ -148,6 +159,10 @@ class Journal:
         if torn > 0:
             os.truncate(self.path, self._read)
             self.repaired += torn
+
+
+def _no_journal(path: Path, why: str) -> RunError:
+    return RunError(f"{path} is no journal of a study", evidence=why, remedy="put the study's own file in its place")
 
 
 def write_lines(path: Path, lines: Iterable[Mapping[str, Any]]) -> None:

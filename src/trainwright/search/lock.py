@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from trainwright.errors import RunError
+from trainwright.runs.small import open_for_writing, read_text
 from trainwright.search.owner import Owner
 
 
@@ -16,13 +17,13 @@ def held(path: Path, owner: Owner, *, waiting: Callable[[str], None] | None = No
     """Keep other processes out of the block, and give it who held the file last and was killed while holding it.
 
     The file names its holder, for people: host, number, start. `waiting` is told who that is, before it is waited for.
-    Raises `RunError` where the disk knows no locks.
+    Raises `RunError` where the disk knows no locks, or something else lies in its place.
     """
-    with open(path, "a+", encoding="utf-8") as file:
+    with os.fdopen(_opened(path), "r+", encoding="utf-8", errors="replace") as file:
         try:
             if not _lock_at_once(file.fileno()):
                 if waiting is not None:
-                    waiting(path.read_text(encoding="utf-8").strip())
+                    waiting(read_text(path).strip())
                 _lock(file.fileno())
         except OSError as problem:
             raise RunError(
@@ -31,7 +32,7 @@ def held(path: Path, owner: Owner, *, waiting: Callable[[str], None] | None = No
                 remedy="keep the study on a disk of this machine",
             ) from None
         file.seek(0)
-        orphaned = file.read().strip()
+        orphaned = file.read(_LONGEST).strip()
         file.seek(0)
         file.truncate()
         file.write(f"{owner.host} {owner.pid} {owner.started}\n")
@@ -43,6 +44,20 @@ def held(path: Path, owner: Owner, *, waiting: Callable[[str], None] | None = No
             file.truncate()
             file.flush()
             _unlock(file.fileno())
+
+
+_LONGEST = 4096  # of what such a file says
+
+
+def _opened(path: Path) -> int:
+    try:
+        return open_for_writing(path, os.O_RDWR)
+    except OSError as problem:
+        raise RunError(
+            f"{path} cannot be opened",
+            evidence=problem.strerror or str(problem),
+            remedy="it is a plain file that names who works on the study: remove what lies in its place",
+        ) from None
 
 
 try:

@@ -16,6 +16,7 @@ from trainwright.records import Finding, Outcome, RunInfo, Task, to_plain
 from trainwright.records.specs import Expects
 from trainwright.report.safe import prose, visible
 from trainwright.runs.durable import sha256_of
+from trainwright.runs.small import read_json
 
 JSON, TEXT = "card.json", "card.md"
 SCHEMA = 1
@@ -196,7 +197,7 @@ def _without_folder(finding: Finding) -> Finding:
 def read_card(folder: Path) -> dict[str, Any]:
     """Read the card in `folder`, and check every file that it names. Raises `RunError` where anything is damaged."""
     try:
-        card = json.loads((folder / JSON).read_text(encoding="utf-8"))
+        card = read_json(folder / JSON)
         schema, form, files = card["schema"], card["format"], card["files"]
         if not isinstance(schema, int) or form not in FORMATS or not isinstance(files, dict):
             raise ValueError(f"schema {schema!r}, format {form!r}")

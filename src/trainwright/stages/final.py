@@ -22,6 +22,7 @@ from trainwright.report.numbers import plural
 from trainwright.runs import durable
 from trainwright.runs.layout import CHECKPOINTS, RECIPE, is_run
 from trainwright.runs.reader import read_run
+from trainwright.runs.small import read_json
 from trainwright.runs.writer import is_scrap
 from trainwright.search.arrays import Arrays
 from trainwright.search.entrant import Enter
@@ -110,8 +111,8 @@ def _kept(file: Path | None) -> tuple[FinalRun | None, tuple[str, ...]]:
     if file is None or not file.is_file():
         return None, ()
     try:
-        return from_plain(FinalRun, json.loads(file.read_text(encoding="utf-8"))), ()
-    except (ValueError, TypeError, AttributeError):
+        return from_plain(FinalRun, read_json(file)), ()
+    except (OSError, ValueError, TypeError, KeyError, AttributeError):
         return None, (
             f"{file.name} could not be read: it was confirmed anew, and what stood there is {_aside(file).name}",
         )

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 from trainwright.errors import RunError
 from trainwright.records import Finding, from_plain
 from trainwright.records.ensemble import EnsembleInfo
 from trainwright.runs.layout import FINISHED_FACTS
+from trainwright.runs.small import read_json
 
 PAGE = "report.html"
 
@@ -16,7 +16,7 @@ PAGE = "report.html"
 def read_report(folder: Path) -> tuple[EnsembleInfo, tuple[Finding, ...]]:
     """Read the table of the finished model in `folder`, and its findings. Raises `RunError` where it is damaged."""
     try:
-        plain = json.loads((folder / FINISHED_FACTS).read_text(encoding="utf-8"))
+        plain = read_json(folder / FINISHED_FACTS)
         findings = tuple(from_plain(Finding, one) for one in plain.get("findings", ()))
         return from_plain(EnsembleInfo, plain), findings
     except (OSError, ValueError, TypeError, KeyError, AttributeError) as problem:

@@ -24,6 +24,7 @@ from trainwright.records.ensemble import Averaging, Threshold
 from trainwright.report.finish_html import render_finish_html
 from trainwright.runs import durable
 from trainwright.runs.layout import FINISHED_FACTS, FINISHED_MODEL
+from trainwright.runs.small import read_json
 from trainwright.stages.finish_report import PAGE
 from trainwright.stages.kept import rebuilt
 from trainwright.stages.recipe import Recipe
@@ -123,7 +124,7 @@ def read_plan(folder: Path) -> Plan:
             remedy="finish its runs again: trainwright finish RUNS",
         )
     try:
-        plain = json.loads((folder / FINISHED_MODEL).read_text(encoding="utf-8"))
+        plain = read_json(folder / FINISHED_MODEL)
         schema, seal = plain["schema"], plain.pop("seal")
         if isinstance(schema, int) and schema > SCHEMA:
             raise RunError(

@@ -41,6 +41,8 @@ def import_weights(file: Path, output: Path | None = None, *, overwrite: bool = 
             evidence=f"its name ends in '{file.suffix}'" if file.suffix else "its name has no ending",
             remedy=f"weights end in {', '.join(TORCH)} or {SAFE}",
         )
+    if file.exists() and not file.is_file():
+        raise UsageError(f"{file} is no regular file", remedy="give the path of a file of weights")
     if not file.is_file():
         near = [path.name for path in file.parent.iterdir()] if file.parent.is_dir() else []
         raise UsageError(f"there is no file {file}", remedy=did_you_mean(file.name, near) if near else "check its path")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +20,7 @@ from trainwright.report.safe import visible
 from trainwright.report.text import render_run
 from trainwright.runs.layout import FINISHED, FINISHED_FACTS, is_finished, is_run
 from trainwright.runs.reader import StoredRun, read_run
+from trainwright.runs.small import read_json
 from trainwright.stages.finish_report import PAGE, read_report
 
 
@@ -112,7 +112,7 @@ def _write(target: Path, html: str) -> None:
 def _finished(folder: Path) -> EnsembleInfo | None:
     """Return what was finished after the run, None where nothing was, or nobody can read it."""
     try:
-        return from_plain(EnsembleInfo, json.loads((folder / FINISHED / FINISHED_FACTS).read_text(encoding="utf-8")))
+        return from_plain(EnsembleInfo, read_json(folder / FINISHED / FINISHED_FACTS))
     except (OSError, ValueError, TypeError, KeyError, AttributeError):
         return None
 

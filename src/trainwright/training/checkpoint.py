@@ -20,6 +20,7 @@ from safetensors.torch import load_file, save_file
 
 from trainwright.errors import RunError
 from trainwright.runs import durable
+from trainwright.runs.small import read_json
 from trainwright.tensors import digest
 
 MODEL, MANIFEST, LATEST = "model.safetensors", "manifest.json", "latest"
@@ -60,7 +61,7 @@ def load(folder: Path, name: str) -> tuple[dict[str, torch.Tensor], dict[str, An
     Raises `RunError` where it is missing, truncated, or a bit of it has flipped.
     """
     try:
-        target = folder / Path(json.loads((folder / f"{name}.json").read_text())["checkpoint"]).name
+        target = folder / Path(read_json(folder / f"{name}.json")["checkpoint"]).name
         manifest = checked(target)
         return load_file(target / MODEL), manifest
     except RunError as problem:
@@ -126,9 +127,13 @@ def checked(target: Path) -> dict[str, Any]:
     Raises `RunError` with the file that is not what it was, and `OSError`, `ValueError`, `KeyError` or `TypeError`
     where the manifest cannot be read at all.
     """
-    manifest = json.loads((target / MANIFEST).read_text())
+    manifest = read_json(target / MANIFEST)
     for file, expected in manifest["files"].items():
-        if durable.sha256_of(target / Path(file).name) != expected["sha256"]:
+        place = target / Path(file).name
+        size = place.stat().st_size
+        if expected.get("bytes", size) != size:  # told at once, however large it has become
+            raise RunError(f"{target / file} has {size:,} bytes, and its manifest states {expected['bytes']}")
+        if durable.sha256_of(place) != expected["sha256"]:
             raise RunError(f"{target / file} does not have the SHA-256 that its manifest states")
     seal = manifest.pop("seal", None)
     if seal is not None and seal != _seal(manifest):  # those of earlier versions have none
@@ -141,7 +146,7 @@ def prune(folder: Path, *, also: frozenset[str] = frozenset()) -> None:
     kept = set(also)
     for pointer in folder.glob("*.json"):
         try:
-            kept.add(json.loads(pointer.read_text())["checkpoint"])
+            kept.add(read_json(pointer)["checkpoint"])
         except _MALFORMED:
             return  # nobody knows what a torn pointer pointed to
     for path in folder.iterdir():

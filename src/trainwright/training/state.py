@@ -55,7 +55,21 @@ def take(course: Course) -> dict[str, Any]:
 
 
 def put_back(course: Course, kept: Mapping[str, Any]) -> None:
-    """Let `course`, made anew from the same settings, go on from what `take` returned of it."""
+    """Let `course`, made anew from the same settings, go on from what `take` returned of it.
+
+    Raises `RunError` where `kept` is nothing that `take` can have returned.
+    """
+    try:
+        _put_back(course, kept)
+    except (KeyError, IndexError, TypeError, ValueError, AttributeError, OverflowError) as problem:
+        raise RunError(
+            "the checkpoint does not hold the state of this run",
+            evidence=f"{type(problem).__name__}: {problem}",
+            remedy="resume with the version that wrote it, or remove it and resume from the one before",
+        ) from problem
+
+
+def _put_back(course: Course, kept: Mapping[str, Any]) -> None:
     training = course.training
     if training.step.team.sharded:
         from trainwright.training.sharding import divided  # torch's part for it takes long to import

@@ -16,6 +16,7 @@ from safetensors.torch import load_file
 
 from trainwright.errors import RunError
 from trainwright.runs import durable
+from trainwright.runs.small import read_json
 from trainwright.tensors import digest
 from trainwright.training import checkpoint
 from trainwright.training.packing import Tree, pack, tensors_of, unpack
@@ -50,8 +51,12 @@ class Stored:
             weights = load_file(self.path / checkpoint.MODEL)
             tensors |= {WEIGHTS + name: value for name, value in weights.items()}
             return unpack(self.plain, tensors, device)
-        except (OSError, KeyError, ValueError, SafetensorError) as problem:
-            raise RunError(f"the checkpoint {self.path} cannot be read", evidence=str(problem)) from None
+        except (OSError, KeyError, ValueError, TypeError, AttributeError, SafetensorError) as problem:
+            raise RunError(
+                f"the checkpoint {self.path} cannot be read",
+                evidence=f"its files are whole, and do not hold what they should: {type(problem).__name__}: {problem}",
+                remedy=f"remove {self.path}, and resume from the one before it",
+            ) from None
 
 
 def write(folder: Path, tree: Tree, *, facts: Mapping[str, Any], keep_last: int) -> Path:
@@ -124,7 +129,7 @@ def newest(folder: Path, logs: Path, *, strict: bool = False) -> tuple[Stored | 
     for path in _numbered(folder):
         try:
             stored = _read(path)
-        except (RunError, OSError, ValueError, KeyError, TypeError) as problem:
+        except (RunError, OSError, ValueError, KeyError, TypeError, AttributeError) as problem:
             said = (
                 f"the checkpoint {path.name} is damaged: {problem.what if isinstance(problem, RunError) else problem}"
             )
@@ -164,7 +169,7 @@ def _lost(stored: Stored, logs: Path) -> str:
 def _missing(folder: Path) -> str | None:
     """Return the name of the state that "latest" points to, where neither it nor one set aside is there."""
     try:
-        name = json.loads((folder / f"{checkpoint.LATEST}.json").read_text())["checkpoint"]
+        name = read_json(folder / f"{checkpoint.LATEST}.json")["checkpoint"]
     except (OSError, ValueError, KeyError, TypeError):
         return None  # it is a hint, which may be torn
     if not isinstance(name, str) or not _NAME.fullmatch(name):
@@ -211,7 +216,7 @@ def _read(path: Path) -> Stored:
     facts = checkpoint.checked(path)
     if facts.get("kind") != "training":
         raise RunError(f"{path / checkpoint.MANIFEST} is not that of a training's state")
-    plain = json.loads((path / STATE).read_text())
+    plain = read_json(path / STATE)
     return Stored(path=path, step=int(facts["step"]), plain=plain, facts=facts)
 
 
