@@ -165,7 +165,7 @@ def test_ranks_that_would_not_train_the_same_are_told_apart_by_one_message(tmp_p
     change, said = OTHERS[what]
     for rank in range(2):
         rows = [f"{row % 7},{row % 3},{'ab'[row % 2 if rank == 0 else row // 2 % 2]}" for row in range(300)]
-        (tmp_path / f"rank-{rank}.csv").write_text("\n".join(["x,z,kind", *rows]))
+        (tmp_path / f"rank-{rank}.csv").write_text("\n".join(["x,z,target", *rows]))
     program = tmp_path / "own.py"
     program.write_text(
         "import os\n"
