@@ -46,7 +46,7 @@ class Updates:
         self._decay(owner, kept)
         old, gradients = [before for _, before, _ in kept], [gradient for *_, gradient in kept]
         new, matrices = [_some(part) for part, *_ in kept], [part.dim() >= 2 for part, *_ in kept]
-        numbers = [*_norms(torch._foreach_sub(new, old)), *_norms(old)]
+        numbers = [*_norms(list(torch._foreach_sub(new, old))), *_norms(old)]
         count = len(numbers)
         devices = {part.device for part in new}  # one, but for a model that is spread over several
         for device in devices:
