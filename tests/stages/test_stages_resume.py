@@ -20,6 +20,7 @@ from trainwright.records import StepRecord
 from trainwright.runs.lock import LOCK, RunLock
 from trainwright.runs.reader import read_run
 from trainwright.stages import resume_fields
+from trainwright.stages.conditions import differences
 from trainwright.stages.recipe import Recipe
 from trainwright.stages.sections import SECTIONS
 from trainwright.stages.train import train
@@ -174,6 +175,25 @@ def test_every_setting_of_a_recipe_has_a_class() -> None:
             assert resume_fields.class_of(f"{section}.{key}") in ("frozen", "extendable", "free", "inexact")
     assert set(resume_fields.FIELDS) <= set(SECTIONS) | {
         f"{section}.{key}" for section, form in SECTIONS.items() for key in form.model_fields
+    }
+
+
+def test_no_condition_can_change_without_being_named(whole: tw.Run) -> None:
+    assert whole.folder is not None
+    manifest = max((whole.folder / "checkpoints").glob("state-*")) / "manifest.json"
+    then = json.loads(manifest.read_text())["conditions"]
+    assert differences(then, then) == []
+    for name in then:
+        other = {"model.py": "another"} if name == "code" else "another"
+        said = differences(then, {**then, name: other})
+        assert len(said) == 1
+        assert ("model.py" if name == "code" else name) in said[0]
+
+
+def test_how_many_devices_work_together_is_frozen() -> None:
+    assert {resume_fields.class_of(f"distributed.{key}") for key in SECTIONS["distributed"].model_fields} <= {
+        "frozen",
+        "inexact",
     }
 
 
@@ -336,6 +356,17 @@ def test_the_lock_of_another_machine_is_respected(tmp_path: Path) -> None:
     with pytest.raises(RunError, match="another machine") as caught:
         tw.resume(folder)
     assert str(folder / LOCK) in caught.value.remedy
+
+
+def test_a_lock_from_before_a_reboot_is_taken_over_even_where_its_process_number_is_in_use(tmp_path: Path) -> None:
+    lock = RunLock(tmp_path)
+    owner = json.loads((tmp_path / LOCK).read_text())
+    lock.release()
+    (tmp_path / LOCK).write_text(json.dumps({**owner, "boot": "another", "time": "2999-01-01 00:00:00"}))
+    again = RunLock(tmp_path)
+    assert again.taken_over is not None
+    assert f"process {os.getpid()}" in again.taken_over
+    again.release()
 
 
 def test_a_torn_lock_file_is_nobodys(tmp_path: Path, whole: tw.Run) -> None:
