@@ -329,3 +329,5 @@ def test_the_nearest_record_is_answered_by_the_server(lab: LabServer) -> None:
     assert told["nearest"][0]["distance"] <= told["nearest"][1]["distance"]
     status, _, text = lab.ask(f"/api/runs/{lab.run('looks')}/weights")
     assert (status, b"kept no weights" in text) == (422, True)
+    status, _, text = lab.ask(f"/api/runs/{lab.run('looks')}/curvature")
+    assert (status, b"cannot be built again" in text) == (422, True)
