@@ -18,6 +18,8 @@ FOLDER = Path(__file__).parent / "reference" / "pictures"
 NUMBERS = FOLDER / "pictures.json"
 LINEAR = ("learning rate",)
 """Quantities that are drawn on a linear axis however far they reach, as in a report."""
+STEP = "optimizer step"
+LOG = ", logarithmic"
 TWINS: tuple[Name, ...] = ("sick", "healed")
 
 Picture = Mapping[str, Any]
@@ -56,15 +58,19 @@ def svg(kind: Kind, picture: Picture) -> str:
     if picture["certain"] is not None:
         certain = Certain(code=kind.code, severity=picture["severity"], step=picture["certain"])
     quantity = picture["quantity"]
-    return pair_svg(kind.title, quantity, sick, healed, certain, allow_log=quantity not in LINEAR)
+    linear = quantity in LINEAR or picture.get("linear", False)
+    by, dots = picture.get("by", STEP), picture.get("dots", False)
+    return pair_svg(kind.title, quantity, sick, healed, certain, allow_log=not linear, by=by, dots=dots)
 
 
 def section(kind: Kind, picture: Picture | None) -> str:
     """Return what the page of a kind says of its picture; where the curves do not show it, that; else nothing."""
     if picture is None:
         return ""
-    named = f"[`{picture['program']}`](../../ward/fitting/{picture['program']}.py)"
     again = f"`python -m docs.pictures {kind.code}` runs both again."
+    if "shows" in picture:
+        return _shown(kind, picture, again)
+    named = f"[`{picture['program']}`](../../ward/fitting/{picture['program']}.py)"
     sick, healed = (picture["scores"][name] for name in TWINS)
     scores = "" if sick is None or healed is None else f" Held-out score: {number(sick)} sick, {number(healed)} healed."
     if "none" in picture:
@@ -77,6 +83,23 @@ def section(kind: Kind, picture: Picture | None) -> str:
         f"![{kind.title}: the {picture['quantity']} of a sick run and of its healed twin](pictures/{kind.code}.svg)\n\n"
         f"*The {picture['quantity']} of {named} (task `{picture['task']}`, seed {picture['seed']}), as it is and with "
         f"its fault mended{smoothed}.{dot}{scores} {again}*\n\n"
+    )
+
+
+def _shown(kind: Kind, picture: Picture, again: str) -> str:
+    """Return what the page says of the picture of a program that shows one kind."""
+    named = f"[`{picture['program']}`](../shown/{picture['program']}.py)"
+    what = f"{picture['quantity'].removesuffix(LOG)} by {picture['by'].removesuffix(LOG)}"
+    dot = "" if picture["certain"] is None else " The dot is the step at which the finding became certain."
+    if picture["named"] != kind.kind:
+        named_so = f"names `{picture['named']}`, which explains it" if picture["named"] else "does not name it"
+        dot = f" The doctor {named_so} in this run."
+    varies = " Its seconds are another machine's on another day." if picture["varies"] else ""
+    return (
+        f"![{kind.title}: {what}, of a sick program and of its healed twin. {picture['shows']}]"
+        f"(pictures/{kind.code}.svg)\n\n"
+        f"*{what[0].upper()}{what[1:]}, of {named} as it is and with its fault mended. {picture['shows']}{dot}{varies} "
+        f"{again}*\n\n"
     )
 
 

@@ -19,12 +19,12 @@ _FENCE = re.compile(
 
 
 def on_page_markdown(markdown: str, *, page: Any, **_: Any) -> str:
-    """Return the text that mkdocs reads. The files beside docs/ (ward, examples) are no part of the site."""
+    """Return the text that mkdocs reads. Files beside docs/ (ward, examples) and programs are no part of the site."""
     folder = posixpath.dirname(page.file.src_uri)
 
     def told(match: re.Match[str]) -> str:
         target = posixpath.normpath(posixpath.join(folder, match["target"]))
-        return match["text"] if target.startswith("..") else match.group()
+        return match["text"] if target.startswith("..") or target.endswith(".py") else match.group()
 
     if page.file.src_uri == "decisions/README.md":
         markdown += _decisions(Path(page.file.abs_src_path).parent)

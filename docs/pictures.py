@@ -1,10 +1,11 @@
 """Runs sick programs of the ward beside their fixed twins and keeps the numbers of which docs/build.py draws pictures.
 
-    python -m docs.pictures                    every kind for which the ward has a program that may be looked at
+    python -m docs.pictures                    every kind for which there is a program that may be looked at
     python -m docs.pictures TW301 TW401        these alone
     python -m docs.pictures --compare TW301    runs again, and says whether the numbers are those that are kept
 
-Only programs of the fitting half are run: the others are the measure, and nobody looks at them.
+A kind is shown by its program in docs/shown where it has one, else by those of the ward. Of the ward only programs of
+the fitting half are run: the others are the measure, and nobody looks at them.
 Exit status: 0 done; 1 a picture could not be made, or differs from what is kept.
 """
 
@@ -20,8 +21,9 @@ from typing import Any
 import numpy  # noqa: F401 - imported before the first fork, and so only once
 import sklearn.datasets  # noqa: F401
 import torch
-from docs.drawing import FOLDER, LINEAR, NUMBERS, TWINS, Picture, checksum, plain, read, written
+from docs.drawing import FOLDER, LINEAR, NUMBERS, STEP, TWINS, Picture, checksum, plain, read, written
 from docs.recording import QUANTITIES, WARD, Points, Recording, record
+from docs.showing import Shown, shown_of
 from ward.program import Program, programs
 
 from trainwright import __version__
@@ -60,15 +62,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
     torch.set_num_threads(1)
     known, wrong = read(), 0
     for kind in [find_kind(code) for code in options.codes] or CATALOGUE.values():
+        shown = shown_of(kind.kind)
         candidates = [program for program in programs(WARD / "fitting") if program.kind == kind.kind]
-        if not candidates:
+        if shown is None and not candidates:
             if options.codes:
-                print(f"{kind.code}  there is no program of the fitting half to draw it of")
+                print(f"{kind.code}  there is no program to draw it of")
                 wrong = 1
             continue
-        picture = made(kind, candidates)
+        try:
+            picture = made(kind, candidates) if shown is None else made_of(kind, shown)
+        except RuntimeError as problem:
+            print(f"{kind.code}  {problem}", flush=True)
+            wrong = 1
+            continue
         if options.compare:
-            same = known.get(kind.code, {}).get("checksum") == picture.get("checksum")
+            varies = picture.get("varies", False)
+            same = varies or known.get(kind.code, {}).get("checksum") == picture.get("checksum")
             print(f"{kind.code}  {'the same numbers' if same else 'differs from what is kept'}", flush=True)
             wrong |= not same
             continue
@@ -91,6 +100,35 @@ def made(kind: Kind, candidates: Iterable[Program]) -> Picture:
         if not best or ("none" in best and "none" not in picture):
             best = picture
     return best
+
+
+def made_of(kind: Kind, shown: Shown) -> Picture:
+    """Return the picture of a program that shows one kind. Raises `RuntimeError` where it does not."""
+    program = shown.program
+    sick, healed = (record(program, variant, "", SEED, shown) for variant in ("sick", "fixed"))
+    named = next((name for name in (kind.kind, *program.also) if name in sick.findings), "")
+    if shown.named != bool(named) or kind.kind in healed.findings:
+        told = [(sorted(run.findings), run.error) for run in (sick, healed)]
+        raise RuntimeError(f"{program.name} is not named as it should be: found in sick and healed: {told}")
+    runs = dict(zip(TWINS, (sick, healed), strict=True))
+    points = {name: sorted(run.shown or run.curves.get(shown.up, [])) for name, run in runs.items()}
+    severity, step = sick.findings.get(kind.kind, (kind.severity, None))
+    picture: dict[str, Any] = {
+        "program": program.name,
+        "seed": SEED,
+        "versions": {"torch": torch.__version__, "trainwright": __version__},
+        "quantity": shown.up,
+        "by": shown.across,
+        "dots": shown.dots,
+        "linear": shown.linear,
+        "varies": shown.varies,
+        "shows": shown.shows,
+        "severity": severity,
+        "named": named,
+        "certain": step if shown.across == STEP and shown.watched else None,
+        **{name: thinned(each, 0, log=False) for name, each in points.items()},
+    }
+    return picture | {"checksum": checksum(picture)}
 
 
 def of_runs(kind: Kind, program: str, task: str, sick: Recording, healed: Recording) -> Picture:

@@ -19,9 +19,13 @@ from trainwright.report.wrapping import display_width
 ROOT = Path(__file__).resolve().parents[2]
 with pytest.MonkeyPatch.context() as patch:  # the folders docs and ward are no packages that are installed
     patch.syspath_prepend(ROOT)
-    drawing, pictures = (importlib.import_module(f"docs.{name}") for name in ("drawing", "pictures"))
+    drawing, pictures, showing = (
+        importlib.import_module(f"docs.{name}") for name in ("drawing", "pictures", "showing")
+    )
 PICTURES = drawing.read()
 DRAWN = {code: picture for code, picture in PICTURES.items() if "none" not in picture}
+WITHOUT: dict[str, str] = {}
+"""Codes that no measured curve can show, each with its reason."""
 EACH = pytest.mark.parametrize("code", sorted(DRAWN))
 
 
@@ -40,8 +44,9 @@ def words(picture: ElementTree.Element) -> list[str]:
     return [element.text or "" for element in picture.iter() if element.tag.endswith("}text")]
 
 
-def test_most_kinds_that_the_ward_knows_have_a_picture() -> None:
-    assert len(DRAWN) >= 40
+def test_every_code_has_a_picture_or_a_reason_why_it_has_none() -> None:
+    assert {kind.code for kind in CATALOGUE.values()} == {*DRAWN, *WITHOUT}
+    assert not {*DRAWN} & {*WITHOUT}
     assert set(PICTURES) <= set(CATALOGUE)
 
 
@@ -69,15 +74,30 @@ def test_no_word_of_a_picture_leaves_it(code: str) -> None:
 def test_each_picture_names_a_program_that_there_is_and_that_shows_its_kind() -> None:
     known = {program.name: program for program in pictures.programs(ROOT / "ward" / "fitting")}
     for code, picture in PICTURES.items():
-        program = known[picture["program"]]
-        assert find_kind(code).kind in (program.kind, *program.also)
-        assert picture["task"] in program.tasks
+        if "shows" not in picture:
+            program = known[picture["program"]]
+            assert find_kind(code).kind in (program.kind, *program.also)
+            assert picture["task"] in program.tasks
+
+
+def test_a_program_that_shows_a_kind_is_named_after_it_and_what_is_kept_says_what_it_declares() -> None:
+    files = {path.stem for path in showing.FOLDER.glob("*.py")}
+    assert files == {picture["program"] for picture in PICTURES.values() if "shows" in picture}
+    for code, picture in PICTURES.items():
+        if "shows" in picture:
+            shown = showing.shown_of(find_kind(code).kind)
+            assert shown.program.kind == find_kind(code).kind
+            assert (picture["program"], picture["quantity"]) == (shown.program.name, shown.up)
+            assert (picture["by"], picture["shows"]) == (shown.across, shown.shows)
+            assert picture["named"] in (shown.program.kind, *shown.program.also) or not shown.named
+            assert 1 <= shown.program.changed_lines <= 4
 
 
 def test_the_caption_names_the_program_and_what_draws_it_again() -> None:
     for code, picture in PICTURES.items():
         text = drawing.section(find_kind(code), picture)
-        assert f"ward/fitting/{picture['program']}.py" in text
+        folder = "shown" if "shows" in picture else "ward/fitting"
+        assert f"{folder}/{picture['program']}.py" in text
         assert f"python -m docs.pictures {code}" in text
         assert (f"pictures/{code}.svg" in text) == ("none" not in picture)
     assert drawing.section(find_kind("TW301"), None) == ""
@@ -90,6 +110,24 @@ def test_what_is_written_is_read_back_the_same() -> None:
 def test_both_runs_and_the_certain_step_are_named() -> None:
     told = words(drawn(curve(1.0, 1.0, 1.0), curve(1.0, 0.5, 0.2), step=1))
     assert {*drawing.TWINS, "TW301", "training loss", "optimizer step", "a title"} <= set(told)
+
+
+def test_another_quantity_goes_across_in_its_own_numbers_and_points_are_not_joined() -> None:
+    rates = Curve(steps=(1e-3, 1e-1, 10.0), values=(1.0, 0.5, 2.0), total=3)
+    sick, healed = Twin(name="sick", each=rates), Twin(name="healed", each=rates)
+    text = pair_svg("t", "loss", sick, healed, None, by="rate, logarithmic", dots=True)
+    picture = ElementTree.fromstring(text)
+    assert {"rate, logarithmic", "0.1"} <= set(words(picture))
+    assert len([element for element in picture.iter() if element.tag.endswith("}circle")]) == 6
+    assert "sick: 3 points from 0.5 to 2." in text
+    assert "loss by rate, logarithmic." in text
+
+
+def test_what_is_counted_has_no_fractions_on_its_axis() -> None:
+    sick, healed = (Twin(name=name, each=curve(1.0, 2.0, 3.0)) for name in ("sick", "healed"))
+    told = words(ElementTree.fromstring(pair_svg("t", "loss", sick, healed, None, by="epoch")))
+    assert {"epoch", "1", "2"} <= set(told)
+    assert not {"0.5", "1.5"} & set(told)
 
 
 def test_where_the_numbers_end_a_cross_says_so() -> None:

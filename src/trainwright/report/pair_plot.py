@@ -16,11 +16,14 @@ from trainwright.report.signs import HEALTHY, SIGNS
 from trainwright.report.wrapping import wrap
 
 _WIDTH, _HEIGHT = 480, 290
+_MARGIN = 1.25
 _LEFT, _RIGHT, _TOP, _BOTTOM = 58, 414, 64, 240
 _MIDDLE = (_TOP + _BOTTOM) / 2
 _LABEL_GAP = 16
 _SAME_PLACE = 20
 _TITLE, _LINE = 50, 20  # characters of a title that the width holds, and the height of a line of it
+_STEP = "optimizer step"
+_LOG = ", logarithmic"
 _SICK = SIGNS["error"].color  # 3:1 or more on paper and on the dark sheet, as is the healed one's
 _STYLE = f"""
 .sheet {{ fill: #fffdf9 }}
@@ -63,24 +66,32 @@ class Certain:
 
 
 def pair_svg(
-    title: str, quantity: str, sick: Twin, healed: Twin, certain: Certain | None, *, allow_log: bool = True
+    title: str,
+    quantity: str,
+    sick: Twin,
+    healed: Twin,
+    certain: Certain | None,
+    *,
+    allow_log: bool = True,
+    by: str = _STEP,
+    dots: bool = False,
 ) -> str:
     """Return both runs by step, with a dot where the finding became certain; `allow_log` as for `axis_for`.
 
-    Raises `ValueError` where neither run has a number to draw.
+    `by` names what goes across in place of the steps, logarithmic where it ends in that word; with `dots` the points
+    are not joined. Raises `ValueError` where neither run has a number to draw.
     """
     twins = (healed, sick)  # the sick one is drawn last, and so on top
     values = [value for twin in twins for curve in (twin.each, twin.main) for value in curve.values]
     up = axis_for(values, allow_log=allow_log)
     if up is None:
         raise ValueError(f"{title}: no finite value of the {quantity} to draw")
-    steps = [step for twin in twins for step in twin.each.steps]
-    across = Axis(low=0, high=max(*steps, 1, certain.step if certain else 0))
+    across = _across(by, [step for twin in twins for step in twin.each.steps], certain)
     unit = quantity + (", logarithmic" if up.log else "")
     parts = [
         _text("", 16, 50, unit),
-        *_grid(up, across),
-        *(part for twin in twins for part in _lines(twin, across, up)),
+        *_grid(up, across, by, whole=all(step == round(step) for twin in twins for step in twin.each.steps)),
+        *(part for twin in twins for part in (_dots if dots else _lines)(twin, across, up)),
         *_end_labels(twins, across, up),
         *_marks(twins, across, up, certain),
     ]
@@ -88,7 +99,8 @@ def pair_svg(
     above = [_text("title", 16, 26 + _LINE * place, line) for place, line in enumerate((first, *others))]
     lower = _LINE * len(others)
     height = _HEIGHT + lower
-    head = f"<title>{markup(title)}</title><desc>{markup(_description(unit, sick, healed, certain))}</desc>"
+    told = _description(f"{unit} by {by}", sick, healed, certain, dots=dots)
+    head = f"<title>{markup(title)}</title><desc>{markup(told)}</desc>"
     size = f'viewBox="0 0 {_WIDTH} {height}" width="{_WIDTH}" height="{height}"'
     sheet = f'<rect class="sheet" width="{_WIDTH}" height="{height}" rx="4"/>'
     body = "\n".join([sheet, *above, f'<g transform="translate(0 {lower})">', *parts, "</g>"])
@@ -97,7 +109,15 @@ def pair_svg(
     )
 
 
-def _grid(up: Axis, across: Axis) -> list[str]:
+def _across(by: str, values: list[float], certain: Certain | None) -> Axis:
+    if by == _STEP:
+        return Axis(low=0, high=max(*values, 1, certain.step if certain else 0))
+    if by.endswith(_LOG):
+        return Axis(low=min(values) / _MARGIN, high=max(values) * _MARGIN, log=True)
+    return axis_for(values, allow_log=False) or Axis(low=0, high=1)
+
+
+def _grid(up: Axis, across: Axis, by: str, *, whole: bool) -> list[str]:
     parts = []
     ticks = up.ticks(4)
     for tick, label in zip(ticks, tick_labels(ticks), strict=True):
@@ -105,13 +125,26 @@ def _grid(up: Axis, across: Axis) -> list[str]:
         parts.append(f'<path class="grid" style="stroke-width:1" d="M{_LEFT} {y:.1f}H{_RIGHT}"/>')
         parts.append(_text("", _LEFT - 7, y + 4.5, label, anchor="end"))
     parts.append(f'<path class="axis" style="stroke-width:1" d="M{_LEFT} {_BOTTOM}H{_RIGHT}"/>')
-    for tick in across.ticks(4):
-        if tick == round(tick):
-            x = _x(across, tick)
-            parts.append(f'<path class="axis" style="stroke-width:1" d="M{x:.1f} {_BOTTOM}v4"/>')
-            parts.append(_text("", x, _BOTTOM + 18, number(round(tick)), anchor="middle"))
-    parts.append(_text("", (_LEFT + _RIGHT) / 2, _BOTTOM + 38, "optimizer step", anchor="middle"))
+    ticks = [tick for tick in across.ticks(4) if tick == round(tick) or not whole]
+    words = [number(round(tick)) for tick in ticks] if whole else tick_labels(ticks)
+    for tick, label in zip(ticks, words, strict=True):
+        x = _x(across, tick)
+        parts.append(f'<path class="axis" style="stroke-width:1" d="M{x:.1f} {_BOTTOM}v4"/>')
+        parts.append(_text("", x, _BOTTOM + 18, label, anchor="middle"))
+    parts.append(_text("", (_LEFT + _RIGHT) / 2, _BOTTOM + 38, by, anchor="middle"))
     return parts
+
+
+def _dots(twin: Twin, across: Axis, up: Axis) -> list[str]:
+    """Draw the points of the healed twin as rings, in which those of the sick one can lie."""
+    ring = twin.name == "healed"
+    drawn = "".join(
+        f'<circle cx="{x:.1f}" cy="{y:.1f}" r="{4 if ring else 2.4}"/>'
+        for stretch in _points(twin.each, across, up)
+        for x, y in stretch
+    )
+    paint = f'fill="none" stroke="{HEALTHY.color}" stroke-width="1.4"' if ring else f'fill="{_SICK}"'
+    return [f"<g {paint}>{drawn}</g>"]
 
 
 def _lines(twin: Twin, across: Axis, up: Axis) -> list[str]:
@@ -184,11 +217,14 @@ def _beside(text: str, x: float, y: float, curves: list[list[Point]]) -> str:
     return _text("strong", at, height, text, anchor=anchor)
 
 
-def _description(unit: str, sick: Twin, healed: Twin, certain: Certain | None) -> str:
-    said = [f"{unit} by optimizer step."]
+def _description(what: str, sick: Twin, healed: Twin, certain: Certain | None, *, dots: bool) -> str:
+    said = [f"{what}."]
     for twin in (sick, healed):
         finite = twin.main.finite()
-        if finite:
+        values = [value for _, value in finite]
+        if finite and dots:
+            said.append(f"{twin.name}: {len(values)} points from {number(min(values))} to {number(max(values))}.")
+        elif finite:
             said.append(f"{twin.name}: {number(finite[0][1])} at first, {number(finite[-1][1])} at last.")
     if certain is not None:
         said.append(f"{certain.code} is certain at step {number(certain.step)}.")
