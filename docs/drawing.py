@@ -92,8 +92,8 @@ def _shown(kind: Kind, picture: Picture, again: str) -> str:
     what = f"{picture['quantity'].removesuffix(LOG)} by {picture['by'].removesuffix(LOG)}"
     dot = "" if picture["certain"] is None else " The dot is the step at which the finding became certain."
     if picture["named"] != kind.kind:
-        named_so = f"names `{picture['named']}`, which explains it" if picture["named"] else "does not name it"
-        dot = f" The doctor {named_so} in this run."
+        other = f"In this run the doctor names `{picture['named']}`, which explains it."
+        dot = f" {other}" if picture["named"] else " The doctor does not name it in this run."
     varies = " Its seconds are another machine's on another day." if picture["varies"] else ""
     return (
         f"![{kind.title}: {what}, of a sick program and of its healed twin. {picture['shows']}]"
