@@ -4,71 +4,24 @@ from __future__ import annotations
 
 import copy
 import json
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from parts_optimizers import Net, advance, build, options_of, weights_of
 from torch import nn
 
-from trainwright import defaults
 from trainwright.errors import UsageError
-from trainwright.parts.catalogue import option_problem, resolve_options
+from trainwright.parts.catalogue import option_problem
 from trainwright.parts.groups import parameter_groups
 from trainwright.parts.optimizer_lion import Lion
 from trainwright.parts.optimizer_muon import Muon
 from trainwright.parts.optimizer_sgd import ClassicalMomentum
-from trainwright.parts.optimizers import CATALOGUE, averaged, has_average, momentum_of, set_momentum
+from trainwright.parts.optimizers import CATALOGUE, averaged, has_average
 
 FOLLOWERS = [name for name, spec in CATALOGUE.items() if not spec.closure]
 OWN = {"classical_momentum": ClassicalMomentum, "lion": Lion, "muon": Muon}
-
-
-class Net(nn.Module):
-    """A hidden matrix, an output matrix, biases that do not decay, and a layer that no input reaches."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.hidden = nn.Linear(4, 5)
-        self.unreached = nn.Linear(3, 3)
-        self.output = nn.Linear(5, 2)
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return self.output(torch.tanh(self.hidden(x)))
-
-
-def options_of(name: str, **changes: Any) -> dict[str, Any]:
-    return resolve_options(CATALOGUE[name].options, changes, name)
-
-
-def build(name: str, model: nn.Module, **changes: Any) -> torch.optim.Optimizer:
-    options = options_of(name, **changes)
-    return CATALOGUE[name].factory(parameter_groups(model, options["weight_decay"], lr=options["lr"]), **options)
-
-
-def advance(model: nn.Module, optimizer: torch.optim.Optimizer, count: int, *, seed: int = 0) -> None:
-    """Make `count` steps on a small task, the gradients of each of them from the same data."""
-    generator = torch.Generator().manual_seed(seed)
-    dtype = next(model.parameters()).dtype
-    x, y = (torch.randn(16, size, generator=generator).to(dtype) for size in (4, 2))
-    for _ in range(count):
-
-        def closure() -> torch.Tensor:
-            optimizer.zero_grad()
-            loss = ((model(x) - y) ** 2).mean()
-            loss.backward()
-            return loss
-
-        if isinstance(optimizer, torch.optim.LBFGS):
-            optimizer.step(closure)
-        else:
-            closure()
-            optimizer.step()
-
-
-def weights_of(model: nn.Module) -> dict[str, torch.Tensor]:
-    return {name: parameter.detach().clone() for name, parameter in model.named_parameters()}
 
 
 # --- records ---
@@ -195,33 +148,6 @@ def test_decoupled_decay_shrinks_every_weight_by_the_same_share_whatever_its_gra
     weight.grad = torch.zeros_like(weight)
     CATALOGUE[name].factory([{"params": [weight], "weight_decay": 0.5}], **options).step()
     torch.testing.assert_close(weight.detach(), start * (1 - 0.1 * 0.5))
-
-
-# --- momentum in its two forms ---
-
-
-def ride(name: str, rates: list[float]) -> list[float]:
-    """Return the steps under a gradient of 1, one for each rate."""
-    weight = nn.Parameter(torch.zeros(1, dtype=torch.float64))
-    optimizer = CATALOGUE[name].factory([{"params": [weight]}], **options_of(name, momentum=0.5))
-    steps = []
-    for rate in rates:
-        before = weight.item()
-        optimizer.param_groups[0]["lr"] = rate
-        weight.grad = torch.ones_like(weight)
-        optimizer.step()
-        steps.append(weight.item() - before)
-    return steps
-
-
-def test_at_a_constant_rate_both_forms_of_momentum_are_one() -> None:
-    assert ride("momentum", [0.5] * 6) == ride("classical_momentum", [0.5] * 6)
-
-
-def test_a_falling_rate_slows_torchs_momentum_at_once_and_the_guides_only_by_and_by() -> None:
-    # torch: v = 1, 1.5, 1.75 times the rate. The guides: v = -1, then half of it, then half of that.
-    assert ride("momentum", [1.0, 0.0, 1.0]) == [-1.0, 0.0, -1.75]
-    assert ride("classical_momentum", [1.0, 0.0, 1.0]) == [-1.0, -0.5, -1.25]
 
 
 # --- the contract ---
@@ -393,63 +319,3 @@ def test_sparse_gradients_are_refused_by_what_cannot_follow_them(name: str) -> N
     table(torch.tensor([1])).sum().backward()
     with pytest.raises(UsageError, match=f"{name} cannot follow sparse gradients"):
         optimizer.step()
-
-
-# --- momentum that schedules move ---
-
-WITHOUT = {"sgd", "adagrad", "rmsprop", "adafactor", "lbfgs", "schedule_free", "schedule_free_sgd"}
-
-
-@pytest.mark.parametrize("name", CATALOGUE)
-def test_momentum_can_be_read_and_moved_wherever_there_is_one(name: str) -> None:
-    optimizer = build(name, Net())
-    before = copy.deepcopy(optimizer.state_dict()["param_groups"])
-    if name in WITHOUT:
-        assert momentum_of(optimizer) is None
-        set_momentum(optimizer, 0.7)
-        assert optimizer.state_dict()["param_groups"] == before
-        return
-    assert momentum_of(optimizer) == (defaults.MUON_MOMENTUM if name == "muon" else defaults.MOMENTUM).value
-    set_momentum(optimizer, 0.7)
-    assert momentum_of(optimizer) == 0.7
-    for group, old in zip(optimizer.param_groups, before, strict=True):
-        assert group["betas"] == (0.7, old["betas"][1]) if "betas" in group else group["momentum"] == 0.7
-
-
-def mover(name: str) -> Callable[[float], float]:
-    """Return the third step, under a gradient that has turned, as a function of the momentum set before it."""
-    turned = {"lion": -0.01, "nadam": -0.05}.get(
-        name, -0.5
-    )  # Lion's mean has hardly begun to rise, NAdam's counts half
-
-    def moved(value: float) -> float:
-        weight = nn.Parameter(torch.zeros(2, 2, dtype=torch.float64))
-        optimizer = CATALOGUE[name].factory([{"params": [weight]}], **options_of(name, lr=0.01, weight_decay=0.0))
-        for gradient in (1.0, 1.0, turned):
-            set_momentum(optimizer, value)
-            weight.grad = torch.full_like(weight, gradient)
-            before = weight.detach().clone()
-            optimizer.step()
-        return float((weight.detach() - before).sum())
-
-    return moved
-
-
-@pytest.mark.parametrize("name", sorted(set(CATALOGUE) - WITHOUT))
-def test_a_moved_momentum_changes_the_steps(name: str) -> None:
-    step = mover(name)
-    assert step(0.95) < 0 < step(0.2)  # much momentum still goes down the old gradient, little turns with the new one
-
-
-@pytest.mark.parametrize("name", ["momentum", "adam"])
-def test_a_momentum_that_was_switched_off_stays_off(name: str) -> None:
-    optimizer = build(name, Net(), **({"momentum": 0.0} if name == "momentum" else {"beta1": 0.0}))
-    assert momentum_of(optimizer) is None
-    set_momentum(optimizer, 0.9)
-    assert momentum_of(optimizer) is None
-
-
-@pytest.mark.parametrize("value", [0.0, 1.0, -0.5, float("nan")])
-def test_a_momentum_out_of_range_is_refused(value: float) -> None:
-    with pytest.raises(UsageError, match="momentum must be above 0 and below 1"):
-        set_momentum(build("momentum", Net()), value)

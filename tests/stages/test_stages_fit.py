@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import inspect
 import random
 import re
 from collections.abc import Iterator
@@ -10,37 +9,15 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from stages_nets import classes, loader, net
 from torch import nn
 from torch.nn import functional as F
-from torch.utils.data import DataLoader, TensorDataset
+from torch.utils.data import TensorDataset
 
 import trainwright as tw
-from trainwright.errors import DataError, ModelError, RecipeError, RunError, TrainwrightError, UsageError
+from trainwright.errors import DataError, RecipeError, RunError, TrainwrightError, UsageError
 from trainwright.stages.recipe import Recipe
 from trainwright.tensors import copy_state, digest
-
-
-def net(inputs: int = 5, outputs: int = 3, seed: int = 0) -> nn.Sequential:
-    with torch.random.fork_rng():
-        torch.manual_seed(seed)
-        return nn.Sequential(nn.Linear(inputs, 16), nn.ReLU(), nn.Linear(16, outputs))
-
-
-def cases(count: int = 200, seed: int = 0) -> tuple[torch.Tensor, torch.Tensor]:
-    """Inputs, and three values that a linear map makes of them."""
-    source = torch.Generator().manual_seed(seed)
-    x = torch.randn(count, 5, generator=source)
-    weights = torch.randn(5, 3, generator=torch.Generator().manual_seed(99))
-    return x, x @ weights
-
-
-def classes(count: int = 200, seed: int = 0) -> tuple[torch.Tensor, torch.Tensor]:
-    x, values = cases(count, seed)
-    return x, values.argmax(1)
-
-
-def loader(x: torch.Tensor, y: torch.Tensor, **settings: Any) -> DataLoader[Any]:
-    return DataLoader(TensorDataset(x, y), batch_size=25, **settings)
 
 
 @pytest.fixture
@@ -49,13 +26,6 @@ def threads() -> Iterator[None]:
     before = torch.get_num_threads()
     yield
     torch.set_num_threads(before)
-
-
-def line_here() -> int:
-    frame = inspect.currentframe()
-    assert frame is not None
-    assert frame.f_back is not None
-    return frame.f_back.f_lineno
 
 
 # --- what may be given ---
@@ -160,157 +130,6 @@ def test_data_that_can_be_read_only_once_are_refused(side: str) -> None:
 def test_what_is_no_data_is_refused(train: Any, words: str) -> None:
     with pytest.raises(DataError, match=words):
         tw.fit(net(), train, epochs=1)
-
-
-# --- losses and tasks ---
-
-
-def test_a_loss_may_be_a_name_a_function_or_a_module() -> None:
-    data = classes()
-    named = tw.fit(net(), data, loss="cross_entropy", epochs=3)
-    assert tw.fit(net(), data, epochs=3).digest == named.digest
-    for loss in (nn.CrossEntropyLoss(), F.cross_entropy):
-        run = tw.fit(net(), data, loss=loss, epochs=3)
-        assert run.digest == named.digest
-        assert run.history.info.loss == "cross_entropy"
-    own = tw.fit(net(), data, loss=lambda output, target: F.cross_entropy(output, target), epochs=3)
-    assert own.digest == named.digest
-    assert own.history.info.loss == ""
-    smooth = tw.fit(net(), data, loss=nn.CrossEntropyLoss(label_smoothing=0.2), epochs=3)
-    assert smooth.digest != named.digest
-
-
-def test_a_regression_of_one_and_of_several_values_is_told_by_the_targets() -> None:
-    x, values = cases()
-    for y, outputs in ((values, 3), (values[:, :1], 1), (values[:, 0], 1)):
-        run = tw.fit(net(outputs=outputs), (x, y), (x[:50], y[:50]), epochs=60, lr=0.01)
-        assert (run.history.info.task, run.history.info.loss) == ("regression", "mse")
-        assert run.outcome.best["train"]["rmse"] == pytest.approx(run.outcome.best["train"]["loss"] ** 0.5, rel=1e-4)
-        assert run.outcome.best["train"]["loss"] < 0.2 * float(y.var())
-        looped = tw.fit(net(outputs=outputs), [(x, y)], epochs=2)
-        assert looped.history.info.task == "regression"
-    assert tw.fit(net(), (x, values), loss=nn.L1Loss(), epochs=2).history.info.task == "regression"
-
-
-def test_two_classes_may_have_one_logit_or_two() -> None:
-    x, values = cases()
-    y = (values[:, 0] > 0).long()
-    for target, outputs, loss in ((y, 1, "bce_with_logits"), (y.bool(), 1, "bce_with_logits"), (y, 2, "cross_entropy")):
-        run = tw.fit(net(outputs=outputs), (x, target), epochs=40, lr=0.01)
-        assert (run.history.info.task, run.history.info.loss) == ("classification", loss)
-        assert run.outcome.best["train"]["accuracy"] > 0.9
-
-
-@pytest.mark.parametrize("loss", ["bce_with_logits", nn.BCEWithLogitsLoss()])
-@pytest.mark.parametrize("stream", [False, True])
-def test_floating_zeros_and_ones_are_classes_where_the_loss_says_so(loss: Any, stream: bool) -> None:
-    x, values = cases()
-    y = (values[:, :1] > 0).float()
-    run = tw.fit(net(outputs=1), loader(x, y) if stream else (x, y), loss=loss, epochs=40, lr=0.01)
-    assert (run.history.info.task, run.history.info.loss) == ("classification", "bce_with_logits")
-    assert run.outcome.best["train"]["accuracy"] > 0.9
-    assert tw.fit(net(outputs=1), (x, y), epochs=1).history.info.task == "regression"
-
-
-def test_class_probabilities_are_classes_where_the_loss_says_so() -> None:
-    x, y = classes()
-    run = tw.fit(net(), (x, F.one_hot(y).float()), loss=nn.CrossEntropyLoss(), epochs=40, lr=0.01)
-    assert run.history.info.task == "classification"
-    assert run.outcome.best["train"]["accuracy"] > 0.9
-
-
-def test_several_labels_at_once_are_no_single_class() -> None:
-    x, values = cases()
-    run = tw.fit(net(), (x, (values > 0).float()), loss=nn.BCEWithLogitsLoss(), epochs=2)
-    assert "accuracy" not in run.outcome.best["train"]
-
-
-@pytest.mark.parametrize(
-    ("loss", "error", "words"),
-    [
-        ("crossentropy", RecipeError, "there is no loss 'crossentropy'; did you mean 'cross_entropy'?"),
-        ("mse", RecipeError, "loss 'mse' is for regression, the data for classification"),
-        (3, UsageError, "loss must be a name or a function"),
-        (nn.CrossEntropyLoss, UsageError, "loss must be a name or a function"),
-        (nn.CrossEntropyLoss(reduction="none"), ModelError, "the loss must be a single number"),
-        (lambda output, target: 1.0, ModelError, "the loss must be a single number"),
-        (nn.L1Loss(), ModelError, "the loss cannot be computed"),
-        (lambda output: output, ModelError, "the loss cannot be computed"),
-    ],
-)
-def test_a_loss_that_cannot_be_is_refused(loss: Any, error: type[TrainwrightError], words: str) -> None:
-    with pytest.raises(error, match=re.escape(words)):
-        tw.fit(net(), classes(), loss=loss, epochs=1)
-
-
-# --- the model ---
-
-
-@pytest.mark.parametrize(
-    ("model", "words"),
-    [
-        (net(inputs=7), r"shape \(2, 5\)[\s\S]*2x5 and 7x16"),
-        (net().double(), r"type torch.float32[\s\S]*dtype"),
-        (net, "model must be a torch.nn.Module"),
-        (nn.Linear, "model must be a torch.nn.Module"),
-        (nn.Sequential(nn.Linear(5, 3), nn.Flatten(0)), "a row for each sample"),
-        (nn.Identity(), "no trainable parameter"),
-        (net().requires_grad_(False), "no trainable parameter"),
-    ],
-)
-def test_a_model_that_does_not_fit_is_refused_with_the_shapes(model: Any, words: str) -> None:
-    with pytest.raises(ModelError, match=words):
-        tw.fit(model, classes(), epochs=1)
-
-
-def test_too_few_outputs_are_a_finding_and_nothing_is_trained(tmp_path: Path) -> None:
-    model = net(outputs=2)
-    before = digest(copy_state(model))
-    run = tw.fit(model, classes(), epochs=1, folder=tmp_path / "run")
-    assert run.outcome.status == "stopped"
-    assert "not started" in run.outcome.reason
-    assert [finding.code for finding in run.findings] == ["TW201"]
-    assert run.folder is None
-    assert not (tmp_path / "run").exists()
-    assert digest(copy_state(model)) == before
-
-
-@pytest.mark.parametrize("outputs", [2, 4])
-def test_as_many_outputs_as_values_are_needed(outputs: int) -> None:
-    with pytest.raises(ModelError, match=r"same shape[\s\S]*3\)"):
-        tw.fit(net(outputs=outputs), cases(), epochs=1)
-
-
-class Softened(nn.Module):
-    """Ends in a softmax, as a beginner writes it."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.inner = net()
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return F.softmax(self.inner(x), dim=1)
-
-
-def test_a_softmax_before_the_loss_is_found_in_its_file_and_line() -> None:
-    run = tw.fit(Softened(), classes(), epochs=2)
-    found = next(finding for finding in run.findings if finding.code == "TW301")
-    assert found.severity == "error"
-    assert found.where.file == __file__
-    assert found.where.line is not None
-    source = Path(__file__).read_text(encoding="utf-8").splitlines()
-    assert "F.softmax(self.inner(x), dim=1)" in source[found.where.line - 1]
-    layered = tw.fit(nn.Sequential(net(), nn.Softmax(1)), classes(), epochs=2)
-    place = next(finding.where for finding in layered.findings if finding.code == "TW301")
-    assert (place.file, place.module) == (__file__, "1")
-
-
-def test_a_rate_that_is_too_high_is_found_at_the_line_that_asked() -> None:
-    line = line_here() + 1
-    run = tw.fit(net(), cases(), optimizer="sgd", lr=1e6, clip_norm=0, epochs=30)
-    found = next(finding for finding in run.findings if finding.code == "TW601")
-    assert run.outcome.status == "diverged"
-    assert (found.where.file, found.where.line) == (__file__, line)
 
 
 # --- the optimizer and the settings ---
