@@ -165,3 +165,13 @@ def test_an_array_is_shared_and_a_graph_is_left_behind() -> None:
 def test_what_is_no_table_of_numbers_is_refused_by_name(values: object) -> None:
     with pytest.raises(DataError, match="column 3 cannot be read as a tensor of numbers"):
         to_tensor(values, "column 3")
+
+
+def test_what_raises_without_a_word_is_refused_by_the_class_of_its_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    def wordless(_: object) -> None:
+        raise ValueError
+
+    monkeypatch.setattr(torch, "as_tensor", wordless)
+    with pytest.raises(DataError, match="cannot be read as a tensor") as refused:
+        to_tensor([1.0], "x")
+    assert refused.value.evidence == "list: ValueError"
