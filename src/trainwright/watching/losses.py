@@ -33,6 +33,7 @@ from trainwright.watching.marks import Marks
 from trainwright.watching.order import blocks
 from trainwright.watching.outlying import farthest_share, weight_order
 from trainwright.watching.places import Place, by_library, caller
+from trainwright.watching.storage import Storage
 
 _CLOSELY = 5  # training batches of a loss that are looked at closely
 _TARGETS = 8192  # target values that are kept to know what a constant guess reaches
@@ -67,6 +68,7 @@ class _Line:
 
     calls: list[LossCall] = field(default_factory=list)
     targets: list[torch.Tensor] = field(default_factory=list)
+    room: Storage = field(default_factory=lambda: Storage(2 * _TARGETS))
     kept: int = 0
     called: int = 0
     trained: int = 0  # calls that a backward pass followed
@@ -132,7 +134,7 @@ class LossBooks:
         if function in _PARTS or not isinstance(result, torch.Tensor):
             return None
         if training and target is not None and not target.requires_grad and line.wants(target):
-            line.targets.append(target.detach().clone())
+            line.targets.append(line.room.copy(target))
             line.kept += target.numel()
         value = _value(function, result, given, target, line.options)
         if value is None:

@@ -23,6 +23,7 @@ from trainwright.watching.preparation import FEWEST, prepared
 from trainwright.watching.relation import FEWEST as FEWEST_PAIRS
 from trainwright.watching.relation import relation
 from trainwright.watching.sightings import Sightings
+from trainwright.watching.storage import Storage
 from trainwright.watching.surroundings import loop_line
 
 _SAMPLES = 1024
@@ -38,6 +39,7 @@ class _Kept:
     """Copies of inputs, and the loaders that they came from."""
 
     inputs: list[torch.Tensor] = field(default_factory=list)
+    room: Storage | None = None  # that they lie in
     labels: list[torch.Tensor | None] = field(default_factory=list)  # of each of them, where they are classes
     samples: int = 0
     bytes: int = 0
@@ -56,7 +58,8 @@ class _Kept:
         if fresh and feed is not None:
             self.feeds[id(feed)] = feed
         if self.wanted and x.is_floating_point() and (not self.inputs or x.shape[1:] == self.inputs[0].shape[1:]):
-            self.inputs.append(x.detach().clone())
+            self.room = self.room or Storage(min(2 * _SAMPLES * x[:1].numel(), _BYTES // x.element_size()))
+            self.inputs.append(self.room.copy(x))
             self.labels.append(None)
             self.samples += len(x)
             self.bytes += x.numel() * x.element_size()
