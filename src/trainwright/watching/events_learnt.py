@@ -262,6 +262,7 @@ class Learnt:
             tape.optimizers.note_facts(owner, tape.models.roots())
         if tape.sightings.step <= DENSE_STEPS and tape.gradients.backwards:
             tape.members.step_over(owner, tape.gradients.owners.values())
+            tape.precision.copies = tape.members.copies_of_half
             tape.start.step_over()
         if tape.steps.sampled and not tape.compiles and frames_compiled() > self._compiled_before:
             tape.built.compiled(None)  # what was made before anyone watched was compiled when it was called

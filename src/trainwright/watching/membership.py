@@ -17,7 +17,7 @@ from trainwright.watching.origins import Origins
 from trainwright.watching.owners import Owner
 from trainwright.watching.places import Place
 from trainwright.watching.sightings import Sightings
-from trainwright.watching.written import freezing_line
+from trainwright.watching.written import freezing_line, keeping_attribute
 
 _NAMED = 3  # names that are shown
 _SMALL = 4096  # elements of weights of which copies are kept, to see whether they move
@@ -42,6 +42,7 @@ class MembershipBooks:
         self._weights: dict[int, tuple[int, torch.Tensor | None]] = {}  # version, and a copy of small ones, at first
         self._strangers: dict[int, tuple[nn.Module, nn.Module]] = {}  # ran inside of a root that does not know them
         self._last: nn.Module | None = None  # the leaf with parameters that ran last: the output layer
+        self.copies_of_half = False  # an optimizer steps copies in float32 of weights in float16
 
     def passed(self, seen: Pass) -> None:
         """A pass with gradients on is over."""
@@ -103,12 +104,17 @@ class MembershipBooks:
         names, missing, elements = [], 0, 0
         reached = 0
         output_layer = False
+        copies = [part for part in held.values() if id(part) not in self._leaves and part.grad is not None]
         for root in self._models.roots():
             for name, parameter in root.named_parameters():
                 if not parameter.requires_grad or id(parameter) not in self._leaves:
                     continue
                 reached += parameter.numel()
-                if id(parameter) not in held and not self._moved(parameter):
+                if id(parameter) in held:
+                    continue
+                if _stood_for(parameter, copies):
+                    self.copies_of_half = self.copies_of_half or parameter.dtype is torch.float16
+                elif not self._moved(parameter):
                     names.append(name)
                     missing += 1
                     elements += parameter.numel()
@@ -131,6 +137,8 @@ class MembershipBooks:
             if not any(id(parameter) in held for parameter in module.parameters())
             and any(id(parameter) in self._leaves for parameter in module.parameters())
         ]
+        if not lost:
+            self._unregistered_weights(held)
         if lost:
             module, root = lost[0]
             facts = {
@@ -141,6 +149,34 @@ class MembershipBooks:
             }
             place = self._origins.of_module(module)
             self._sightings.note("parameters-unregistered", place, facts, count=len(lost))
+
+    def _unregistered_weights(self, held: dict[int, torch.Tensor]) -> None:
+        """Parameters in a plain list or dictionary of a model, which get gradients that nobody uses."""
+        roots = self._models.roots()
+        known = {id(parameter) for root in roots for parameter in root.parameters()} | held.keys()
+        copies = [part for part in held.values() if id(part) not in self._leaves and part.grad is not None]
+        lost = {
+            key: leaf
+            for key, leaf in self._leaves.items()
+            if key not in known
+            and isinstance(leaf, nn.Parameter)
+            and not _stood_for(leaf, copies)
+            and not self._moved(leaf)
+        }
+        for path, part in (pair for root in roots for pair in root.named_modules() if lost):
+            for name, value in vars(part).items():
+                items = value.values() if isinstance(value, dict) else value if isinstance(value, list | tuple) else ()
+                mine = [] if name.startswith("_") else [item for item in items if id(item) in lost]
+                if mine:
+                    facts = {
+                        "count": len(mine),
+                        "module": type(part).__name__,
+                        "attribute": f"{path}.{name}".lstrip("."),
+                        "layer": "Parameter",
+                    }
+                    place = keeping_attribute(part, name) or self._place
+                    self._sightings.note("parameters-unregistered", place, facts, count=len(mine))
+                    return
 
     def _stale(self, owner: Owner) -> None:
         """Parameters of an optimizer that a twin of the same shape has replaced in the model."""
@@ -250,6 +286,16 @@ def cutting_line(called: Place | None) -> Place | None:
         if code.strip().startswith("return"):
             break
     return called
+
+
+def _stood_for(parameter: torch.Tensor, copies: Iterable[torch.Tensor]) -> bool:
+    """Say whether an optimizer steps a copy of a parameter, or one tensor that copies of many lie in.
+
+    Such a copy has a gradient and no loss reaches it: somebody carries the gradients to it, and its values back.
+    """
+    return any(
+        copy.shape == parameter.shape or (copy.dim() == 1 and copy.numel() > parameter.numel()) for copy in copies
+    )
 
 
 def _goes_on(call: Call, seen: Pass, index: int) -> bool:

@@ -28,6 +28,7 @@ class PrecisionBooks:
         self._optimizer: int | None = None  # that the scaler is stepping
         self._stepped = False  # and that has really been stepped
         self._place: Place | None = None
+        self.copies = False  # what is stepped are copies in float32 of weights in float16
         self.steps = 0
         self.skipped = 0
         self._autocast: tuple[str, Place | None] | None = None  # dtype and line of the first that is switched on
@@ -39,8 +40,9 @@ class PrecisionBooks:
 
     @property
     def unscaled_half(self) -> bool:
-        """Whether autocast computes in float16 while no loss was ever scaled."""
-        return self._autocast is not None and self._autocast[0] == "float16" and not self.scaling
+        """Whether gradients are computed in float16 while no scaler ever scaled a loss."""
+        half = self.copies or (self._autocast is not None and self._autocast[0] == "float16")
+        return half and not self.scaling
 
     def made(self, block: Any, device: str, *, asked: bool) -> None:
         """Autocast was asked for; torch switches it off where it has no such device."""

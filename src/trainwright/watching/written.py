@@ -79,6 +79,25 @@ def filling_line(near: Place | None) -> Place | None:
     return (near[0], found.pop()) if len(found) == 1 else None
 
 
+def keeping_attribute(owner: object, attribute: str) -> Place | None:
+    """Return the only line of the class of `owner` that says `self.attribute = ...`."""
+    code = getattr(type(owner).__init__, "__code__", None)
+    tree = None if code is None else tree_of(code.co_filename)
+    if code is None or tree is None:
+        return None
+    name = type(owner).__name__
+    found = {
+        node.lineno
+        for inside in ast.walk(tree)
+        if isinstance(inside, ast.ClassDef) and inside.name == name
+        for node in ast.walk(inside)
+        if isinstance(node, ast.Assign)
+        for target in node.targets
+        if isinstance(target, ast.Attribute) and target.attr == attribute
+    }
+    return (code.co_filename, found.pop()) if len(found) == 1 else None
+
+
 def uncalled_line(file: str, name: str) -> Place | None:
     """Return the only line of a file that is nothing but `thing.name`: a method that is named, and not called."""
     tree = tree_of(file)
