@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 from trainwright.doctor.kinds_loss import LOSS_SHAPE_BROADCAST, SOFTMAX_OVER_ONE_UNIT, SOFTMAX_WRONG_DIMENSION
+from trainwright.doctor.loop_seen import at, counted, number, often, word
 from trainwright.doctor.loss_entering import (
     CLASSES,
     DISTANCES,
@@ -118,6 +119,27 @@ def softmax_over_one_unit(chart: Chart) -> Finding | None:
     return None
 
 
+def softmax_over_one_score(chart: Chart) -> Finding | None:
+    """Exact: inside of a model, a softmax along the one unit of a layer, where other dimensions hold several scores."""
+    sighting = often(chart, "softmax-over-one-score")
+    if sighting is None:
+        return None
+    longer, size = number(sighting, "longer") or 0, number(sighting, "size") or 0
+    return SOFTMAX_OVER_ONE_UNIT.finding(
+        where=place(chart, sighting.where),
+        step=sighting.step,
+        title="a softmax inside of the model is taken over a single score",
+        because="e^z / e^z = 1 whatever z is: all weights that come of it are 1, and the layer that scores gets no "
+        "gradient",
+        evidence=(
+            Evidence(name="scores that it is taken over", value=1, threshold=2),
+            Evidence(name="shape of its result", value=word(sighting, "shape")),
+            counted(sighting, "backward passes that showed it"),
+        ),
+        remedies=(Remedy(text=f"take it over the {size:g} scores of a sample: dim={longer:g}{at(sighting.where)}"),),
+    )
+
+
 def softmax_wrong_dimension(chart: Chart) -> Finding | None:
     """The graph shows a softmax along the samples, or, before a loss of class ids, along a later dimension than 1."""
     for call in entering(chart):
@@ -211,4 +233,5 @@ RULES = (
     Rule(kind=LOSS_SHAPE_BROADCAST, needs=("output",), judge=loss_shape_broadcast),
     Rule(kind=SOFTMAX_WRONG_DIMENSION, needs=("output",), judge=softmax_wrong_dimension),
     Rule(kind=SOFTMAX_OVER_ONE_UNIT, needs=("output",), judge=softmax_over_one_unit),
+    Rule(kind=SOFTMAX_OVER_ONE_UNIT, needs=("loop",), judge=softmax_over_one_score),
 )

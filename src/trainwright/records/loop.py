@@ -79,6 +79,7 @@ SightingName = Literal[
     "chosen-by-test-data",  # a figure of what is called test is compared with the best so far; facts: figure, data
     "penalty-without-gradient",  # a part of the loss follows a sum of weights; facts: part, sum, of, multiple
     "logits-compared",  # a model's own output, with the middle of probabilities; facts: low, high, threshold
+    "softmax-over-one-score",  # of a layer with one unit, all weights are 1; facts: shape, longer (a dimension), size
     "samples-mixed",  # outputs change with other samples; facts: samples, effect, softmax (shape) or module, layer
     "labels-in-blocks",  # one class after the other; facts: entropy (of a batch, over that of all), batches, single
 ]

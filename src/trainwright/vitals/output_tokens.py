@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 import torch
 from torch import nn
@@ -45,6 +46,11 @@ def _copies(call: LossCall) -> bool:
     return call.target is not None and call.target.copied is not None and call.target.copied > COPIED
 
 
+def _outputs(given: Any) -> Any:
+    """Return what a model gave, or the first of several: logits, and a loss that was not asked for."""
+    return next((part for part in given if part is not None), None) if isinstance(given, tuple | list) else given
+
+
 def _sees(model: nn.Module, x: torch.Tensor) -> str:
     """Exchange the last token of each row for another of the batch, and look where the output changes."""
     before = x[:_ROWS].clone()
@@ -52,8 +58,8 @@ def _sees(model: nn.Module, x: torch.Tensor) -> str:
     after = before.clone()
     after[:, -1] = torch.where(after[:, -1] == low, high, low)
     with evaluating(model), torch.no_grad():
-        one, other = model(before), model(after)
-    if not isinstance(one, torch.Tensor) or one.shape != other.shape or one.dim() < 2:
+        one, other = _outputs(model(before)), _outputs(model(after))
+    if not isinstance(one, torch.Tensor) or not isinstance(other, torch.Tensor) or one.shape != other.shape or one.dim() < 2:
         return ""
     rows, length = before.shape
     if len(one) == rows * length:  # flattened by the model

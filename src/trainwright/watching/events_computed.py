@@ -100,6 +100,9 @@ class Computed:
     def loss_called(self, function: str, original: Any, result: Any, arguments: Any, named: Any) -> None:
         """A loss of the library was computed."""
         tape = self._tape
+        under_way = tape.models.under_way()
+        if under_way is not None and under_way.grad and tape.steps.sampled:
+            tape.losses.inside(under_way)
         value = tape.losses.called(function, result, arguments, named)
         if value is None:
             return

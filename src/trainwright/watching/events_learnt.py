@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import nn
 
-from trainwright.watching import handwritten
+from trainwright.watching import handwritten, lone
 from trainwright.watching.gradients import FORMATIVE
 from trainwright.watching.graphs import frames_compiled, leaves
 from trainwright.watching.owners import Owner, closure_of
@@ -83,6 +83,7 @@ class Learnt:
             if tape.gradients.backwards <= DENSE_STEPS:
                 tape.graphs.reach(tensor, self._weights(), place)
                 note_spread(tape.sightings, tensor)
+                lone.look(tape.sightings, tensor)
                 tape.flat.look(tensor, tape.models.roots())
                 handwritten.look(tape.sightings, tensor, tape.losses.rows, alone=len(tape.gradients.owners) < 2)
                 if not tape.gradients.owners:

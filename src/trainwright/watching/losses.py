@@ -30,9 +30,11 @@ from trainwright.watching.answers import Answers
 from trainwright.watching.constant import constant_value
 from trainwright.watching.delayed import Number
 from trainwright.watching.marks import Marks
+from trainwright.watching.models import Pass
 from trainwright.watching.order import blocks
 from trainwright.watching.outlying import farthest_share, weight_order
 from trainwright.watching.places import Place, by_library, caller
+from trainwright.watching.probes import trained_together
 from trainwright.watching.storage import Storage
 
 _CLOSELY = 5  # training batches of a loss that are looked at closely
@@ -111,6 +113,14 @@ class LossBooks:
         self.rows = 0  # of what the model was given last
         self.tokens: torch.Tensor | None = None  # the inputs of the pass, where they are whole numbers
         self.reader: nn.Module | None = None  # the model of the pass
+
+    def inside(self, under_way: Pass) -> None:
+        """A loss is computed inside of a pass; where that is a model's, and no loss's own, its tokens are the pass's."""
+        if next(under_way.root.parameters(), None) is None:
+            return
+        first = next((value for value in under_way.arguments if isinstance(value, torch.Tensor)), None)
+        self.tokens = first if first is not None and not first.is_floating_point() else None
+        self.reader = under_way.root if self.tokens is not None and not trained_together() else None
 
     def called(self, function: str, result: Any, arguments: Any, named: Any) -> Value | None:
         """A loss was computed; return its value, None where there is none to be had."""

@@ -112,6 +112,10 @@ class Models:
         """Return the module whose pass is under way."""
         return self._stack[0][0] if self._stack else None
 
+    def under_way(self) -> Pass | None:
+        """Return the pass that is under way, with no more than its arguments by place."""
+        return self._pass if self._stack else None
+
     def drew(self) -> bool:
         """Say whether random numbers were drawn on the CPU since the pass in evaluation mode began."""
         return self._state is not None and not torch.equal(self._state, torch.get_rng_state())
@@ -132,7 +136,7 @@ class Models:
             self.evaluates = not module.training
             self._state = torch.get_rng_state() if self.evaluates else None
             grad = torch.is_grad_enabled()
-            self._pass = Pass(root=module, grad=grad, training=module.training, place=caller())
+            self._pass = Pass(root=module, grad=grad, training=module.training, place=caller(), arguments=inputs)
             if self.detailed and grad:
                 self._pass.random = torch.get_rng_state()
         self._stack.append((module, caller(), sequence_number()) if self.detailed else (module, None, 0))
