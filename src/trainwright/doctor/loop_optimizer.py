@@ -146,13 +146,37 @@ def optimizer_state_lost(chart: Chart) -> Finding | None:
     """Exact: the optimizer that a state was loaded into is not the one that steps."""
     sighting = often(chart, "optimizer-state-lost", fewest=1, share=0.0)
     if sighting is None:
-        return None
+        return _resumed_alone(chart)
     where = place(sighting.where, _construction(chart))
     return OPTIMIZER_STATE_LOST.finding(
         where=where,
         step=sighting.step,
         evidence=(Evidence(name="states loaded into an optimizer that is not stepped", value=sighting.count),),
         remedies=(Remedy(text=f"load the state after the optimizer{at(where)} was built for the last time"),),
+    )
+
+
+def _resumed_alone(chart: Chart) -> Finding | None:
+    """Exact: what was loaded is, bit by bit, what an optimizer had come to; a new one with no state goes on, often."""
+    sighting = often(chart, "weights-resumed-alone", fewest=BUILT_AGAIN, share=0.0)
+    if sighting is None:
+        return None
+    life = loop_of(chart).steps / (sighting.count + 1)
+    if life > SHORT_LIFE:
+        return None
+    optimizer = word(sighting, "optimizer", "the optimizer")
+    return OPTIMIZER_STATE_LOST.finding(
+        title="the weights are resumed again and again, and the state of their optimizer is not",
+        because=f"a new {optimizer} knows nothing of the steps before: its averages begin at zero each time",
+        where=sighting.where,
+        step=sighting.step,
+        evidence=(
+            Evidence(name="times that weights were loaded and learnt on", value=sighting.count, threshold=BUILT_AGAIN),
+            Evidence(name="steps of each optimizer, on average", value=round(life, 1), threshold=SHORT_LIFE),
+        ),
+        remedies=(
+            Remedy(text=f"save optimizer.state_dict() with the weights, and load both{at(sighting.where)}"),
+        ),
     )
 
 

@@ -29,6 +29,7 @@ SightingName = Literal[
     "parameters-unregistered",  # got gradients, in no module and no optimizer; facts: count, module, attribute
     "optimizer-recreated",  # over the same parameters, after steps; count: how often; where: the construction
     "optimizer-state-lost",  # a state was loaded, and another optimizer steps; where: the construction or the loading
+    "weights-resumed-alone",  # learnt weights, loaded into new ones, with a new optimizer's empty state; count: times
     "clipping-without-gradients",  # before the backward pass; facts (of all clippings): limit; where: the clipping
     "clipping-after-step",  # between the step and the next zeroing
     "clipping-scaled-gradients",  # before the scaler divided them; facts: scale

@@ -95,7 +95,7 @@ def linear_layers(output: Any, names: Mapping[int, str]) -> list[str] | None:
             if layer.weight in found or not layer.plain:
                 return None
             found.append(layer.weight)
-        elif not (SAME_NUMBERS.match(node.name()) or node.name().startswith(_SUMS)):
+        elif not (SAME_NUMBERS.match(node.name()) or node.name().startswith(_SUMS) or _is_identity(node)):
             return None
     return found
 
@@ -122,7 +122,12 @@ def _nodes(output: Any) -> list[Any]:
 
 
 def _passes(node: Any) -> bool:
-    return bool(SAME_NUMBERS.match(node.name())) or node.name().startswith(_NORMS)
+    return bool(SAME_NUMBERS.match(node.name())) or node.name().startswith(_NORMS) or _is_identity(node)
+
+
+def _is_identity(node: Any) -> bool:
+    """Say whether an activation changes nothing: a leaky ReLU whose slope is 1, as `LeakyReLU(True)` has."""
+    return node.name().startswith("LeakyRelu") and getattr(node, "_saved_negative_slope", None) == 1
 
 
 def _layer(node: Any, names: Mapping[int, str]) -> _Layer | None:

@@ -63,6 +63,7 @@ class Built:
         tape = self._tape
         tape.by_hand.meant = True
         tape.loaded.loaded(module, state, caller())
+        tape.optimizers.weights_loaded(module, caller())
         missing = list(getattr(result, "missing_keys", ()) or ())
         unexpected = len(getattr(result, "unexpected_keys", ()) or ())
         if missing:

@@ -41,6 +41,9 @@ class OptimizerBooks:
         self._owners = owners
         self._lines: dict[int, _Line] = {}
         self._facts: dict[int, tuple[Owner, OptimizerFacts]] = {}
+        self._learnt: list[Owner] = []  # the last few that have stepped, which may be gone
+        self._resumed: dict[int, tuple[weakref.ref[Any], Place | None]] = {}  # weights that were learnt, in new tensors
+        self._without_state = 0  # how often these were learnt on by an optimizer that knew nothing
 
     def owner(self, optimizer: torch.optim.Optimizer, made: Place | None = None) -> Owner:
         """Return what is kept of an optimizer, and begin to keep it."""
@@ -76,6 +79,18 @@ class OptimizerBooks:
         if line is not None and not line.stepped and optimizer.state:  # an empty state is nothing to lose
             line.loaded, line.place = True, place
 
+    def weights_loaded(self, module: nn.Module, place: Place | None) -> None:
+        """Weights were loaded: see whether they are, bit by bit, those that an earlier optimizer has come to."""
+        own = {id(parameter): parameter for parameter in module.parameters()}
+        for owner in self._learnt:
+            witness = owner.witness
+            if witness is None or id(witness) in own or not bool(witness.detach().any()):
+                continue
+            if any(part.shape == witness.shape and torch.equal(part, witness) for part in own.values()):
+                alive = {key: kept for key, kept in self._resumed.items() if kept[0]() is not None}
+                self._resumed = alive | {key: (weakref.ref(part), place) for key, part in own.items()}
+                return
+
     def stepping(self, owner: Owner, resumed: bool) -> None:
         """An optimizer is about to step; `resumed` says that a schedule of it was loaded from an earlier run."""
         optimizer = owner.optimizer()
@@ -87,9 +102,16 @@ class OptimizerBooks:
             if (line.loaded or resumed) and keeps_state and not optimizer.state:
                 self._sightings.note("optimizer-state-lost", line.place or owner.made, {"optimizer": owner.name})
             line.stepped, line.loaded = True, False
+            first = next(owner.parameters())
+            weights, place = self._resumed.pop(id(first), (None, None))
+            if weights is not None and weights() is first and keeps_state and not optimizer.state:
+                self._without_state += 1
+                facts = {"optimizer": owner.name}
+                self._sightings.note("weights-resumed-alone", place, facts, count=self._without_state)
 
     def stepped(self, owner: Owner) -> None:
-        """An optimizer has stepped."""
+        """An optimizer has stepped for the first time."""
+        self._learnt = [*self._learnt[-3:], owner]
         line = self._line(owner)
         if line is not None:
             line.stepped = True
