@@ -26,6 +26,10 @@ Of 3,360 fresh networks of up to 16 layers, widths 4 to 64, three got a warning 
 FLAT, FLAT_NARROW, NARROW = 0.5, 0.8, 8
 """Share of flat units, and that of layers with fewer units than `NARROW`. Over 20 seeds, widths of 4 to 64 and depths
 of 2 and 8, initialisations by torch, Glorot and orthogonal left at most 0.25 at a width of 4, and above that none."""
+FLAT_SHARE = 0.6
+"""Share of activations without a slope, over all units and samples: units that jump from one end to the other are flat
+for most samples and for hardly any all the time. A tanh has it where what enters it has a deviation of 6; 1 is usual,
+and leaves 0.003 of them flat, 2 leaves 0.13."""
 SURELY_DEAD = 128
 """Samples for which all units of a layer were zero at the start: no second measurement is waited for."""
 
@@ -83,7 +87,7 @@ def saturated_activations(chart: Chart) -> Finding | None:
     start = [measurements[0] for measurements in _measured(chart, ("Sigmoid", "Tanh")).values()]
     flat = [layer for layer in start if layer.step == 0 and layer.flat_fraction >= most_flat(layer.units)]
     if not flat:
-        return None
+        return _jumping(chart, [layer for layer in start if layer.step == 0 and layer.flat_share >= FLAT_SHARE])
     worst = max(flat, key=lambda layer: layer.flat_fraction)
     return SATURATED_ACTIVATIONS.finding(
         where=replace(worst.where, module=worst.module),
@@ -95,6 +99,28 @@ def saturated_activations(chart: Chart) -> Finding | None:
                 threshold=most_flat(worst.units),
                 step=0,
             ),
+        ),
+        remedies=(Remedy(text="scale the inputs and initialise smaller (Glorot), or normalise before the activation"),),
+    )
+
+
+def _jumping(chart: Chart, flat: Sequence[LayerStats]) -> Finding | None:
+    """Name the first of the layers whose units are at one end or at the other, and seldom between."""
+    wide = [layer for layer in flat if layer.units >= NARROW]
+    if not wide:
+        return None
+    first = wide[0]
+    return SATURATED_ACTIVATIONS.finding(
+        where=replace(first.where, module=first.module),
+        step=0,
+        evidence=(
+            Evidence(
+                name=f"share of the answers of {first.units} units to {first.samples} samples that have no slope",
+                value=first.flat_share,
+                threshold=FLAT_SHARE,
+                step=0,
+            ),
+            Evidence(name="layers of which that is so", value=len(wide)),
         ),
         remedies=(Remedy(text="scale the inputs and initialise smaller (Glorot), or normalise before the activation"),),
     )

@@ -74,7 +74,8 @@ class LayerStats:
 
     The `fraction`s count units (channels for a convolution): `dead_fraction` those at zero for every reference sample,
     `on_fraction` those above zero for every one, `flat_fraction` those of a sigmoid or tanh that have no slope for
-    nearly every one; `zero_fraction` is the share of zero activations. `weight_norm` and `gradient_norm` are None for
+    nearly every one; `zero_fraction` is the share of zero activations, and `flat_share` that of activations without a
+    slope, over all units and samples, 0 where nobody measured it. `weight_norm` and `gradient_norm` are None for
     layers without parameters. In a foreign loop the samples are those of some training steps, and `where` is the line
     that calls the layer.
     """
@@ -92,6 +93,7 @@ class LayerStats:
     gradient_norm: float | None = None
     on_fraction: float = 0.0
     flat_fraction: float = 0.0
+    flat_share: float = 0.0
     where: Location = field(default_factory=Location)
 
 

@@ -173,7 +173,9 @@ def _closed(pool: _Pool) -> LayerStats:
         dead, on = torch.stack([(pool.highest == 0).double().mean(), (pool.lowest > 0).double().mean()]).tolist()
         return replace(stats, dead_fraction=dead, on_fraction=on)
     if pool.flat is not None:
-        return replace(stats, flat_fraction=float((pool.flat / pool.passes >= MOSTLY).double().mean()))
+        shares = (pool.flat / pool.passes).double()
+        units, share = torch.stack([(shares >= MOSTLY).double().mean(), shares.mean()]).tolist()
+        return replace(stats, flat_fraction=units, flat_share=share)
     return stats
 
 
