@@ -6,9 +6,9 @@ import math
 from dataclasses import replace
 
 from trainwright.doctor.kinds_model import COLLAPSED_PREDICTIONS
-from trainwright.doctor.kinds_start import INITIAL_LOSS_TOO_HIGH
+from trainwright.doctor.kinds_start import INITIAL_LOSS_TOO_HIGH, INITIAL_LOSS_TOO_LOW
 from trainwright.doctor.kinds_wiring import OUTPUTS_IGNORE_INPUT
-from trainwright.doctor.loop_seen import at, loop_of, number, place, word
+from trainwright.doctor.loop_seen import at, flag, loop_of, number, place, word
 from trainwright.doctor.rule import Rule
 from trainwright.records import Chart, Evidence, Finding, Remedy
 from trainwright.records.loss_call import LossCall
@@ -20,6 +20,14 @@ SPREAD = 8.0
 """And only where the logits lie that far apart, about four deviations of the size that the check asks for."""
 TIMES_TARGETS = 10.0
 """Too high for values: outputs ten times as large as the targets, and ten in themselves; small targets are no fault."""
+KNOWN = 0.9
+"""Share of the first samples whose right class comes first, or last, that no draw of weights has: without labels each
+place is as likely as any other."""
+LEAST_LOSS, LEAST_ENTROPY = 0.5, 0.5
+"""Share of the labels' entropy, which is what the best constant guess pays; and the entropy, in nats, below which a
+constant guess is nearly always right."""
+FEWEST_CLASSES = 3
+"""Of two classes the right one comes last by luck, too."""
 SMALLEST = 1e-5
 """Variation of the output over the samples, of its size; `watching.variation` tells how it was measured."""
 
@@ -102,7 +110,7 @@ def initial_loss_too_high(chart: Chart) -> Finding | None:
     if not calls or not chart.steps or chart.steps[0].step != 0 or loop_of(chart).turns:
         return None
     found = _too_high(chart, calls[0], chart.steps[0].loss)
-    if found is None:
+    if found is None or _handicapped(chart):
         return None
     guess, limit, size, least = found
     where = place(chart.info.where("model.init"), calls[0].where, chart.info.where("loss"))
@@ -117,6 +125,46 @@ def initial_loss_too_high(chart: Chart) -> Finding | None:
         remedies=(
             Remedy(text="scale the inputs, and initialise the last layer smaller: small outputs favour nothing"),
         ),
+    )
+
+
+def _handicapped(chart: Chart) -> bool:
+    """Say whether the right class comes last for nearly every sample, which takes labels to do: a margin."""
+    sighting = loop_of(chart).seen("right-classes-at-start")
+    if sighting is None or (number(sighting, "classes") or 0) < FEWEST_CLASSES:
+        return False
+    return (number(sighting, "last") or 0.0) >= KNOWN
+
+
+def initial_loss_too_low(chart: Chart) -> Finding | None:
+    """Exact but for what layers of the user's own hold: weights as they were drawn, and answers that know the labels.
+
+    Whatever a model makes of its inputs, it pays the entropy of the labels, or it knows something of them.
+    """
+    sighting = loop_of(chart).seen("right-classes-at-start")
+    if sighting is None or not flag(sighting, "drawn"):
+        return None
+    loss, entropy, first = (number(sighting, fact) for fact in ("loss", "entropy", "first"))
+    if loss is None or entropy is None or first is None:
+        return None
+    if entropy < LEAST_ENTROPY or loss > LEAST_LOSS * entropy or first < KNOWN:
+        return None
+    return INITIAL_LOSS_TOO_LOW.finding(
+        severity="warning",
+        title="the outputs know the labels before anything was learnt",
+        because="a network with the weights that it was drawn with pays the entropy of the labels at least; this one "
+        "answers rightly, so the labels enter its outputs, and there is little left to learn",
+        where=place(sighting.where, chart.info.where("loss")),
+        step=0,
+        evidence=(
+            Evidence(name="share of the first samples that are answered rightly", value=first, threshold=KNOWN),
+            Evidence(name="loss before the first step", value=loss, threshold=LEAST_LOSS * entropy),
+            Evidence(name="entropy of their labels", value=entropy),
+        ),
+        remedies=(
+            Remedy(text="see where the labels enter the outputs: a margin is subtracted from the right class's score"),
+        ),
+        confidence=0.9,
     )
 
 
@@ -141,6 +189,7 @@ def _too_high(chart: Chart, call: LossCall, loss: float) -> tuple[float, float, 
 
 
 RULES = (
+    Rule(kind=INITIAL_LOSS_TOO_LOW, needs=("loop",), judge=initial_loss_too_low),
     Rule(kind=OUTPUTS_IGNORE_INPUT, needs=("loop",), judge=outputs_ignore_input),
     Rule(kind=COLLAPSED_PREDICTIONS, needs=("loop",), judge=collapsed_predictions),
     Rule(kind=INITIAL_LOSS_TOO_HIGH, needs=("loop", "steps", "output"), judge=initial_loss_too_high),

@@ -30,6 +30,7 @@ SightingName = Literal[
     "optimizer-recreated",  # over the same parameters, after steps; count: how often; where: the construction
     "optimizer-state-lost",  # a state was loaded, and another optimizer steps; where: the construction or the loading
     "weights-resumed-alone",  # learnt weights, loaded into new ones, with a new optimizer's empty state; count: times
+    "right-classes-at-start",  # facts: first, last (shares of samples), loss, entropy (of labels), classes, drawn
     "clipping-without-gradients",  # before the backward pass; facts (of all clippings): limit; where: the clipping
     "clipping-after-step",  # between the step and the next zeroing
     "clipping-scaled-gradients",  # before the scaler divided them; facts: scale

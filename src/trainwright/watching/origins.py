@@ -50,6 +50,10 @@ class Origins:
             for weight in matrices
         )
 
+    def as_drawn(self, weight: Any) -> bool:
+        """Say whether a weight is, still, what a function of `torch.nn.init` put there."""
+        return self.of_weight(weight) is not None and _stands(weight, *self._filled.get(id(weight), (-1, [])))
+
     def by_hand(self, module: nn.Module) -> Place | None:
         """Return the line on which the user initialised weights of a module that had been made already."""
         made = self.of_module(module)

@@ -8,6 +8,7 @@ import torch
 from torch import nn
 
 from trainwright.vitals.output_graph import before, name_of
+from trainwright.watching import knowing
 from trainwright.watching.equality import EqualityBooks
 from trainwright.watching.graphs import nodes
 from trainwright.watching.mixing import MixingBooks
@@ -50,6 +51,8 @@ class StartBooks:
 
     def predicted(self, function: str, result: Any, arguments: Any, named: dict[str, Any]) -> None:
         """A loss was computed to learn from."""
+        if function == "cross_entropy" and self._tape.sightings.step == 0:
+            knowing.look(self._tape, arguments, named)
         self._predictions.predicted(function, arguments, named)
         self._penalties.computed(result)
 
