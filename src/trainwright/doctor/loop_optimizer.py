@@ -174,9 +174,7 @@ def _resumed_alone(chart: Chart) -> Finding | None:
             Evidence(name="times that weights were loaded and learnt on", value=sighting.count, threshold=BUILT_AGAIN),
             Evidence(name="steps of each optimizer, on average", value=round(life, 1), threshold=SHORT_LIFE),
         ),
-        remedies=(
-            Remedy(text=f"save optimizer.state_dict() with the weights, and load both{at(sighting.where)}"),
-        ),
+        remedies=(Remedy(text=f"save optimizer.state_dict() with the weights, and load both{at(sighting.where)}"),),
     )
 
 

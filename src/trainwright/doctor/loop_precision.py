@@ -16,6 +16,9 @@ SKIPS = 0.2
 """Share of skipped steps; a healthy scaler skips one in two thousand, when it tries a larger scale."""
 UNCHANGED = 0.9
 """Share of the elements of half-precision weights that a step left as they were."""
+MOST_UNCHANGED, STANDS = 0.5, 0.95
+"""The same of most weights, where one matrix is left as it was but for a twentieth: an embedding, whose weights are
+ten times as large as those of other layers, and lose ten times as much."""
 AT_WORK = 0.1
 """Share of the highest rate below which updates are meant to be small: warmup, and the end of a schedule."""
 FEWEST = 3
@@ -73,8 +76,12 @@ def bf16_updates_lost(chart: Chart) -> Finding | None:
     sighting = often(chart, "weights-mostly-unchanged", fewest=FEWEST)
     if sighting is None:
         return None
-    share, dtype = number(sighting, "share"), word(sighting, "dtype")
-    if share is None or share < UNCHANGED or dtype not in ("bfloat16", "float16"):
+    share, worst, dtype = number(sighting, "share"), number(sighting, "worst"), word(sighting, "dtype")
+    if share is None or dtype not in ("bfloat16", "float16"):
+        return None
+    # Of an optimizer whose steps are as large as its rate, whatever the gradient: they will be no larger later.
+    stands = worst is not None and worst >= STANDS and all(made.adaptive for made in loop_of(chart).optimizers)
+    if share < (MOST_UNCHANGED if stands else UNCHANGED):
         return None
     if chart.steps and chart.steps[-1].rate < AT_WORK * max(record.rate for record in chart.steps):
         return None
@@ -83,7 +90,9 @@ def bf16_updates_lost(chart: Chart) -> Finding | None:
         where=place(sighting.where, loop_of(chart).step_where),
         step=sighting.step,
         evidence=(
-            Evidence(name="share of the weights that a step leaves as they were", value=share, threshold=UNCHANGED),
+            Evidence(name="share of the weights that a step leaves as they were", value=share, threshold=UNCHANGED)
+            if share >= UNCHANGED
+            else Evidence(name="share of a matrix that a step leaves as it was", value=worst or 0.0, threshold=STANDS),
             counted(sighting, "steps that did"),
         ),
         remedies=(

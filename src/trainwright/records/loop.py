@@ -19,7 +19,7 @@ SightingName = Literal[
     "step-without-backward",  # no backward pass since the last step, and no gradient of another source
     "backward-without-step",  # no step of an optimizer that is there, weights stay; facts: zeroed (count)
     "weights-unchanged",  # a step with gradients that are not zero, and no weight moved; facts: optimizer, rate
-    "weights-mostly-unchanged",  # 90 % of the elements did not; facts: optimizer, dtype, share
+    "weights-mostly-unchanged",  # 90 % of the elements, or of one matrix; facts: optimizer, dtype, share, worst
     "parameters-unowned",  # have gradients, and no optimizer; facts: count, share, names, output_layer
     "parameters-not-in-model",  # an optimizer holds some that are no longer the model's; facts: count, names, optimizer
     "parameters-rebound",  # a parameter was replaced by something that is no leaf; facts: names

@@ -59,7 +59,12 @@ def _sees(model: nn.Module, x: torch.Tensor) -> str:
     after[:, -1] = torch.where(after[:, -1] == low, high, low)
     with evaluating(model), torch.no_grad():
         one, other = _outputs(model(before)), _outputs(model(after))
-    if not isinstance(one, torch.Tensor) or not isinstance(other, torch.Tensor) or one.shape != other.shape or one.dim() < 2:
+    if (
+        not isinstance(one, torch.Tensor)
+        or not isinstance(other, torch.Tensor)
+        or one.shape != other.shape
+        or one.dim() < 2
+    ):
         return ""
     rows, length = before.shape
     if len(one) == rows * length:  # flattened by the model

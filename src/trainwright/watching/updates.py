@@ -20,6 +20,9 @@ _VANISHED = 0.05
 _LOST = 0.9
 """Share of weights with a gradient that did not move at all: their updates are below the format's resolution."""
 
+_MOST_LOST, _STANDS = 0.5, 0.95
+"""The same of most weights, while of one matrix it is all but a few: updates of one size reach small weights alone."""
+
 
 class Updates:
     """Looks at the weights before and after a step."""
@@ -56,6 +59,11 @@ class Updates:
             known = torch.cat([gradients[place] for place in there]).ne(0)
             numbers += [moved.sum(), known.sum(), (known & ~moved).sum()]
         dtype = str(kept[0][0].dtype).replace("torch.", "")
+        end = len(numbers)
+        if dtype in ("bfloat16", "float16"):
+            numbers += [
+                number for now, (part, *before) in zip(new, kept, strict=True) for number in _lost(part, now, *before)
+            ]
         optimizer = owner.optimizer()
         rate = 0.0 if optimizer is None else max(float(group.get("lr", 0.0)) for group in optimizer.param_groups)
         name, place = owner.name, owner.step_place
@@ -65,7 +73,10 @@ class Updates:
             pairs = zip(values[: count // 2], values[count // 2 : count], matrices, strict=True)
             ratios = [update / weight for update, weight, matrix in pairs if matrix and weight]
             row.update_ratio = statistics.median(ratios) if ratios else None
-            moved, known, still = (sum(values[count + column :: 3]) for column in range(3))
+            moved, known, still = (sum(values[count + column : end : 3]) for column in range(3))
+            worst = max(
+                (lost / of for lost, of in zip(values[end::2], values[end + 1 :: 2], strict=True) if of), default=0.0
+            )
             self._sightings.chance("weights-unchanged")
             if (self.half or dtype == "float16") and loss > 0 and known < _VANISHED * elements:
                 facts = {"share": 1 - known / max(elements, 1), "dtype": "float16"}
@@ -75,7 +86,8 @@ class Updates:
             facts: dict[str, Any] = {"optimizer": name, "rate": rate, "dtype": dtype, "share": still / known}
             if moved == 0:
                 self._sightings.note("weights-unchanged", place, facts)
-            elif still > _LOST * known:
+            elif still > _LOST * known or (still > _MOST_LOST * known and worst > _STANDS):
+                facts["worst"] = worst
                 self._sightings.note("weights-mostly-unchanged", place, facts)
 
         self._delayed.read(numbers, take)
@@ -96,6 +108,14 @@ class Updates:
                 self.decay_to_gradient[id(owner)] = statistics.median(known)
 
         self._delayed.read(norms, take)
+
+
+def _lost(
+    part: torch.Tensor, new: torch.Tensor, old: torch.Tensor, gradient: torch.Tensor
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return how many elements of a matrix did not move though they have a gradient, and how many have one."""
+    known = gradient.ne(0) & (part.dim() >= 2)
+    return (known & new.eq(old)).sum(), known.sum()
 
 
 def _norms(tensors: Sequence[torch.Tensor]) -> list[torch.Tensor]:
