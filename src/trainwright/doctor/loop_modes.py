@@ -130,7 +130,7 @@ def batch_norm_statistics_stale(chart: Chart) -> Finding | None:
     loop = loop_of(chart)
     sighting = often(chart, "batch-norm-statistics-stale", fewest=2, share=0.0)
     if sighting is None:
-        return None
+        return _statistics_never_gathered(chart)
     shift, ratio = number(sighting, "shift") or 0.0, number(sighting, "variance_ratio") or 1.0
     momentum = number(sighting, "momentum")
     evidence = [
@@ -150,6 +150,30 @@ def batch_norm_statistics_stale(chart: Chart) -> Finding | None:
             ),
         ),
         confidence=0.9,
+    )
+
+
+def _statistics_never_gathered(chart: Chart) -> Finding | None:
+    """Exact: a model is asked in evaluation mode whose batch norms hold learnt weights, and 0 and 1 as statistics."""
+    sighting = often(chart, "batch-norm-statistics-never-gathered", fewest=1, share=0.0)
+    if sighting is None or loop_of(chart).seen("training-in-evaluation-mode") is not None:
+        return None
+    return BATCH_NORM_STATISTICS_STALE.finding(
+        title="learnt batch norms are asked with the statistics that they were made with",
+        because="their weights were copied from a model that learnt, and running means and variances are no parameters: "
+        "they stayed at 0 and 1",
+        where=sighting.where,
+        step=sighting.step,
+        evidence=(
+            Evidence(name="batch norms in it that never saw a batch", value=number(sighting, "layers") or 0),
+            Evidence(name="the model that is asked", value=word(sighting, "model")),
+        ),
+        remedies=(
+            Remedy(
+                text="copy the whole state, buffers included: other.load_state_dict(model.state_dict()), or "
+                f"copy.deepcopy(model){at(sighting.where)}"
+            ),
+        ),
     )
 
 

@@ -51,6 +51,7 @@ SightingName = Literal[
     "autocast-without-effect",  # facts: dtype, missing (the device that it was asked for, where there is none)
     "loss-without-graph",  # the backward pass was refused: nothing leads to a weight; facts: operation
     "batch-norm-statistics-stale",  # far from the batches'; facts: shift, variance_ratio, momentum, features
+    "batch-norm-statistics-never-gathered",  # in evaluation, with learnt weights; facts: layers, model
     "batch-of-one-normalised",  # batch norm in training mode, on very few samples; facts: samples, values (a channel)
     "units-alike",  # rows of a weight, equal at the start and after steps; facts: parameter, count, names, zero
     "weights-constant-at-start",  # rows of all of a model's matrices were equal; facts: those of units-alike
@@ -82,6 +83,7 @@ SightingName = Literal[
     "penalty-without-gradient",  # a part of the loss follows a sum of weights; facts: part, sum, of, multiple
     "logits-compared",  # a model's own output, with the middle of probabilities; facts: low, high, threshold
     "softmax-over-one-score",  # of a layer with one unit, all weights are 1; facts: shape, longer (a dimension), size
+    "answers-of-the-other-class",  # from the first of two columns of probabilities; facts: right (share), asked
     "samples-mixed",  # outputs change with other samples; facts: samples, effect, softmax (shape) or module, layer
     "labels-in-blocks",  # one class after the other; facts: entropy (of a batch, over that of all), batches, single
 ]

@@ -121,11 +121,13 @@ class Computed:
                 tape.start.predicted(function, result, arguments, named)
         else:
             tape.steps.evaluated(value, tape.loaders.split())
+            if function == "cross_entropy":
+                tape.thresholds.labelled(arguments[1] if len(arguments) > 1 else named.get("target"))
 
-    def compared(self, tensor: torch.Tensor) -> None:
+    def compared(self, tensor: torch.Tensor, result: Any) -> None:
         """`tensor > 0.5`."""
         tape = self._tape
-        tape.thresholds.compared(tensor)
+        tape.thresholds.compared(tensor, result)
 
     def signed(self, function: str, target: Any) -> None:
         """A loss was computed whose targets are -1 and 1."""

@@ -16,6 +16,7 @@ from trainwright.watching.written import uncalled_line
 
 _FRUITLESS = 40  # times that passes without gradients are waited for, and do not come
 _FRUITFUL = 24  # evaluations that are looked at
+_LEARNT = 1  # steps from which a model may have learnt something
 _FORWARDS = 8  # passes of each
 _VALUES = 16  # of an input, by which it is known again
 _ALONE = 3  # evaluations of one pass each, on the same input, that are no sampling of dropout's masks
@@ -86,6 +87,7 @@ class ModeBooks:
         self._forwards += 1
         if not seen.training:
             self._judged[id(seen.root)] = self._sightings.step
+            self._without_statistics(seen)
             if id(seen.root) in self._accused:
                 self._accused.clear()
                 self._sightings.forget("evaluating-in-training-mode")
@@ -94,6 +96,16 @@ class ModeBooks:
             self._asked_in_training(seen)
         if self._forwards >= _FORWARDS:
             self._models.disarm()
+
+    def _without_statistics(self, seen: Pass) -> None:
+        """A model was asked in evaluation mode: see whether its batch norms learnt, and never saw a batch."""
+        norms = [call for call in seen.calls if isinstance(call.module, nn.modules.batchnorm._BatchNorm)]
+        if self._sightings.step < _LEARNT or not norms:
+            return
+        self._sightings.chance("batch-norm-statistics-never-gathered")
+        if all(_learnt_blindly(call.module) for call in norms):
+            facts: dict[str, Scalar] = {"layers": len(norms), "model": type(seen.root).__name__}
+            self._sightings.note("batch-norm-statistics-never-gathered", seen.place, facts)
 
     def _asked_in_training(self, seen: Pass) -> None:
         """A model that learns in training mode was asked something in it, without gradients."""
@@ -171,6 +183,18 @@ class ModeBooks:
         if known is None:
             known = self._acting[id(module)] = acts_differently(module)
         return known
+
+
+def _learnt_blindly(norm: nn.Module) -> bool:
+    """Say whether a batch norm's weights have left 1 and 0, at which it was made, and its statistics have not."""
+    if not isinstance(norm, nn.modules.batchnorm._BatchNorm) or norm.training or norm.weight is None:
+        return False
+    mean, variance, batches = norm.running_mean, norm.running_var, norm.num_batches_tracked
+    if mean is None or variance is None or batches is None or bool(batches.ne(0)):
+        return False
+    as_made = not bool(mean.any()) and not bool(variance.ne(1).any())
+    # Both: who draws the weights by hand leaves the biases at zero.
+    return as_made and bool(norm.weight.detach().ne(1).any()) and bool(norm.bias.detach().any())
 
 
 def _gathers(seen: Pass) -> bool:

@@ -235,7 +235,7 @@ class Teller:
         def compared(self: torch.Tensor, other: Any, *rest: Any, **named: Any) -> Any:
             result = original(self, other, *rest, **named)
             if is_middle(other) and listening():
-                tape.tell("compared", self)
+                tape.tell("compared", self, result)
             if tape.models.evaluates and isinstance(other, float) and 0 < other < 1 and listening():
                 tape.tell("masked", self, other)
             return result

@@ -109,6 +109,29 @@ def uncalled_line(file: str, name: str) -> Place | None:
     return (file, found.pop()) if len(found) == 1 else None
 
 
+def compared_with_name(answered: Place | None) -> bool:
+    """Say whether the answers that a line takes are compared, by `==`, with something that has a name, as labels have.
+
+    With `y`, or `batch.y`; what is itself a comparison, as `y == 0` is, asks for another class.
+    """
+    scope = _scope(answered)
+    if answered is None or scope is None:
+        return False
+    line = answered[1]
+    made = {
+        name for node in ast.walk(scope) if isinstance(node, ast.Assign) and node.lineno == line for name in _targets(node)
+    }
+    for node in ast.walk(scope):
+        if isinstance(node, ast.Compare) and len(node.ops) == 1 and isinstance(node.ops[0], ast.Eq):
+            sides = (node.left, node.comparators[0])
+            for one, other in (sides, sides[::-1]):
+                inline = node.lineno == line and any(isinstance(part, ast.Compare) for part in ast.walk(one))
+                named = isinstance(other, ast.Name | ast.Attribute) and not made & {*_names(other)}
+                if named and (inline or made & {*_names(one)}):
+                    return True
+    return False
+
+
 _TEST = re.compile(
     r"(^|_)test(_(?!time|size|every|step|freq|interval|mode|share|fraction)|s?$|set|loader|data)|^[xXyY]te$"
 )
