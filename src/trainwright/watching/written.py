@@ -119,7 +119,10 @@ def compared_with_name(answered: Place | None) -> bool:
         return False
     line = answered[1]
     made = {
-        name for node in ast.walk(scope) if isinstance(node, ast.Assign) and node.lineno == line for name in _targets(node)
+        name
+        for node in ast.walk(scope)
+        if isinstance(node, ast.Assign) and node.lineno == line
+        for name in _targets(node)
     }
     for node in ast.walk(scope):
         if isinstance(node, ast.Compare) and len(node.ops) == 1 and isinstance(node.ops[0], ast.Eq):
