@@ -4,7 +4,6 @@ kind: parameter-rebound
 tasks: blobs
 up: training loss
 shows: After its first step the sick program's weights are no leaves any more and get no gradient: nothing moves again.
-finds: nothing
 """
 
 import torch

@@ -220,6 +220,6 @@ class TestLifeOfAnOptimizer:
         assert (finding.code, finding.severity, finding.step) == ("TW516", "error", 0)
 
     def test_a_rebound_parameter_is_named(self) -> None:
-        seen: dict[SightingName, Any] = {"parameters-rebound": sighting(1, None, names="w")}
+        seen: dict[SightingName, Any] = {"parameters-rebound": sighting(1, None, name="w")}
         finding = found("parameter-rebound", watched(seen))
-        assert (finding.code, value(finding, "among them")) == ("TW517", "w")
+        assert (finding.code, value(finding, "bound anew")) == ("TW517", "w")

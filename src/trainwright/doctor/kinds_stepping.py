@@ -55,7 +55,7 @@ PARAMETER_REBOUND = Kind(
     title="a parameter was replaced by the result of a computation",
     because="`p = p - rate * p.grad` makes a new tensor: the optimizer and the module hold the old one, and the new "
     "one is no leaf, so it gets no gradient",
-    what="What took a parameter's place is not a leaf of autograd's graph.",
+    what="A line binds a name anew by its own gradient, `w = w - rate * w.grad`, and no optimizer steps.",
     hurts="After the first step there is no gradient any more, or each step's graph contains all the steps before it.",
     fix="Change weights in place: `with torch.no_grad(): p -= rate * p.grad`, or `p.copy_(...)`; or use an optimizer.",
     wrong_when="Methods that differentiate through their own updates, as in meta-learning.",

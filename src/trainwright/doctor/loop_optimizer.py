@@ -179,15 +179,15 @@ def _resumed_alone(chart: Chart) -> Finding | None:
 
 
 def parameter_rebound(chart: Chart) -> Finding | None:
-    """Exact: what stands in a parameter's place is no leaf of the graph."""
+    """Exact: the source rebinds a name by its own gradient, and no step has moved a weight."""
     sighting = often(chart, "parameters-rebound", fewest=1, share=0.0)
     if sighting is None:
         return None
-    evidence = named(sighting) or (Evidence(name="parameters that are no leaves", value=sighting.count),)
+    name = word(sighting, "name", "a parameter's")
     return PARAMETER_REBOUND.finding(
         where=sighting.where,
         step=sighting.step,
-        evidence=evidence,
+        evidence=(Evidence(name="name that is bound anew, by its own gradient", value=name),),
         remedies=(
             Remedy(text=f"change the weights in place under torch.no_grad(): p -= rate * p.grad{at(sighting.where)}"),
         ),

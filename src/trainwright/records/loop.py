@@ -22,7 +22,7 @@ SightingName = Literal[
     "weights-mostly-unchanged",  # 90 % of the elements, or of one matrix; facts: optimizer, dtype, share, worst
     "parameters-unowned",  # have gradients, and no optimizer; facts: count, share, names, output_layer
     "parameters-not-in-model",  # an optimizer holds some that are no longer the model's; facts: count, names, optimizer
-    "parameters-rebound",  # a parameter was replaced by something that is no leaf; facts: names
+    "parameters-rebound",  # a name was bound anew by its own gradient, in no place of it; facts: name
     "parameters-frozen",  # all that a group holds is frozen; facts: count, names, trainable (others of the optimizer)
     "layers-frozen-as-made",  # in an optimizer, with the random weights of their construction; facts: count, names
     "parameters-without-gradient",  # it ran, no way to the loss; facts: count, names, feeds (False: value neither)
