@@ -36,17 +36,6 @@ from trainwright.runs.logger_observer import finding_text, hyperparameters
 from trainwright.runs.loggers import CATALOGUE
 
 
-@pytest.fixture(autouse=True)
-def _offline(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Keep every logger on this machine and away from the settings of whoever runs the tests."""
-    for name in [name for name in os.environ if name.startswith(("WANDB_", "MLFLOW_"))]:
-        monkeypatch.delenv(name)
-    monkeypatch.setenv("WANDB_MODE", "offline")
-    monkeypatch.setenv("WANDB_SILENT", "true")
-    monkeypatch.setenv("WANDB_DISABLE_GIT", "true")
-    monkeypatch.setenv("WANDB_ERROR_REPORTING", "false")
-
-
 @pytest.mark.parametrize("name", NAMES)
 def test_a_store_holds_all_that_was_logged_at_its_optimizer_step(name: str, tmp_path: Path) -> None:
     folder = tmp_path / "runs" / "digits-001"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 import warnings
 from collections.abc import Mapping
@@ -19,18 +18,6 @@ from trainwright.records import (
 )
 from trainwright.runs.logger_observer import Logger
 from trainwright.runs.loggers import CATALOGUE, require
-
-
-@pytest.fixture(autouse=True)
-def _offline(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Keep every logger on this machine and away from the settings of whoever runs the tests."""
-    for name in [name for name in os.environ if name.startswith(("WANDB_", "MLFLOW_"))]:
-        monkeypatch.delenv(name)
-    monkeypatch.setenv("WANDB_MODE", "offline")
-    monkeypatch.setenv("WANDB_SILENT", "true")
-    monkeypatch.setenv("WANDB_DISABLE_GIT", "true")
-    monkeypatch.setenv("WANDB_ERROR_REPORTING", "false")
-
 
 # --- What is missing, and what fails
 
