@@ -37,7 +37,7 @@ OUTLIERS_DOMINATE_LOSS = Kind(
     title="a few targets carry nearly all of the squared error",
     because="the square of a distance a hundred times larger counts ten thousand times: the gradient of a batch is "
     "that of its worst sample, and all others hardly move the weights",
-    what="Under a squared error, the 2 % of the targets that lie farthest from the middle carry more than nine tenths "
+    what="Under a squared error, the 3 % of the targets that lie farthest from the middle carry more than nine tenths "
     "of all squared distances.",
     hurts="The network bends towards a handful of samples, often mistakes of measuring or writing, and fits the rest "
     "badly; the loss jumps whenever one of them is in the batch.",

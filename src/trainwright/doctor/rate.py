@@ -21,6 +21,9 @@ from trainwright.records import Chart, Event, Evidence, Finding, StepProbe, Step
 
 DIVERGED_FACTOR = 3.0
 """A loss this many times that of the start and of a constant guess has diverged, though it may still be finite."""
+LOWER_END = 0.1
+"""Share of the last batches that may cost less than the first one did: where more do, batches differ, and the first was
+a cheap one."""
 NO_PROGRESS = 0.95
 """A loss above this share of the constant predictor's has learnt nothing."""
 LITTLE_PROGRESS = 0.3
@@ -83,7 +86,8 @@ def learning_rate_too_high(chart: Chart) -> Finding | None:
     recent = level(tail(steps, 0.1, 20))
     # What a loss that nobody knows grows with may be its targets, as returns do: then an update must have shown it.
     own = chart.info.loop is None or bool(chart.info.loss) or (worst is not None and not worst[1] < reference)
-    if own and len(steps) >= FEWEST_STEPS // 2 and reference > 0 and recent > DIVERGED_FACTOR * reference:
+    grown = reference > 0 and recent > DIVERGED_FACTOR * reference and _lower_end(steps) > reference
+    if own and len(steps) >= FEWEST_STEPS // 2 and grown:
         title = "the learning rate is too high: training diverged"
         return _too_high(chart, title, steps[-1].step, _grew(chart, recent), worst)
     constant = chart.info.constant_loss
@@ -122,6 +126,12 @@ def learning_rate_too_high(chart: Chart) -> Finding | None:
     if lost:
         evidence.append(Evidence(name="training loss at its lowest", value=lowest))
     return _too_high(chart, LEARNING_RATE_TOO_HIGH.title, worst[0].step, evidence, worst)
+
+
+def _lower_end(steps: Sequence[StepRecord]) -> float:
+    """Return the loss that nearly all of the last batches exceed."""
+    losses = sorted(finite([record.loss for record in tail(steps, 0.1, 20)]))
+    return losses[int(LOWER_END * len(losses))] if losses else math.inf
 
 
 def learning_rate_too_low(chart: Chart) -> Finding | None:

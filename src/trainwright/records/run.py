@@ -62,7 +62,7 @@ class TargetStats:
     count, and `rarest` and `commonest` the shares of the least and the most frequent value; None where nobody measured
     them, or there are too many values. `non_finite` counts the values that are NaN or infinite among all, and
     `non_finite_sample` is the place of the first, None where there is none. `farthest_share` is the share of the
-    squared distances from the median that the farthest 2 % of them carry, and `weight_order` the rank correlation of
+    squared distances from the median that the farthest 3 % of them carry, and `weight_order` the rank correlation of
     the loss's class weights with how often each class comes; None where nobody measured them, or there are none.
     `weighted` says that the loss has weights at all. `relation` says by how many standard deviations simple predictors
     guess the labels of samples left out better than chance.
