@@ -160,8 +160,8 @@ def _statistics_never_gathered(chart: Chart) -> Finding | None:
         return None
     return BATCH_NORM_STATISTICS_STALE.finding(
         title="learnt batch norms are asked with the statistics that they were made with",
-        because="their weights were copied from one that learnt, and running means and variances are no parameters: "
-        "they stayed at 0 and 1",
+        because="their weights were copied from a model that learnt, and running means and variances, which are no "
+        "parameters, stayed at 0 and 1",
         where=sighting.where,
         step=sighting.step,
         evidence=(

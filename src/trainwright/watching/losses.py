@@ -115,7 +115,7 @@ class LossBooks:
         self.reader: nn.Module | None = None  # the model of the pass
 
     def inside(self, under_way: Pass) -> None:
-        """A loss is computed in a pass: where that is a model's, and no loss's own, its tokens are the pass's."""
+        """A loss is computed inside of a pass; where that is a model's, its tokens are the pass's."""
         if next(under_way.root.parameters(), None) is None:
             return
         first = next((value for value in under_way.arguments if isinstance(value, torch.Tensor)), None)
