@@ -189,7 +189,7 @@ def _too_high(chart: Chart, call: LossCall, loss: float) -> tuple[float, float, 
 
 
 RULES = (
-    Rule(kind=INITIAL_LOSS_TOO_LOW, needs=("loop",), judge=initial_loss_too_low),
+    Rule(kind=INITIAL_LOSS_TOO_LOW, needs=("loop", "output"), judge=initial_loss_too_low),
     Rule(kind=OUTPUTS_IGNORE_INPUT, needs=("loop",), judge=outputs_ignore_input),
     Rule(kind=COLLAPSED_PREDICTIONS, needs=("loop",), judge=collapsed_predictions),
     Rule(kind=INITIAL_LOSS_TOO_HIGH, needs=("loop", "steps", "output"), judge=initial_loss_too_high),
