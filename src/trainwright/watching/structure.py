@@ -48,6 +48,8 @@ class StructureBooks:
             return
         weights: dict[str, torch.Tensor] = {}
         owners: dict[str, nn.Module] = {}
+        roots = list(roots)
+        nets = [{id(part) for part in root.parameters()} for root in roots if next(root.children(), None) is not None]
         for root in roots:
             for path, module in root.named_modules():
                 for name, parameter in module.named_parameters(recurse=False):
@@ -59,6 +61,7 @@ class StructureBooks:
             pair
             for pair in linear_pairs_behind(loss, weights)
             if held.get(id(weights[pair.first])) == held.get(id(weights[pair.second]))
+            and not _meet(nets, weights[pair.first], weights[pair.second])
         ]
         if not pairs and self._model is not None:
             self._throughout(self._model.output, weights, owners)
@@ -132,6 +135,13 @@ class StructureBooks:
     def _called(self, module: nn.Module) -> Place | None:
         calls = [call for seen in (self._model, self._last) if seen is not None for call in seen.calls]
         return next((call.place for call in calls if call.module is module), None)
+
+
+def _meet(nets: list[set[int]], first: torch.Tensor, second: torch.Tensor) -> bool:
+    """Say whether two weights are of two networks, each called by itself: what the first gives is wanted for itself."""
+    its = [id(first) in net for net in nets]
+    other = [id(second) in net for net in nets]
+    return any(its) and any(other) and not any(one and two for one, two in zip(its, other, strict=True))
 
 
 def _share(module: Any) -> float:
