@@ -20,6 +20,7 @@ from trainwright.records import StepRecord
 from trainwright.runs.lock import LOCK, RunLock
 from trainwright.runs.reader import read_run
 from trainwright.stages import resume_fields
+from trainwright.stages import train as training
 from trainwright.stages.conditions import differences
 from trainwright.stages.recipe import Recipe
 from trainwright.stages.sections import SECTIONS
@@ -412,18 +413,18 @@ def fit(folder: Path, at: int, monkeypatch: pytest.MonkeyPatch, train: Any = Non
     monkeypatch.setattr(Bomb, "left", 10**9)
     options = {key: value for key, value in FIT.items() if train is None or key != "batch_size"}
     if at:
-        real = tw.fit.__globals__["assemble"]
+        real = training.assemble
 
         def armed(*given: Any, **more: Any) -> Any:
             monkeypatch.setattr(Bomb, "left", at)
             return real(*given, **more)
 
-        monkeypatch.setitem(tw.fit.__globals__, "assemble", armed)
+        monkeypatch.setattr(training, "assemble", armed)
         try:
             with pytest.raises(Ended):
                 tw.fit(net(), train or pair(), pair(1), loss=loss, folder=folder, level="off", **options)
         finally:
-            monkeypatch.setitem(tw.fit.__globals__, "assemble", real)
+            monkeypatch.setattr(training, "assemble", real)
             monkeypatch.setattr(Bomb, "left", 10**9)
     else:
         return tw.fit(net(), train or pair(), pair(1), loss=loss, folder=folder, level="off", **options)
