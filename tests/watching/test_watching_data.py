@@ -216,7 +216,7 @@ def test_a_few_targets_that_carry_the_squared_error_are_told_from_heavy_tails() 
     assert share is not None
     assert share > 0.95
     assert plain is not None
-    assert plain < 0.2
+    assert plain < 0.25
     assert farthest_share(torch.zeros(1000, 1)) is None
 
 

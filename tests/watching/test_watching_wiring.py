@@ -49,7 +49,7 @@ def by_hand(update: Callable[[nn.Module], None], *, inputs: bool = False) -> Wat
 
 def test_an_update_by_hand_that_reaches_no_weight_is_an_error() -> None:
     (finding,) = by_hand(into_copies).findings
-    assert (finding.kind, finding.severity) == ("weights-never-updated", "error")
+    assert (finding.kind, finding.severity) == ("parameter-rebound", "error")
     assert by_hand(into_weights).findings == []
 
 

@@ -15,11 +15,14 @@ from trainwright.watching.gradients import FORMATIVE
 from trainwright.watching.graphs import frames_compiled, leaves
 from trainwright.watching.owners import Owner, closure_of
 from trainwright.watching.places import caller
+from trainwright.watching.rebound import rebound_line
 from trainwright.watching.sightings import DENSE_STEPS
 from trainwright.watching.spreading import note_spread
 
 if TYPE_CHECKING:
     from trainwright.watching.tape import Tape
+
+_ENOUGH = 10  # backward passes without a step of any kind
 
 
 class Learnt:
@@ -239,12 +242,22 @@ class Learnt:
             if tape.by_hand.stands_still():
                 facts = {"by_hand": True}
                 tape.sightings.note("weights-unchanged", tape.gradients.place, facts, count=tape.by_hand.idle)
+                self._look_for_rebound(inside=False)
+            elif tape.gradients.backwards == _ENOUGH and not tape.models.roots():
+                self._look_for_rebound(inside=True)  # tensors without a module: nobody knows which are weights
         else:
             self.steps_by_hand += 1
             tape.sightings.step += 1
             tape.loaders.stepped()
             tape.steps.by_hand()
             tape.news(always=tape.steps.due())
+
+    def _look_for_rebound(self, *, inside: bool) -> None:
+        """Where no weight moves, see whether the program binds a name anew instead."""
+        place = self._tape.gradients.place
+        found = None if place is None else rebound_line(place, inside=inside)
+        if found is not None:
+            self._tape.sightings.note("parameters-rebound", found[0], {"name": found[1]})
 
     def _step_over(self, owner: Owner) -> None:
         tape = self._tape

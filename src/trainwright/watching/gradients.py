@@ -13,7 +13,6 @@ import torch
 
 from trainwright.watching.owners import Owner, is_zero
 from trainwright.watching.places import Place, caller
-from trainwright.watching.rebound import rebound_line
 from trainwright.watching.sightings import Sightings
 
 _PATIENCE = 10  # backward passes without a step before anyone wonders
@@ -180,8 +179,6 @@ class GradientBooks:
 
     def _nothing_moves(self) -> None:
         """Without any step so far: see whether the weights move by other means."""
-        if self.backwards == _PATIENCE and self.place is not None and (found := rebound_line(self.place)) is not None:
-            self._sightings.note("parameters-rebound", found[0], {"name": found[1]})
         if not self.owners or self.backwards > 4 * _PATIENCE:
             return
         if not self._weights:

@@ -6,7 +6,7 @@ import ast
 import re
 
 from trainwright.watching.places import Place
-from trainwright.watching.syntax import statements, text_of, tree_of
+from trainwright.watching.syntax import scope_of, statements, text_of, tree_of
 
 _TELLING = re.compile(r"\b(\w+)\s*=\s*\(?\s*\1\b[^\n]*\b\1\.grad\b")
 """What a line holds that rebinds a name by its own gradient: most programs have none, and are not parsed."""
@@ -14,18 +14,18 @@ _MADE_LEAF = frozenset({"detach", "detach_", "requires_grad_", "clone", "tensor"
 """With one of these what took the place is a leaf again, or is meant to be none."""
 
 
-def rebound_line(near: Place) -> tuple[Place, str] | None:
+def rebound_line(near: Place, *, inside: bool) -> tuple[Place, str] | None:
     """Return the only line of the file of `near` that rebinds a name by its own gradient, and that name.
 
-    None where the name is made a leaf again anywhere in the file, or the line writes under `no_grad`, where what comes
-    of it is no result of autograd's.
+    With `inside` the line must lie in the function that `near` lies in. None where the name is made a leaf again
+    anywhere in what is read, or the line writes under `no_grad`, where what comes of it is no result of autograd's.
     """
     if not _TELLING.search(text_of(near[0])):
         return None
-    tree = tree_of(near[0])
+    tree = scope_of(near) if inside else tree_of(near[0])
     if tree is None:
         return None
-    quiet = {id(inside) for node in ast.walk(tree) if _without_grad(node) for inside in ast.walk(node)}
+    quiet = {id(part) for node in ast.walk(tree) if _without_grad(node) for part in ast.walk(node)}
     found = [
         (node.lineno, node.targets[0].id)
         for node in statements(tree)

@@ -22,6 +22,8 @@ from trainwright.watching.variation import VariationBooks
 if TYPE_CHECKING:
     from trainwright.watching.tape import Tape
 
+_ASKED = 4  # losses before the first step of which it is asked whether the outputs know the labels
+
 
 class StartBooks:
     """Passes on what is told of steps that are looked at closely."""
@@ -32,6 +34,7 @@ class StartBooks:
         self.place: Place | None = None  # of the last call of a model before the first backward pass
         self.last: nn.Module | None = None  # the layer that ran last
         self._equality = EqualityBooks(tape)
+        self._asked = 0
         self._structure = StructureBooks(tape)
         self._variation = VariationBooks(tape)
         self._predictions = PredictionBooks(tape)
@@ -51,7 +54,8 @@ class StartBooks:
 
     def predicted(self, function: str, result: Any, arguments: Any, named: dict[str, Any]) -> None:
         """A loss was computed to learn from."""
-        if function == "cross_entropy" and self._tape.sightings.step == 0:
+        if function == "cross_entropy" and self._tape.sightings.step == 0 and self._asked < _ASKED:
+            self._asked += 1
             knowing.look(self._tape, arguments, named)
         self._predictions.predicted(function, arguments, named)
         self._penalties.computed(result)

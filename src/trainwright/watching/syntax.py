@@ -6,6 +6,8 @@ import ast
 import linecache
 from collections.abc import Iterator
 
+from trainwright.watching.places import Place
+
 
 def text_of(file: str) -> str:
     """Return the source of a file, "" where it cannot be read."""
@@ -29,3 +31,17 @@ def statements(tree: ast.AST) -> Iterator[ast.stmt]:
             if isinstance(inside, list):  # a lambda's body, and a condition's, is an expression
                 queue += inside
                 yield from (part for part in inside if isinstance(part, ast.stmt))
+
+
+def scope_of(place: Place | None) -> ast.AST | None:
+    """Return the innermost function around a line, or the module."""
+    tree = None if place is None else tree_of(place[0])
+    if place is None or tree is None:
+        return None
+    found: ast.AST = tree
+    for node in ast.walk(tree):  # breadth first: the innermost comes last
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.lineno <= place[1] <= (
+            node.end_lineno or node.lineno
+        ):
+            found = node
+    return found

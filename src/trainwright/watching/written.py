@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterator
 
 from trainwright.watching.places import Place
-from trainwright.watching.syntax import statements, text_of, tree_of
+from trainwright.watching.syntax import scope_of, statements, text_of, tree_of
 
 _CUTTING = frozenset({"detach", "item", "numpy", "tolist", "argmax", "round", "sign"})
 _MAKING = frozenset({"tensor", "as_tensor", "from_numpy", "Variable"})
@@ -27,7 +27,7 @@ def keeping_line(backward: Place | None) -> Place | None:
 
     None where no line, or more than one, puts aside what the loss holds without letting go of its graph.
     """
-    scope = _scope(backward)
+    scope = scope_of(backward)
     if backward is None or scope is None:
         return None
     names = {*_losses(scope, backward[1])}
@@ -37,7 +37,7 @@ def keeping_line(backward: Place | None) -> Place | None:
 
 def losing_line(backward: Place | None) -> Place | None:
     """Return the line nearest before `backward` on which the loss was cut off: `.detach()`, `torch.tensor(loss)`."""
-    scope = _scope(backward)
+    scope = scope_of(backward)
     if backward is None or scope is None:
         return None
     wanted, found = {*_losses(scope, backward[1])}, []
@@ -114,7 +114,7 @@ def compared_with_name(answered: Place | None) -> bool:
 
     With `y`, or `batch.y`; what is itself a comparison, as `y == 0` is, asks for another class.
     """
-    scope = _scope(answered)
+    scope = scope_of(answered)
     if answered is None or scope is None:
         return False
     line = answered[1]
@@ -179,20 +179,6 @@ def _decided(node: ast.If) -> set[str]:
         if isinstance(inner, ast.Assign) and any(_BEST.search(name) for name in _targets(inner)):
             kept |= {*_names(inner.value)}
     return {name for name in compared & kept if not _BEST.search(name)}
-
-
-def _scope(place: Place | None) -> ast.AST | None:
-    """Return the innermost function around a line, or the module."""
-    tree = None if place is None else tree_of(place[0])
-    if place is None or tree is None:
-        return None
-    found: ast.AST = tree
-    for node in ast.walk(tree):  # breadth first: the innermost comes last
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.lineno <= place[1] <= (
-            node.end_lineno or node.lineno
-        ):
-            found = node
-    return found
 
 
 def _losses(scope: ast.AST, line: int) -> Iterator[str]:
