@@ -73,7 +73,8 @@ def _told_apart(given: list[tuple[str, Feed]]) -> list[str]:
                     if whole
                     else f"the {name} data are drawn in part from the {other} data",
                     evidence=f"{told}, inputs and targets alike; {100 * found.usual:.1f} % repeat by themselves",
-                    remedy=f"give {name} samples that are not among the {other} samples",
+                    remedy=f"give {name} samples that are not among the {other} samples; of a search leave both out: "
+                    "it has its own",
                 )
             if found.is_beyond_usual:
                 notes.append(told)
