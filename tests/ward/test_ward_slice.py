@@ -40,7 +40,7 @@ for job in sys.argv[1:]:
 """
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")  # other modules of its group may run between its tests
 def visits() -> dict[tuple[str, str], dict]:
     """Run the whole slice in processes forked from one that has imported torch."""
     jobs = [f"fitting|{name}|{variant}" for name in SICK for variant in ("sick", "fixed")]
