@@ -10,7 +10,7 @@ from trainwright.doctor.rule import Rule
 from trainwright.records import Chart, Evidence, Finding, Remedy
 
 REVERSED = 0.3
-"""Share of right answers below which `watching.thresholds` counts them as reversed."""
+"""Share of right answers below which the opposite of each would be right in seven of ten."""
 
 
 def logits_compared(chart: Chart) -> Finding | None:

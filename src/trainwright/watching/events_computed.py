@@ -9,6 +9,7 @@ from torch import nn
 
 from trainwright.records.findings import Scalar
 from trainwright.watching.costless import FUNCTIONS
+from trainwright.watching.losses import given_and_target
 from trainwright.watching.models import Pass
 from trainwright.watching.places import caller
 from trainwright.watching.sightings import DENSE_STEPS
@@ -110,10 +111,9 @@ class Computed:
             if len(tape.losses.pending) > 1:
                 tape.unwalked.losses_wait()
             if tape.steps.sampled:
-                target = arguments[1] if len(arguments) > 1 else named.get("target")
+                given, target = given_and_target(arguments, named)
                 tape.samples.labelled(target)
                 if function in FUNCTIONS:
-                    given = arguments[0] if arguments else named.get("input")
                     tape.costless.computed(function, given, target, value.key[1])
                 if isinstance(result, torch.Tensor) and result.dim() == 0:  # one that is weighted may ask for actions
                     tape.relabelled.labelled(tape.losses.given, target, value.key[1])
@@ -122,7 +122,7 @@ class Computed:
         else:
             tape.steps.evaluated(value, tape.loaders.split())
             if function == "cross_entropy":
-                tape.thresholds.labelled(arguments[1] if len(arguments) > 1 else named.get("target"))
+                tape.thresholds.labelled(given_and_target(arguments, named)[1])
 
     def compared(self, tensor: torch.Tensor, result: Any) -> None:
         """`tensor > 0.5`."""

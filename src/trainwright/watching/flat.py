@@ -8,9 +8,9 @@ from typing import Any
 import torch
 from torch import nn
 
-from trainwright.vitals.frames import node_frame
 from trainwright.vitals.output_graph import name_of
 from trainwright.watching.graphs import nodes
+from trainwright.watching.places import making_line
 from trainwright.watching.sightings import Sightings
 
 _FLAT = ("Round", "Sign", "Floor", "Ceil", "Trunc")
@@ -38,10 +38,8 @@ class FlatBooks:
         named = {name: id(weight) for root in roots for name, weight in root.named_parameters() if id(weight) in dead}
         if named:
             self._dead |= set(named.values())
-            file, line = node_frame(flat[-1], 0)
             facts = {"count": len(named), "names": ", ".join([*named][:_NAMED]), "operation": name_of(flat[-1]).lower()}
-            place = (file, line) if file is not None and line is not None else None
-            self._sightings.note("parameters-behind-flat-operation", place, facts)
+            self._sightings.note("parameters-behind-flat-operation", making_line(flat[-1]), facts)
 
 
 def _leaves(start: Any, closed: tuple[str, ...]) -> list[torch.Tensor]:

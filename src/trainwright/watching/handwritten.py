@@ -11,9 +11,8 @@ from typing import Any
 
 import torch
 
-from trainwright.vitals.frames import node_frame
 from trainwright.vitals.output_graph import SAME_NUMBERS, name_of
-from trainwright.watching.places import Place
+from trainwright.watching.places import making_line
 from trainwright.watching.sightings import Sightings
 
 _FEWEST = 2  # samples
@@ -43,7 +42,7 @@ def _all_pairs(sightings: Sightings, loss: torch.Tensor, rows: int) -> None:
             target = _saved(node, "_saved_target")
             if part is None or not isinstance(target, torch.Tensor) or not _is_sum_of_both(target, rows):
                 continue
-            whole, place = tuple(target.shape), _line(node)
+            whole, place = tuple(target.shape), making_line(node)
         elif name in ("Mul", "Div"):
             whole = _shape(node, 0)
             sides = [(earlier, place) for earlier, place in node.next_functions if earlier is not None]
@@ -52,7 +51,7 @@ def _all_pairs(sightings: Sightings, loss: torch.Tensor, rows: int) -> None:
             part = _shape(*sides[0])
             if name_of(sides[0][0]) in ("Unsqueeze", "Expand", "Repeat") or not _is_crossed(node, part, rows):
                 continue  # somebody has written the broadcast out, or the factor is a square of its own, as a mask is
-            place = _line(node)
+            place = making_line(node)
         else:
             continue
         if rows >= _FEWEST and part in ((rows, 1), (rows,)):
@@ -89,7 +88,7 @@ def _without_logarithm(sightings: Sightings, loss: torch.Tensor) -> None:
                 made = made.next_functions[0][0]
             if name_of(made) in _RAW or (name_of(made) == "Add" and _is_bias(made)):
                 facts = {"classes": int(factor.shape[-1])}
-                sightings.note("shares-of-raw-outputs", _line(node), facts)
+                sightings.note("shares-of-raw-outputs", making_line(node), facts)
         return
 
 
@@ -110,7 +109,7 @@ def _codes(sightings: Sightings, loss: torch.Tensor) -> None:
         codes = (shares - difference if first else shares + difference).detach().double()
         ones = (codes - 1).abs() < _NEAR
         if bool((ones | (codes.abs() < _NEAR)).all()) and bool((ones.sum(-1) == 1).all()) and codes.shape[-1] > 2:
-            sightings.note("distance-to-codes", _line(node), {"classes": int(codes.shape[-1])})
+            sightings.note("distance-to-codes", making_line(node), {"classes": int(codes.shape[-1])})
             return
 
 
@@ -189,9 +188,3 @@ def _saved(node: Any, name: str) -> Any:
         return getattr(node, name, None)
     except RuntimeError:  # its tensors are gone, or were changed since
         return None
-
-
-def _line(node: Any) -> Place | None:
-    """Return the user's line that made a node, where autograd remembers it."""
-    file, line = node_frame(node, 0)
-    return (file, line) if file is not None and line is not None else None

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import nn
 
+from trainwright.watching.losses import given_and_target
 from trainwright.watching.places import caller
 
 if TYPE_CHECKING:
@@ -24,8 +25,7 @@ _LAYERS = (nn.Linear, nn.Embedding, nn.modules.conv._ConvNd)
 
 def look(tape: Tape, arguments: Any, named: Mapping[str, Any]) -> None:
     """A cross-entropy was computed before the first step: see where the right classes stand."""
-    given = arguments[0] if arguments else named.get("input")
-    target = arguments[1] if len(arguments) > 1 else named.get("target")
+    given, target = given_and_target(arguments, named)
     if not isinstance(given, torch.Tensor) or not isinstance(target, torch.Tensor) or target.is_floating_point():
         return
     if given.dim() != 2 or given.shape[1] < 2 or target.shape != given.shape[:1] or len(target) < _FEWEST:

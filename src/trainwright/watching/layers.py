@@ -15,14 +15,13 @@ from torch import nn
 
 from trainwright.records import LayerStats
 from trainwright.tensors import global_norm
-from trainwright.vitals.frames import node_frame
 from trainwright.vitals.layers import measure_layer
 from trainwright.vitals.output_graph import name_of
 from trainwright.vitals.passing import channels_first_after, unit_dimension
 from trainwright.vitals.signal import FLAT, MOSTLY
 from trainwright.watching.graphs import nodes
 from trainwright.watching.models import Call, Pass
-from trainwright.watching.places import Place, location
+from trainwright.watching.places import Place, location, making_line
 from trainwright.watching.sightings import Sightings
 
 _LOOKS = (0, 20, 70, 200)
@@ -107,9 +106,7 @@ class LayerBooks:
             if output is None:
                 continue
             if path not in self._places:
-                file, line = node_frame(node, 0)
-                called = inside[1].place if inside else None
-                self._places[path] = (file, line) if file is not None and line is not None else called
+                self._places[path] = making_line(node) or (inside[1].place if inside else None)
             before = inside[1].inputs[0].dim() >= 4 if inside and inside[1].inputs else False
             self._add(path, kind(), output, before, self._places[path])
 

@@ -7,9 +7,9 @@ from typing import Any
 
 import torch
 
-from trainwright.vitals.frames import node_frame
 from trainwright.vitals.output_graph import SAME_NUMBERS, before, name_of, normalised
 from trainwright.watching.graphs import nodes
+from trainwright.watching.places import making_line
 from trainwright.watching.sightings import Sightings
 
 _PRODUCTS = ("Addmm", "Mm", "Linear", "Mv")
@@ -28,10 +28,8 @@ def look(sightings: Sightings, loss: torch.Tensor) -> None:
         if not others:
             continue  # there is no other that it could have been meant for
         longer, size = max(others.items(), key=lambda entry: entry[1])
-        file, line = node_frame(node, 0)
-        place = (file, line) if file is not None and line is not None else None
         facts = {"shape": str(shape), "longer": longer, "size": size}
-        sightings.note("softmax-over-one-score", place, facts)
+        sightings.note("softmax-over-one-score", making_line(node), facts)
         return
 
 

@@ -118,9 +118,12 @@ class LossBooks:
         """A loss is computed inside of a pass; where that is a model's, its tokens are the pass's."""
         if next(under_way.root.parameters(), None) is None:
             return
-        first = next((value for value in under_way.arguments if isinstance(value, torch.Tensor)), None)
+        self.reads(next((value for value in under_way.arguments if isinstance(value, torch.Tensor)), None), under_way)
+
+    def reads(self, first: torch.Tensor | None, seen: Pass) -> None:
+        """Keep the first input of a pass and its model, where that reads whole numbers."""
         self.tokens = first if first is not None and not first.is_floating_point() else None
-        self.reader = under_way.root if self.tokens is not None and not trained_together() else None
+        self.reader = seen.root if self.tokens is not None and not trained_together() else None
 
     def called(self, function: str, result: Any, arguments: Any, named: Any) -> Value | None:
         """A loss was computed; return its value, None where there is none to be had."""
@@ -275,9 +278,14 @@ class LossBooks:
             marks.undo()
 
 
-def _parts(arguments: Any, named: Any) -> tuple[torch.Tensor | None, torch.Tensor | None]:
+def given_and_target(arguments: Any, named: Mapping[str, Any]) -> tuple[Any, Any]:
+    """Return what one of torch's losses was called with as `input` and as `target`, None for what it was not."""
     given = arguments[0] if arguments else named.get("input")
-    target = arguments[1] if len(arguments) > 1 else named.get("target")
+    return given, arguments[1] if len(arguments) > 1 else named.get("target")
+
+
+def _parts(arguments: Any, named: Any) -> tuple[torch.Tensor | None, torch.Tensor | None]:
+    given, target = given_and_target(arguments, named)
     if isinstance(given, torch.Tensor) and (given.is_meta or is_functorch_wrapped_tensor(given)):
         return None, None  # shapes alone, as Keras lets run through a model before it trains; or no values of its own
     return (

@@ -104,7 +104,7 @@ class MembershipBooks:
         names, missing, elements = [], 0, 0
         reached = 0
         output_layer = False
-        copies = [part for part in held.values() if id(part) not in self._leaves and part.grad is not None]
+        copies = self._copies(held)
         for root in self._models.roots():
             for name, parameter in root.named_parameters():
                 if not parameter.requires_grad or id(parameter) not in self._leaves:
@@ -150,11 +150,15 @@ class MembershipBooks:
             place = self._origins.of_module(module)
             self._sightings.note("parameters-unregistered", place, facts, count=len(lost))
 
+    def _copies(self, held: dict[int, torch.Tensor]) -> list[torch.Tensor]:
+        """Return what optimizers hold that has a gradient, and that no loss reaches: somebody carries it there."""
+        return [part for part in held.values() if id(part) not in self._leaves and part.grad is not None]
+
     def _unregistered_weights(self, held: dict[int, torch.Tensor]) -> None:
         """Parameters in a plain list or dictionary of a model, which get gradients that nobody uses."""
         roots = self._models.roots()
         known = {id(parameter) for root in roots for parameter in root.parameters()} | held.keys()
-        copies = [part for part in held.values() if id(part) not in self._leaves and part.grad is not None]
+        copies = self._copies(held)
         lost = {
             key: leaf
             for key, leaf in self._leaves.items()

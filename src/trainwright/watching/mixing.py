@@ -22,12 +22,11 @@ from trainwright.randomness import isolated
 from trainwright.records.findings import Scalar
 from trainwright.tensors import buffers_restored, evaluating
 from trainwright.vitals.data_rows import row_hashes
-from trainwright.vitals.frames import node_frame
 from trainwright.vitals.output_graph import name_of, normalised
 from trainwright.watching.graphs import nodes
 from trainwright.watching.marks import Marks
 from trainwright.watching.models import Pass
-from trainwright.watching.places import Place
+from trainwright.watching.places import Place, making_line
 from trainwright.watching.probes import trained_together
 
 if TYPE_CHECKING:
@@ -89,9 +88,7 @@ class MixingBooks:
         for node in nodes(loss):
             dimension, shape = normalised(node) if name_of(node) == "Softmax" else (None, ())
             if dimension == 0 and len(shape) > 1 and shape[0] == len(x) and shape[1] != len(x):
-                file, line = node_frame(node, 0)
-                place = (file, line) if file is not None and line is not None else None
-                self._softmax = len(x), place, str(shape)
+                self._softmax = len(x), making_line(node), str(shape)
 
     def before_step(self) -> None:
         """An optimizer is about to step: exchange a sample of the batch that it learns from."""

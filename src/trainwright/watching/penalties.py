@@ -13,9 +13,8 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import nn
 
-from trainwright.vitals.frames import node_frame
 from trainwright.vitals.output_graph import name_of
-from trainwright.watching.places import Place
+from trainwright.watching.places import Place, making_line
 
 if TYPE_CHECKING:
     from trainwright.watching.tape import Tape
@@ -71,8 +70,7 @@ class PenaltyBooks:
             self._done = True
             return
         if self._place is None and last is not None:
-            file, line = node_frame(last, 0)
-            self._place = (file, line) if file is not None and line is not None else None
+            self._place = making_line(last)
         sums = _sums({name: part.detach() for name, part in parameters.items()})
 
         def take(numbers: list[float]) -> None:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import sys
+from typing import Any
 
 from trainwright.records import Location
-from trainwright.vitals.frames import standing
+from trainwright.vitals.frames import node_frame, standing
 
 Place = tuple[str, int]
 """File and line."""
@@ -31,6 +32,12 @@ def caller() -> Place | None:
             library = (file, frame.f_lineno)
         frame = frame.f_back
     return library
+
+
+def making_line(node: Any) -> Place | None:
+    """Return the user's line that made a node of the graph, None where autograd does not remember it."""
+    file, line = (None, None) if node is None else node_frame(node, 0)
+    return (file, line) if file is not None and line is not None else None
 
 
 def by_library() -> bool:

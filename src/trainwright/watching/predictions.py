@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from trainwright.watching.answers import Answers
+from trainwright.watching.losses import given_and_target
 from trainwright.watching.places import caller
 
 if TYPE_CHECKING:
@@ -46,8 +47,7 @@ class PredictionBooks:
         step = self._tape.sightings.step
         if function != "cross_entropy" or step < FROM_STEP or step == self._step:
             return
-        given = arguments[0] if arguments else named.get("input")
-        target = arguments[1] if len(arguments) > 1 else named.get("target")
+        given, target = given_and_target(arguments, named)
         if not isinstance(given, torch.Tensor) or not isinstance(target, torch.Tensor):
             return
         if given.dim() < 2 or given.shape[1] < 2 or target.shape != given.shape[:1] + given.shape[2:]:

@@ -68,8 +68,6 @@ def _made_leaf(tree: ast.AST, name: str) -> bool:
     for node in ast.walk(tree):
         if isinstance(node, ast.Call):
             called = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
-            of = node.func.value if isinstance(node.func, ast.Attribute) else node
-            inside = {part.id for part in [*ast.walk(of), *ast.walk(node)] if isinstance(part, ast.Name)}
-            if called in _MADE_LEAF and name in inside:
+            if called in _MADE_LEAF and any(isinstance(part, ast.Name) and part.id == name for part in ast.walk(node)):
                 return True
     return False

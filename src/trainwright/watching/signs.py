@@ -13,10 +13,9 @@ from typing import Any
 
 import torch
 
-from trainwright.vitals.frames import node_frame
 from trainwright.vitals.output_graph import behind_views, name_of
 from trainwright.watching.owners import Owner
-from trainwright.watching.places import Place
+from trainwright.watching.places import Place, making_line
 from trainwright.watching.sightings import Sightings
 
 _LOSSES = {
@@ -92,7 +91,7 @@ class SignBooks:
             self._sightings.forget("loss-maximised")
             return
         facts = {"loss": first.what, "weight": first.weight, "maximize": up, "optimizer": owner.name}
-        self._sightings.note("loss-maximised", owner.made if up else _line(first.node) or place, facts)
+        self._sightings.note("loss-maximised", owner.made if up else making_line(first.node) or place, facts)
 
 
 def term_of(loss: torch.Tensor) -> Term | None:
@@ -209,12 +208,6 @@ def _behind(node: Any) -> Any:
 
 def _times(way: _Way, factor: float, node: Any, *, scaled: bool) -> _Way:
     return replace(way, weight=way.weight * factor, turned=node if factor < 0 else way.turned, scaled=scaled)
-
-
-def _line(node: Any) -> Place | None:
-    """Return the user's line that made a node, where autograd remembers it."""
-    file, line = node_frame(node, 0) if node is not None else (None, None)
-    return (file, line) if file is not None and line is not None else None
 
 
 def _saved(node: Any, name: str) -> Any:

@@ -12,10 +12,9 @@ from typing import Any
 import torch
 
 from trainwright.records.findings import Scalar
-from trainwright.vitals.frames import node_frame
 from trainwright.vitals.output_graph import name_of
 from trainwright.watching.graphs import nodes
-from trainwright.watching.places import Place
+from trainwright.watching.places import making_line
 from trainwright.watching.sightings import Sightings
 
 _FEWEST = 2  # samples
@@ -27,11 +26,9 @@ def note_spread(sightings: Sightings, loss: torch.Tensor) -> None:
     for node in nodes(loss):
         shapes = _spread(node)
         if shapes is not None:
-            file, line = node_frame(node, 0)
-            place: Place | None = (file, line) if file is not None and line is not None else None
             output, difference = shapes
             facts: Mapping[str, Scalar] = {"output": str(output), "difference": str(difference)}
-            sightings.note("difference-of-all-pairs", place, facts)
+            sightings.note("difference-of-all-pairs", making_line(node), facts)
             return
 
 

@@ -18,7 +18,7 @@ from trainwright.watching.models import Pass
 from trainwright.watching.nonfinite import bad_operation
 from trainwright.watching.owners import Owner
 from trainwright.watching.places import Place
-from trainwright.watching.probes import Probes, trained_together
+from trainwright.watching.probes import Probes
 from trainwright.watching.rows import Row, Rows
 from trainwright.watching.statistics import Statistics
 from trainwright.watching.updates import Updates
@@ -81,9 +81,7 @@ class StepBooks:
             only = len(asked) == 1 and self._passes == 1
             losses.given = Given(first, weakref.ref(seen.root)) if only and first is not None else None
             losses.rows = len(first) if first is not None and first.dim() > 0 else 0
-            losses.tokens = first if first is not None and not first.is_floating_point() else None
-            alone = losses.tokens is not None and not trained_together()
-            losses.reader = seen.root if alone else None
+            losses.reads(first, seen)
             self.layers.passed(seen, self._tape.sightings.step)
             self.probes.passed(seen)
             self.statistics.passed(seen.calls, self._tape.sightings.step)

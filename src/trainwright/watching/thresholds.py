@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from trainwright.doctor.loop_metric import REVERSED
 from trainwright.watching.models import Pass
 from trainwright.watching.places import Place, caller
 from trainwright.watching.written import compared_with_name
@@ -24,8 +25,6 @@ _LARGEST = 1_000_000  # numbers of an output that is held until the next
 _LOOKS = 8
 _FEWEST = 50  # answers, below which few of them may be right by luck
 _ROUNDING = 1e-2  # of probabilities in half precision
-REVERSED = 0.3
-"""Share of right answers below which the opposite of each would be right in seven of ten."""
 
 
 class ThresholdBooks:

@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 
+from trainwright.doctor.loop_precision import MOST_UNCHANGED, STANDS, UNCHANGED
 from trainwright.watching.delayed import Delayed
 from trainwright.watching.owners import Owner
 from trainwright.watching.rows import Row
@@ -17,11 +18,6 @@ _TENSORS = 32
 _ELEMENTS = 2048  # of each tensor, evenly spread
 _VANISHED = 0.05
 """Share of half-precision gradients that are left where nearly all are exactly zero: healthy ones leave a third."""
-_LOST = 0.9
-"""Share of weights with a gradient that did not move at all: their updates are below the format's resolution."""
-
-_MOST_LOST, _STANDS = 0.5, 0.95
-"""The same of most weights, while of one matrix it is all but a few: updates of one size reach small weights alone."""
 
 
 class Updates:
@@ -86,7 +82,7 @@ class Updates:
             facts: dict[str, Any] = {"optimizer": name, "rate": rate, "dtype": dtype, "share": still / known}
             if moved == 0:
                 self._sightings.note("weights-unchanged", place, facts)
-            elif still > _LOST * known or (still > _MOST_LOST * known and worst > _STANDS):
+            elif still > UNCHANGED * known or (still > MOST_UNCHANGED * known and worst > STANDS):
                 facts["worst"] = worst
                 self._sightings.note("weights-mostly-unchanged", place, facts)
 
